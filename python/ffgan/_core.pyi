@@ -1,0 +1,103 @@
+"""The C++ core: networks, inference and training on dlib. NumPy in, NumPy out."""
+
+from typing import Literal, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32: TypeAlias = NDArray[np.float32]
+UInt8: TypeAlias = NDArray[np.uint8]
+Network: TypeAlias = Literal["generator", "program", "table"]
+DiscriminatorName: TypeAlias = Literal["program", "table"]
+Parameters: TypeAlias = dict[str, Float32]
+
+__version__: str
+
+class Layer(TypedDict):
+    name: str
+    shape: tuple[int, int, int]
+    parameters: int
+    multiply_adds: int
+
+class Engine(TypedDict):
+    dlib: str
+    blas: str
+    cuda: bool
+    instructions: str
+    convolution: str
+    threads: int
+
+class StepResult(TypedDict):
+    loss_d: float
+    loss_g: float
+    accuracy_real: float
+    accuracy_fake: float
+
+def engine() -> Engine: ...
+def set_threads(threads: int) -> None: ...
+def layers(network: Network) -> list[Layer]: ...
+def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]: ...
+
+class Generator:
+    """Inference: batch norm folded. `parameters` are those of `parameter_shapes("generator")`."""
+
+    def __init__(self, parameters: Parameters) -> None: ...
+    def generate(self, latents: Float32) -> UInt8: ...
+    def generate_float(self, latents: Float32) -> Float32: ...
+
+class Discriminator:
+    """Inference: dropout replaced by its expectation, batch norm on stored statistics."""
+
+    def __init__(self, network: DiscriminatorName, parameters: Parameters, dropout: float) -> None: ...
+    def score(self, images: UInt8) -> Float32: ...
+
+class Trainer:
+    def __init__(
+        self,
+        *,
+        discriminator: DiscriminatorName = "program",
+        seed: int = 0,
+        learning_rate_g: float = 2e-4,
+        learning_rate_d: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        loss: Literal["logistic", "hinge"] = "logistic",
+        label_smoothing: float = 0.0,
+        dropout: float = 0.5,
+        ema: float = 0.999,
+        colour: bool = False,
+        translation: int = 0,
+        cutout: int = 0,
+        joint_update: bool = False,
+    ) -> None: ...
+    def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
+    def step(
+        self,
+        real: UInt8,
+        latents: Float32,
+        *,
+        update_generator: bool = True,
+        anchor_latents: Float32 | None = None,
+        anchor_images: UInt8 | None = None,
+        anchor_weight: float = 0.0,
+    ) -> StepResult:
+        """One adversarial step; `anchor_*` keep a reconstruction term in G's update."""
+
+    def reconstruct(self, latents: Float32, images: UInt8, learning_rate: float) -> float:
+        """One warm-start step of G alone: image i from code i; returns the pyramid loss."""
+
+    def estimate_statistics(self, latents: Float32) -> None:
+        """Batch-norm statistics of the averaged generator, over `latents` (n, 100)."""
+
+    def sample(self, latents: Float32, averaged: bool = True) -> UInt8: ...
+    def parameters(self, network: Literal["generator", "averaged", "discriminator"]) -> Parameters: ...
+    def set_parameters(
+        self, network: Literal["generator", "averaged", "discriminator"], parameters: Parameters
+    ) -> None: ...
+    def reset_discriminator(self) -> None: ...
+    @property
+    def steps(self) -> int: ...
+    def state(self) -> Parameters:
+        """Everything that `load_state` needs to go on with the same bytes."""
+
+    def load_state(self, state: Parameters) -> None: ...

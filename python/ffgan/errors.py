@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The errors ffgan raises on purpose: each message is one line naming the thing and the way out."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of every error that ffgan raises on purpose.
+
+    ``exit_code`` is the status with which the command line ends: 2 for bad input, 1 for a failure.
+    """
+
+    exit_code = 1
+
+
+class UsageError(Error, ValueError):
+    """An argument is outside its range."""
+
+    exit_code = 2
+
+
+class DatasetError(Error):
+    """A training folder or an image in it cannot be used."""
+
+    exit_code = 2
+
+
+class ModelError(Error):
+    """A model file is missing, damaged, or not a model of this program."""
+
+    exit_code = 2
+
+
+class CheckpointError(Error):
+    """A run folder or a checkpoint in it cannot be read or written."""
+
+
+class DivergedError(Error):
+    """Training produced NaN or a collapsed discriminator, also after going back once."""
+
+
+class DisplayError(Error):
+    """A window was asked for and none can be opened."""
+
+
+class ServerError(Error):
+    """The web server cannot start."""
