@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server as a process: its socket, its signals, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from ffgan.errors import ServerError, UsageError
+from ffgan.model import Model
+from ffgan.server import DEFAULT_PORT
+from ffgan.server.app import create_app
+
+GRACE_SECONDS = 10
+BACKLOG = 2048
+MAX_PORT = 65535
+SIGTERM_STATUS = 128 + signal.SIGTERM
+
+
+def serve(
+    model: Model | str | Path | None,
+    *,
+    host: str,
+    port: int,
+    queue: int,
+    tries: int,
+    threshold: float | None,
+    log_level: str,
+) -> None:
+    """See `ffgan.server.serve`."""
+    load: Callable[[], Model] | Model
+    load = (lambda: Model.load(model)) if model is None or isinstance(model, str | Path) else model
+    # Listening comes before loading: a taken port is said at once, not after the work.
+    with listen(host, port) as listener, sigterm_exits():
+        app = create_app(load, queue=queue, tries=tries, threshold=threshold, workers=None)
+        inference = app.state.inference
+        server = uvicorn.Server(configuration(app, log_level))
+
+        def loaded(future: Future[Model]) -> None:
+            if future.cancelled() or future.exception() is not None:
+                server.should_exit = True
+            else:
+                print(f"ffgan: serving {address(listener)} (Ctrl+C stops)", flush=True)
+
+        inference.model.add_done_callback(loaded)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            inference.close()
+        inference.model.result()
+
+
+def configuration(app: FastAPI, log_level: str) -> uvicorn.Config:
+    if log_level not in uvicorn.config.LOG_LEVELS:
+        levels = ", ".join(uvicorn.config.LOG_LEVELS)
+        raise UsageError(f"log level {log_level!r} is unknown; try one of {levels}")
+    return uvicorn.Config(
+        app,
+        log_level=log_level,
+        ws="none",
+        lifespan="on",
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises ServerError or UsageError with the way out."""
+    if not 0 <= port <= MAX_PORT:
+        raise UsageError(f"port {port} is outside 0..{MAX_PORT}; try `--port {DEFAULT_PORT}`")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        raise ServerError(f"host {host!r} is unknown; try `--host 127.0.0.1`") from error
+    # `localhost` can mean both families; IPv4 is the one that always works.
+    family, kind, protocol, _, target = min(found, key=lambda info: info[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(target)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServerError(_why_not(host, port, error)) from error
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        free = port + 1 if port < MAX_PORT else DEFAULT_PORT
+        return f"port {port} on {host} is taken; try `--port {free}`"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"port {port} needs privileges that you lack; try `--port {DEFAULT_PORT}`"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine; try `--host 127.0.0.1`"
+    return f"cannot listen on {host} port {port}: {error.strerror}; try `--host 127.0.0.1`"
+
+
+def address(listener: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def sigterm_exits() -> Iterator[None]:
+    """Within it SIGTERM raises SystemExit with the shell's status for that signal.
+
+    uvicorn finishes the requests in flight, restores this handler and raises the signal again.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        raise SystemExit(SIGTERM_STATUS)
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

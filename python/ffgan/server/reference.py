@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page at /docs, written from the OpenAPI description.
+
+FastAPI's own page loads Swagger UI from a content network: it is blank without the internet, and
+tells that host of every visit.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def reference_page(openapi: Schema, template: str) -> str:
+    """The HTML of /docs; `template` has the places $description, $version and $endpoints."""
+    endpoints = "\n".join(
+        _endpoint(method, path, operation)
+        for path, operations in openapi["paths"].items()
+        for method, operation in operations.items()
+    )
+    information = openapi["info"]
+    return Template(template).substitute(
+        description=escape(information["description"]),
+        version=escape(information["version"]),
+        endpoints=endpoints,
+    )
+
+
+def _endpoint(method: str, path: str, operation: Schema) -> str:
+    parameters = operation.get("parameters", [])
+    rows = "".join(_parameter(parameter) for parameter in parameters)
+    table = (
+        "<table><thead><tr><th>Parameter</th><th>Values</th><th>Default</th><th>Meaning</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table>"
+        if rows
+        else ""
+    )
+    answers = "".join(
+        f"<li><b>{escape(status)}</b> {escape(response['description'])}</li>"
+        for status, response in operation["responses"].items()
+    )
+    return (
+        f"<section><h2><code>{escape(method.upper())}</code> "
+        f'<a href="{escape(path.lstrip("/"))}">{escape(path)}</a></h2>'
+        f"<p>{_prose(operation.get('description') or operation['summary'])}</p>"
+        f"{table}<ul>{answers}</ul></section>"
+    )
+
+
+def _parameter(parameter: Schema) -> str:
+    schema = parameter["schema"]
+    # `int | None` is described as a choice of two; the one that is not null has the range.
+    choices = schema.get("anyOf", [schema])
+    values = next(choice for choice in choices if choice["type"] != "null")
+    if "minimum" in values:
+        span = f"{values['minimum']} to {values['maximum']}"
+    else:
+        span = "any"
+    return (
+        f"<tr><td><code>{escape(parameter['name'])}</code></td>"
+        f"<td>{escape(values['type'])}, {escape(span)}</td>"
+        f"<td>{escape(str(schema.get('default', '')))}</td>"
+        f"<td>{_prose(parameter.get('description', ''))}</td></tr>"
+    )
+
+
+def _prose(text: str) -> str:
+    """Escaped text, with `code` in backquotes."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
