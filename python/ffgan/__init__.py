@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ffgan: faces of people who do not exist, by a DCGAN on dlib.
+
+>>> import ffgan
+>>> faces = ffgan.generate(2, seed=7)
+>>> faces.shape, faces.dtype
+((2, 162, 162, 3), dtype('uint8'))
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ffgan import _core
+from ffgan.errors import Error
+from ffgan.model import DEFAULT_TRIES, Face, Model, UInt8
+
+if TYPE_CHECKING:
+    from ffgan.training import train
+
+__version__ = _core.__version__
+__all__ = ["Error", "Face", "Model", "__version__", "generate", "load", "train"]
+
+_packaged: Model | None = None
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Model:
+    """Load a model file; without a path the model that comes with the package.
+
+    Raises `ffgan.errors.ModelError` when the file is missing, damaged or of another kind.
+    """
+    return Model.load(path)
+
+
+def generate(
+    n: int = 1,
+    seed: int | None = None,
+    *,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    truncation: float = 1.0,
+    model: Model | str | os.PathLike[str] | None = None,
+) -> UInt8:
+    """Return n faces as (n, 162, 162, 3) uint8 RGB; image i is the face of seed + i.
+
+    Without ``model``: the one that comes with the package, loaded once. See `Model.face` for the
+    candidate search behind ``tries`` and ``threshold``. Raises `ffgan.Error`.
+    """
+    global _packaged
+    if model is None:
+        if _packaged is None:
+            _packaged = load()
+        model = _packaged
+    elif not isinstance(model, Model):
+        model = load(Path(model))
+    return model.generate(n, seed, tries=tries, threshold=threshold, truncation=truncation)
+
+
+def __getattr__(name: str) -> Any:
+    # Training brings OpenCV along, which costs more than everything else that is imported here.
+    if name == "train":
+        from ffgan.training import train
+
+        return train
+    raise AttributeError(f"module 'ffgan' has no attribute {name!r}")

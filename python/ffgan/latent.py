@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From seeds to noise: the vectors of the latent space and the ways between them.
+
+A seed gives the same noise on every machine: NumPy promises PCG64's stream, so face ``s`` of a
+model is the same face from the command line, the API and the URL.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan.errors import UsageError
+
+Float32: TypeAlias = NDArray[np.float32]
+
+LATENT_SIZE = 100
+MAX_SEED = 2**64 - 1
+
+
+def check_seed(seed: int) -> int:
+    """Return ``seed`` as an int; raise `UsageError` unless it is in 0 .. `MAX_SEED`."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise UsageError(f"seed is {seed!r}, not a whole number: give one from 0 to {MAX_SEED}")
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"seed {seed} is out of range: give one from 0 to {MAX_SEED}")
+    return int(seed)
+
+
+def random_seed() -> int:
+    """Return a seed from the system's entropy, below 2**32 so that it stays easy to copy."""
+    return secrets.randbits(32)
+
+
+def stream(seed: int) -> Iterator[Float32]:
+    """Yield the successive draws of ``seed``, each (100,) float32 from N(0, I), without end."""
+    generator = np.random.default_rng(check_seed(seed))
+    while True:
+        yield generator.standard_normal(LATENT_SIZE).astype(np.float32)
+
+
+def noise(seed: int) -> Float32:
+    """Return the first draw of ``seed``: (100,) float32 from N(0, I)."""
+    return next(stream(seed))
+
+
+def truncate(latents: Float32, truncation: float) -> Float32:
+    """Scale latents (..., 100) towards the mean, which is 0, by ``truncation`` in 0 .. 2.
+
+    Below 1: more typical and less varied faces; above 1: stranger ones. Raises `UsageError` for a
+    value out of range.
+    """
+    if not 0 <= truncation <= 2:
+        raise UsageError(f"truncation {truncation} is out of range: give a value from 0 to 2")
+    return latents * np.float32(truncation)
+
+
+def interpolate(start: Float32, end: Float32, steps: int) -> Float32:
+    """Return (steps, 100) float32 along the great arc from ``start`` to ``end``, both (100,).
+
+    Spherical interpolation (White 2016, arXiv 1609.04468) keeps the length that N(0, I) noise has;
+    a straight line would pass nearer to 0. Raises `UsageError` when ``steps`` is below 2.
+    """
+    if steps < 2:
+        raise UsageError(f"steps is {steps}: an interpolation has at least 2")
+    a, b = start.astype(np.float64), end.astype(np.float64)
+    cosine = np.dot(a, b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    if np.sin(angle) < 1e-6:
+        return ((1 - t) * a + t * b).astype(np.float32)
+    weights = np.sin((1 - t) * angle), np.sin(t * angle)
+    return ((weights[0] * a + weights[1] * b) / np.sin(angle)).astype(np.float32)

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "arrays.h"
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "The C++ core: networks, inference and training on dlib. NumPy in, NumPy out.";
+    m.attr("__version__") = FFGAN_VERSION;
+    ffgan::bindings::register_engine(m);
+    ffgan::bindings::register_networks(m);
+    ffgan::bindings::register_trainer(m);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine.h"
+
+#include "blas.h"
+#include "threads.h"
+
+#include <dlib/revision.h>
+
+namespace ffgan {
+
+engine_description describe_engine() {
+    engine_description e;
+    e.dlib = std::to_string(DLIB_MAJOR_VERSION) + "." + std::to_string(DLIB_MINOR_VERSION) + "." +
+             std::to_string(DLIB_PATCH_VERSION);
+    e.blas = blas_name();
+#ifdef DLIB_USE_CUDA
+    e.cuda = true;
+    e.convolution = "dlib's layers on cuDNN";
+#else
+    e.cuda = false;
+    e.convolution = "ffgan's layers on the BLAS";
+#endif
+#if defined(__AVX512F__)
+    e.instructions = "AVX-512";
+#elif defined(__AVX2__)
+    e.instructions = "AVX2";
+#elif defined(__AVX__)
+    e.instructions = "AVX";
+#else
+    e.instructions = "baseline";
+#endif
+    e.threads = threads();
+    return e;
+}
+
+void set_engine_threads(long threads) { set_threads(threads); }
+
+} // namespace ffgan

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What computes: a user who wonders about speed or about equal bytes asks this first.
+
+#pragma once
+
+#include <string>
+
+namespace ffgan {
+
+struct engine_description {
+    std::string dlib;         // version
+    std::string blas;         // name and version
+    bool cuda;                // built with CUDA
+    std::string instructions; // the instruction set that this was compiled for
+    std::string convolution;  // whose convolution layers
+    long threads;
+};
+
+engine_description describe_engine();
+
+void set_engine_threads(long threads);
+
+} // namespace ffgan

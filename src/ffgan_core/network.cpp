@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "network.h"
+
+#include "networks.h"
+#include "random.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <stdexcept>
+#include <type_traits>
+
+namespace ffgan {
+namespace {
+
+// ---- What kind of layer -------------------------------------------------------------------------
+
+template <typename T> struct is_convolution : std::false_type {};
+template <long f, long k, int s, int p>
+struct is_convolution<layers::convolution<f, k, s, p>> : std::true_type {};
+
+template <typename T> struct is_transposed_convolution : std::false_type {};
+template <long f, long k, int s, int p>
+struct is_transposed_convolution<layers::transposed_convolution<f, k, s, p>> : std::true_type {};
+
+template <typename T> struct is_fully_connected : std::false_type {};
+template <unsigned long n, dlib::fc_bias_mode m>
+struct is_fully_connected<dlib::fc_<n, m>> : std::true_type {};
+
+template <typename T>
+constexpr bool has_weights = is_convolution<T>::value || is_transposed_convolution<T>::value ||
+                             is_fully_connected<T>::value;
+template <typename T> constexpr bool is_norm = std::is_same_v<T, layers::batch_norm>;
+template <typename T> constexpr bool is_dropout = std::is_same_v<T, layers::dropout>;
+
+template <typename layer>
+using details_of = std::decay_t<decltype(std::declval<layer&>().layer_details())>;
+
+template <typename layer>
+constexpr bool reads_the_input =
+    !dlib::is_nonloss_layer_type<typename std::decay_t<layer>::subnet_type>::value;
+
+// Calls visit(layer) from the layer next to the input up to the output.
+template <typename layer, typename visitor> void walk(layer& top, visitor& visit) {
+    if constexpr (!reads_the_input<layer>)
+        walk(top.subnet(), visit);
+    visit(top);
+}
+
+// The same with each layer's output. dlib hides the output of a layer that has an in-place layer on
+// top; the two have one shape.
+template <typename layer, typename visitor>
+void walk_with_output(layer& top, const dlib::tensor& output, visitor& visit) {
+    if constexpr (!reads_the_input<layer>) {
+        if constexpr (has_weights<details_of<layer>> || is_norm<details_of<layer>>)
+            walk_with_output(top.subnet(), top.subnet().get_output(), visit);
+        else
+            walk_with_output(top.subnet(), output, visit);
+    }
+    visit(top, output);
+}
+
+// ---- Names and shapes of a layer's parameters ---------------------------------------------------
+
+struct slice {
+    std::string name;
+    std::vector<long> shape;
+    dlib::tensor* owner;
+    long offset;   // into the owner's values
+    long fans = 0; // of weights: inputs and outputs of one unit, added as dlib adds them
+    bool starts_at_one = false;
+
+    long size() const {
+        return std::accumulate(shape.begin(), shape.end(), 1L, std::multiplies<>());
+    }
+};
+
+template <typename details>
+std::vector<slice> slices(details& layer, const std::string& name) {
+    std::vector<slice> result;
+    if constexpr (is_norm<details>) {
+        dlib::tensor& scale_and_shift = layer.get_layer_params();
+        const long channels = static_cast<long>(scale_and_shift.size()) / 2;
+        result.push_back({name + ".weight", {channels}, &scale_and_shift, 0, 0, true});
+        result.push_back({name + ".bias", {channels}, &scale_and_shift, channels});
+        result.push_back({name + ".running_mean", {channels}, &layer.running_means(), 0});
+        result.push_back({name + ".running_var", {channels}, &layer.running_variances(), 0, 0, true});
+    } else if constexpr (has_weights<details>) {
+        dlib::tensor& params = layer.get_layer_params();
+        const long total = static_cast<long>(params.size());
+        long biases = 0;
+        std::vector<long> shape;
+        long fans = 0;
+        if constexpr (is_fully_connected<details>::value) {
+            biases = static_cast<long>(layer.get_num_outputs());
+            shape = {biases, total / biases - 1};
+            fans = shape[0] + shape[1];
+        } else {
+            const long filters = layer.num_filters();
+            biases = layer.bias_is_disabled() ? 0 : filters;
+            const long inputs = (total - biases) / (filters * layer.nr() * layer.nc());
+            if (is_convolution<details>::value)
+                shape = {filters, inputs, layer.nr(), layer.nc()};
+            else
+                shape = {inputs, filters, layer.nr(), layer.nc()};
+            fans = layer.nr() * layer.nc() * inputs + filters;
+        }
+        result.push_back({name + ".weight", shape, &params, 0, fans});
+        if (biases > 0)
+            result.push_back({name + ".bias", {biases}, &params, total - biases});
+    }
+    return result;
+}
+
+// conv1, norm1, conv2, ..., fc: a norm has the number of the convolution before it.
+class layer_names {
+  public:
+    template <typename details> std::string next() {
+        if (is_fully_connected<details>::value)
+            return "fc";
+        if (has_weights<details>)
+            return "conv" + std::to_string(++convolutions_);
+        if (is_norm<details>)
+            return "norm" + std::to_string(convolutions_);
+        return "";
+    }
+
+  private:
+    int convolutions_ = 0;
+};
+
+// A bias below a batch norm does nothing: the norm subtracts it again.
+template <typename layer> void disable_biases_below_norms(layer& top) {
+    if constexpr (!reads_the_input<layer>) {
+        if constexpr (is_norm<details_of<layer>> &&
+                      has_weights<details_of<typename layer::subnet_type>>)
+            top.subnet().layer_details().disable_bias();
+        disable_biases_below_norms(top.subnet());
+    }
+}
+
+void check_parameters(const std::map<std::string, std::vector<long>>& shapes,
+                      const named_tensors& given) {
+    for (const auto& [name, shape] : shapes) {
+        const auto found = given.find(name);
+        if (found == given.end())
+            throw std::invalid_argument("the parameter '" + name + "' is missing");
+        const long size =
+            std::accumulate(shape.begin(), shape.end(), 1L, std::multiplies<>());
+        if (found->second.shape != shape ||
+            static_cast<long>(found->second.values.size()) != size)
+            throw std::invalid_argument("the parameter '" + name + "' has another shape");
+    }
+    for (const auto& entry : given)
+        if (shapes.count(entry.first) == 0)
+            throw std::invalid_argument("the parameter '" + entry.first + "' is unknown");
+}
+
+// ---- The interface on a dlib network ------------------------------------------------------------
+
+template <typename net_type> class dlib_network final : public network {
+  public:
+    dlib_network() {
+        disable_biases_below_norms(net_);
+        // dlib allocates the parameters in the first forward pass.
+        const int one = 0;
+        dlib::resizable_tensor x;
+        net_.to_tensor(&one, &one + 1, x);
+        set_mode(mode::inference);
+        net_.forward(x);
+    }
+
+    const dlib::tensor& forward(const dlib::tensor& x) override {
+        net_.forward(x);
+        return net_.get_output();
+    }
+
+    void backward(const dlib::tensor& x, const dlib::tensor& gradient) override {
+        net_.back_propagate_error(x, gradient);
+    }
+
+    const dlib::tensor& data_gradient() const override { return net_.get_final_data_gradient(); }
+
+    void set_mode(mode m) override {
+        each([m](auto& layer) {
+            using details = details_of<decltype(layer)>;
+            if constexpr (is_norm<details>) {
+                using norm_mode = layers::batch_norm::mode;
+                layer.layer_details().set_mode(m == mode::training ? norm_mode::training
+                                               : m == mode::inference
+                                                   ? norm_mode::inference
+                                                   : norm_mode::frozen_statistics);
+            } else if constexpr (is_dropout<details>) {
+                using dropout_mode = layers::dropout::mode;
+                layer.layer_details().set_mode(m == mode::inference ? dropout_mode::inference
+                                                                    : dropout_mode::training);
+            }
+        });
+    }
+
+    void set_dropout(float rate) override {
+        each([rate](auto& layer) {
+            if constexpr (is_dropout<details_of<decltype(layer)>>)
+                layer.layer_details().set_rate(rate);
+        });
+    }
+
+    void set_dropout_key(std::uint64_t key) override {
+        std::uint64_t index = 0;
+        each([&](auto& layer) {
+            if constexpr (is_dropout<details_of<decltype(layer)>>)
+                layer.layer_details().set_key(counter_random(key, index++, 0));
+        });
+    }
+
+    void set_parameter_gradients(bool wanted) override {
+        each([wanted](auto& layer) {
+            if constexpr (has_weights<details_of<decltype(layer)>>)
+                layer.layer_details().set_learning_rate_multiplier(wanted ? 1 : 0);
+        });
+    }
+
+    void set_data_gradient(bool wanted) override {
+        each([wanted](auto& layer) {
+            using details = details_of<decltype(layer)>;
+            if constexpr (reads_the_input<decltype(layer)> && (is_convolution<details>::value ||
+                                        is_transposed_convolution<details>::value))
+                layer.layer_details().set_data_gradient(wanted);
+        });
+    }
+
+    unsigned long statistics_updates() const override {
+        unsigned long updates = 0;
+        auto visit = [&](const auto& layer) {
+            if constexpr (is_norm<details_of<decltype(layer)>>)
+                updates = layer.layer_details().num_updates();
+        };
+        walk(net_, visit);
+        return updates;
+    }
+
+    void set_statistics_updates(unsigned long updates) override {
+        each([updates](auto& layer) {
+            if constexpr (is_norm<details_of<decltype(layer)>>)
+                layer.layer_details().set_num_updates(updates);
+        });
+    }
+
+    std::vector<layer_parameters> parameter_tensors() override {
+        std::vector<layer_parameters> result;
+        layer_names names;
+        each([&](auto& layer) {
+            using details = details_of<decltype(layer)>;
+            const std::string name = names.next<details>();
+            if constexpr (has_weights<details> || is_norm<details>)
+                result.push_back({name, &layer.layer_details().get_layer_params(),
+                                  &layer.get_parameter_gradient()});
+        });
+        return result;
+    }
+
+    named_tensors parameters() override {
+        named_tensors result;
+        for (const slice& s : all_slices()) {
+            const float* values = s.owner->host() + s.offset;
+            result[s.name] = {s.shape, {values, values + s.size()}};
+        }
+        return result;
+    }
+
+    named_tensors gradients() override {
+        named_tensors result;
+        layer_names names;
+        each([&](auto& layer) {
+            auto& details = layer.layer_details();
+            const std::string name = names.next<details_of<decltype(layer)>>();
+            const dlib::tensor& gradient = layer.get_parameter_gradient();
+            for (const slice& s : slices(details, name))
+                if (s.owner == &details.get_layer_params() && gradient.size() > 0) {
+                    const float* values = gradient.host() + s.offset;
+                    result[s.name] = {s.shape, {values, values + s.size()}};
+                }
+        });
+        return result;
+    }
+
+    void set_parameters(const named_tensors& parameters) override {
+        const std::vector<slice> wanted = all_slices();
+        std::map<std::string, std::vector<long>> shapes;
+        for (const slice& s : wanted)
+            shapes[s.name] = s.shape;
+        check_parameters(shapes, parameters);
+        for (const slice& s : wanted) {
+            const std::vector<float>& values = parameters.at(s.name).values;
+            std::copy(values.begin(), values.end(), s.owner->host() + s.offset);
+        }
+    }
+
+    void initialise(std::uint64_t seed) override {
+        dlib::rand random;
+        random.set_seed(std::to_string(seed));
+        for (const slice& s : all_slices()) {
+            float* values = s.owner->host() + s.offset;
+            if (s.fans > 0) {
+                const double limit = std::sqrt(6.0 / static_cast<double>(s.fans));
+                for (long i = 0; i < s.size(); ++i)
+                    values[i] = static_cast<float>((2.0 * random.get_random_float() - 1.0) * limit);
+            } else {
+                std::fill(values, values + s.size(), s.starts_at_one ? 1.0f : 0.0f);
+            }
+        }
+        set_statistics_updates(0);
+    }
+
+    std::vector<layer_row> rows() override {
+        const int one = 0;
+        dlib::resizable_tensor x;
+        net_.to_tensor(&one, &one + 1, x);
+        set_mode(mode::inference);
+        net_.forward(x);
+
+        std::vector<layer_row> result;
+        layer_names names;
+        long input_pixels = x.nr() * x.nc();
+        auto visit = [&](auto& layer, const dlib::tensor& output) {
+            using details = details_of<decltype(layer)>;
+            const std::string name = names.next<details>();
+            if constexpr (has_weights<details> || is_norm<details>) {
+                const long pixels = output.nr() * output.nc();
+                layer_row row;
+                row.name = name;
+                row.shape = {output.nr(), output.nc(), output.k()};
+                row.parameters = static_cast<long>(layer.layer_details().get_layer_params().size());
+                if constexpr (has_weights<details>) {
+                    // Each weight meets each output pixel, of a transposed convolution each input
+                    // pixel; the positions in the zero padding are counted too, as is customary.
+                    const long weights = slices(layer.layer_details(), name).front().size();
+                    const bool transposed = is_transposed_convolution<details>::value;
+                    row.multiply_adds = weights * (transposed ? input_pixels : pixels);
+                }
+                input_pixels = pixels;
+                result.push_back(row);
+            }
+        };
+        walk_with_output(net_, net_.get_output(), visit);
+        return result;
+    }
+
+  private:
+    template <typename visitor> void each(visitor&& visit) { walk(net_, visit); }
+
+    std::vector<slice> all_slices() {
+        std::vector<slice> result;
+        layer_names names;
+        each([&](auto& layer) {
+            using details = details_of<decltype(layer)>;
+            const std::string name = names.next<details>();
+            for (slice& s : slices(layer.layer_details(), name))
+                result.push_back(std::move(s));
+        });
+        return result;
+    }
+
+    net_type net_;
+};
+
+// ---- Folding --------------------------------------------------------------------------------------
+
+// The first `layers` convolutions take over the norm behind them, and the dropout's expectation
+// `keep`: a (leaky) ReLU commutes with a positive factor. `transposed` says which axis of a weight
+// counts the filters.
+named_tensors fold(const named_tensors& given, int layers, bool transposed, float keep) {
+    const float eps = static_cast<float>(layers::batch_norm().get_eps());
+    named_tensors folded;
+    for (const auto& [name, tensor] : given)
+        if (name.rfind("norm", 0) != 0)
+            folded[name] = tensor;
+    for (int i = 1; i <= layers; ++i) {
+        const std::string number = std::to_string(i);
+        named_tensor& weight = folded.at("conv" + number + ".weight");
+        const long filters = weight.shape[transposed ? 1 : 0];
+        const long kernel = weight.shape[2] * weight.shape[3];
+        const long inputs = weight.shape[transposed ? 0 : 1];
+        std::vector<float> scale(filters, keep);
+        named_tensor& bias = folded["conv" + number + ".bias"];
+        if (bias.values.empty())
+            bias = {{filters}, std::vector<float>(filters, 0.0f)};
+        const std::string norm = "norm" + number;
+        const bool has_norm = given.count(norm + ".weight") != 0;
+        for (long f = 0; f < filters; ++f) {
+            if (has_norm) {
+                const float mean = given.at(norm + ".running_mean").values[f];
+                const float variance = given.at(norm + ".running_var").values[f];
+                const float gain =
+                    given.at(norm + ".weight").values[f] / std::sqrt(variance + eps);
+                scale[f] *= gain;
+                bias.values[f] = given.at(norm + ".bias").values[f] - mean * gain;
+            }
+            bias.values[f] *= keep;
+        }
+        for (long in = 0; in < inputs; ++in)
+            for (long f = 0; f < filters; ++f) {
+                const long index = transposed ? in * filters + f : f * inputs + in;
+                for (long k = 0; k < kernel; ++k)
+                    weight.values[index * kernel + k] *= scale[f];
+            }
+    }
+    return folded;
+}
+
+} // namespace
+
+std::unique_ptr<network> make_network(const std::string& name) {
+    if (name == "generator")
+        return std::make_unique<dlib_network<generator_network>>();
+    if (name == "program")
+        return std::make_unique<dlib_network<program_network>>();
+    if (name == "table")
+        return std::make_unique<dlib_network<table_network>>();
+    throw std::invalid_argument("there is no network '" + name +
+                                "': choose generator, program or table");
+}
+
+std::unique_ptr<network> make_inference_network(const std::string& name,
+                                                const named_tensors& parameters, float dropout) {
+    if (!(dropout >= 0 && dropout < 1))
+        throw std::invalid_argument("dropout is not in [0, 1)");
+    check_parameters(parameter_shapes(name), parameters);
+    std::unique_ptr<network> net;
+    if (name == "generator") {
+        net = std::make_unique<dlib_network<folded_generator_network>>();
+        net->set_parameters(fold(parameters, 5, true, 1.0f));
+    } else if (name == "program") {
+        net = std::make_unique<dlib_network<folded_program_network>>();
+        net->set_parameters(fold(parameters, 5, false, 1.0f - dropout));
+    } else {
+        net = make_network(name);
+        net->set_parameters(parameters);
+        net->set_dropout(dropout);
+    }
+    net->set_mode(mode::inference);
+    return net;
+}
+
+std::map<std::string, std::vector<long>> parameter_shapes(const std::string& name) {
+    // dlib knows the shapes only after a forward pass: once per network is enough.
+    static std::mutex mutex;
+    static std::map<std::string, std::map<std::string, std::vector<long>>> known;
+    const std::lock_guard<std::mutex> lock(mutex);
+    std::map<std::string, std::vector<long>>& shapes = known[name];
+    if (shapes.empty())
+        for (const auto& [parameter, tensor] : make_network(name)->parameters())
+            shapes[parameter] = tensor.shape;
+    return shapes;
+}
+
+} // namespace ffgan

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Adversarial training, one step at a time: the two networks, their solvers, the averaged
+// generator, and the state of them all. Which images and which noise make up a step is the caller's
+// business; what is random inside a step (dropout, augmentation) follows from the seed and the
+// step's number, so that a run that was interrupted goes on with the same bytes.
+
+#pragma once
+
+#include "augment.h"
+#include "network.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ffgan {
+
+enum class adversarial_loss { logistic, hinge };
+
+struct trainer_settings {
+    std::string discriminator = "program";
+    std::uint64_t seed = 0;
+    double learning_rate_g = 2e-4;
+    double learning_rate_d = 2e-4;
+    double beta1 = 0.5;
+    double beta2 = 0.999;
+    adversarial_loss loss = adversarial_loss::logistic;
+    double label_smoothing = 0; // one-sided: real images get the target 1 - label_smoothing
+    double dropout = 0.5;
+    double ema = 0.999; // decay of the averaged generator
+    augment_policy augment;
+    bool joint_update = false; // one update of D from real and fake images, instead of one each
+};
+
+struct step_result {
+    double loss_d = 0; // on real images plus on fakes
+    double loss_g = 0;
+    double accuracy_real = 0;
+    double accuracy_fake = 0;
+};
+
+// A reconstruction term in G's update: image i should come from code i.
+struct anchor {
+    const float* latents = nullptr;       // count x 100
+    const std::uint8_t* images = nullptr; // count x 162 x 162 x 3
+    long count = 0;
+    double weight = 0;
+};
+
+// Adam (Kingma and Ba 2015) on dlib's update, with moments by layer name.
+class adam {
+  public:
+    void update(const std::vector<layer_parameters>& layers, double learning_rate, double beta1,
+                double beta2);
+    void add_state(const std::string& prefix, named_tensors& state) const;
+    void load_state(const std::string& prefix, const std::vector<layer_parameters>& layers,
+                    const named_tensors& state);
+
+  private:
+    struct moments {
+        dlib::resizable_tensor first, second;
+    };
+    std::map<std::string, moments> moments_;
+    dlib::resizable_tensor change_;
+    long updates_ = 0;
+};
+
+class trainer {
+  public:
+    // Throws std::invalid_argument that names the setting which is out of range.
+    explicit trainer(const trainer_settings& settings);
+
+    void set_learning_rates(double generator, double discriminator);
+
+    // real: count x 162 x 162 x 3; latents: count x 100, count >= 2. D learns from the real images
+    // and from G's fakes, then G learns through D, from the same fakes.
+    step_result step(const std::uint8_t* real, const float* latents, long count,
+                     bool update_generator, const anchor& anchored);
+
+    // The warm start: G alone learns to make image i from code i. Returns the pyramid loss.
+    double reconstruct(const float* latents, const std::uint8_t* images, long count,
+                       double learning_rate);
+
+    // The averaged generator's batch-norm statistics are no parameters, so averaging does not give
+    // them: they are estimated anew, over `count` latents.
+    void estimate_statistics(const float* latents, long count);
+
+    // Inference with the averaged or the live generator: count x 162 x 162 x 3.
+    void sample(const float* latents, long count, bool averaged, std::uint8_t* pixels);
+
+    // which: "generator", "averaged" or "discriminator".
+    named_tensors parameters(const std::string& which);
+    void set_parameters(const std::string& which, const named_tensors& parameters);
+
+    // The discriminator and its solver begin anew.
+    void reset_discriminator();
+
+    long steps() const { return steps_; }
+
+    named_tensors state();
+    // Throws std::invalid_argument when the state is of another kind of trainer.
+    void load_state(const named_tensors& state);
+
+    // The gradients that the last step left in a network, by layer, for tests.
+    named_tensors gradients(const std::string& which);
+
+  private:
+    network& find(const std::string& which);
+    // One forward and backward pass of D. Returns the mean loss; counts the share of correct
+    // answers in `accuracy`.
+    enum class target { real, fake, fool };
+    double discriminate(const dlib::tensor& images, target goal, double* accuracy);
+    void update_average();
+
+    trainer_settings settings_;
+    std::unique_ptr<network> generator_, averaged_, discriminator_;
+    adam solver_g_, solver_d_, solver_reconstruction_;
+    long steps_ = 0;
+    dlib::resizable_tensor latents_, images_, score_gradient_, image_gradient_;
+};
+
+} // namespace ffgan
