@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run folder: what a training run leaves on the disk, whole at any moment.
+
+Every file is written under another name in its own folder, brought to the disk, and then renamed;
+so whatever kills the process leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan.errors import CheckpointError
+
+FORMAT = "ffgan-checkpoint-1"
+TEMPORARY_SUFFIX = ".tmp"
+# What a killed process leaves: of `write`, and of `ffgan.model.write_whole`.
+STALE = (".*.tmp", ".*.part")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on: tensors by name, and a JSON object for the rest.
+
+    `step` is the number of steps done. `record` holds the settings, the data set's hash, and the
+    position of the run; `good` is False while the run looked as if it was about to diverge.
+    """
+
+    step: int
+    tensors: dict[str, NDArray[np.float32]]
+    record: dict[str, Any] = field(default_factory=dict)
+    good: bool = True
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace the file at once, so that a reader or a crash sees the old content or the new.
+
+    Raises CheckpointError naming the file when the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _synchronise(path.parent)
+    except OSError as error:
+        # What fails here is left to the next start, which removes such files.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _cannot("write", path, error) from error
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint's file: equal for equal checkpoints."""
+    from safetensors.numpy import save
+
+    header = {
+        "format": FORMAT,
+        "step": checkpoint.step,
+        "good": checkpoint.good,
+        "sha256": _digest(checkpoint.tensors),
+        "record": checkpoint.record,
+    }
+    # One entry only: the library writes several in an order that changes from process to process.
+    return save(checkpoint.tensors, {"checkpoint": json.dumps(header, sort_keys=True)})
+
+
+def read(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Raises ValueError when the file is damaged, CheckpointError when it cannot be opened or was
+    written by a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["checkpoint"])
+            if header["format"] != FORMAT:
+                raise CheckpointError(
+                    f"{path} has format {header['format']}, this version reads {FORMAT}: "
+                    "update ffgan or choose another --name"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if _digest(tensors) != header["sha256"]:
+        raise ValueError(f"{path} is damaged: its SHA-256 does not match")
+    return Checkpoint(header["step"], tensors, header["record"], header["good"])
+
+
+class RunFolder:
+    """`runs/<name>/` and the names of the files in it; nothing is created before `locked`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.log = self.path / "train.jsonl"
+        self.samples = self.path / "samples"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model.safetensors"
+        self.report = self.path / "report.html"
+        self.skipped = self.path / "skipped.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep other processes from training in it; remove left-over files.
+
+        Raises CheckpointError when it cannot be written or another process is training in it.
+        """
+        try:
+            for folder in (self.checkpoints, self.samples):
+                folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "w")  # noqa: SIM115
+        except OSError as error:
+            raise _cannot("write", self.path, error) from error
+        with lock:
+            _lock(lock.fileno(), self.path)
+            for folder in (self.path, self.checkpoints, self.samples):
+                for pattern in STALE:
+                    for stale in folder.glob(pattern):
+                        stale.unlink(missing_ok=True)
+            yield
+
+    def paths(self) -> list[Path]:
+        """The checkpoints' files, oldest first."""
+        return sorted(self.checkpoints.glob("step-*.safetensors"))
+
+    def newest(self, *, good: bool = False) -> tuple[Checkpoint | None, list[str]]:
+        """The newest whole checkpoint, or None, and one line for each damaged one passed over.
+
+        With `good`, those taken while the run was about to diverge are passed over silently.
+        Raises CheckpointError when there are checkpoints and none is whole.
+        """
+        damaged: list[str] = []
+        for path in reversed(self.paths()):
+            try:
+                checkpoint = read(path)
+            except ValueError as error:
+                damaged.append(f"{error}; going back to the one before")
+                continue
+            if checkpoint.good or not good:
+                return checkpoint, damaged
+        if damaged:
+            raise CheckpointError(
+                f"no checkpoint in {self.checkpoints} is whole: remove {self.path} or choose "
+                "another --name to start again"
+            )
+        return None, damaged
+
+    def save(self, checkpoint: Checkpoint, keep: int) -> None:
+        """Write a checkpoint, then drop all but the `keep` newest and the newest good one."""
+        path = self.checkpoints / f"step-{checkpoint.step:08d}.safetensors"
+        write(path, encode(checkpoint))
+        older = self.paths()[:-keep]
+        if older and not checkpoint.good:
+            best, _ = self.newest(good=True)
+            older = [path for path in older if best is None or _step(path) != best.step]
+        for path in older:
+            path.unlink(missing_ok=True)
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add one JSON object to train.jsonl and bring it to the disk."""
+        try:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line, allow_nan=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _cannot("write", self.log, error) from error
+
+    def lines(self) -> list[dict[str, Any]]:
+        """train.jsonl, without the half of a line that a crash may have left."""
+        lines: list[dict[str, Any]] = []
+        if self.log.exists():
+            for text in self.log.read_text("utf-8", errors="replace").splitlines():
+                with suppress(json.JSONDecodeError):
+                    lines.append(json.loads(text))
+        return lines
+
+    def forget_after(self, step: int) -> float:
+        """Drop log lines and checkpoints after `step`, which will be done again.
+
+        Returns the seconds of training up to there.
+        """
+        for path in self.paths():
+            if _step(path) > step:
+                path.unlink(missing_ok=True)
+        lines = [line for line in self.lines() if line["step"] <= step]
+        if self.log.exists():
+            write(self.log, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        return float(lines[-1]["seconds"]) if lines else 0.0
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _digest(tensors: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+        digest.update(tensor.data)
+    return digest.hexdigest()
+
+
+def _cannot(do: str, path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"cannot {do} {path}: {error.strerror or error}; make room or choose another --runs folder"
+        if do == "write"
+        else f"cannot {do} {path}: {error.strerror or error}"
+    )
+
+
+def _synchronise(folder: Path) -> None:
+    """Bring a rename in `folder` to the disk; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    """Hold an exclusive lock until the file is closed; a killed process's files are closed too."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CheckpointError(
+            f"another process is training in {folder}: wait for it or choose another --name"
+        ) from None

@@ -1,0 +1,855 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training: `train` is the whole of it, and `_Run.loop` is the algorithm on one page."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import _core, warm_start
+from ffgan.checkpoint import Checkpoint, RunFolder, write
+from ffgan.dataset import Batches, Dataset
+from ffgan.errors import CheckpointError, DivergedError, UsageError
+from ffgan.interruption import Interrupted as Interrupted
+from ffgan.interruption import Interruption
+from ffgan.latent import LATENT_SIZE, MAX_SEED, noise
+from ffgan.progress import Progress, describe, duration
+from ffgan.warm_start import PrincipalComponents
+
+DEFAULT_EPOCHS = 25
+SAMPLES = 36
+STATISTICS_LATENTS = 256
+AUGMENTATIONS = ("colour", "translation", "cutout")
+
+# A discriminator that has won or given up: see `_Run.looks_collapsed`.
+COLLAPSE_LOSS = 1e-4
+COLLAPSE_STEPS = 500
+
+# First entries of the seeds that separate the streams of random numbers (3 and 4: warm_start.py).
+LATENT_STREAM = 1
+STATISTICS_STREAM = 2
+
+LIMITS = ("steps", "epochs", "minutes")
+WHERE = ("runs", "name", "init")
+FIXED = ("discriminator", "batch", "loss", "joint_update", "flip", "warm_start")
+FIXED += ("warm_start_batch", "seed", "fit")
+
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run can be asked for; the command line's options are these names with dashes.
+
+    The defaults are the original's where it has them. docs/training.md explains each. Raises
+    UsageError naming the option when a value is outside its range.
+    """
+
+    runs: str = "runs"
+    name: str | None = None
+    init: str | None = None
+    discriminator: str = "program"
+    batch: int = 64
+    learning_rate_g: float = 2e-4
+    learning_rate_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    loss: str = "logistic"
+    label_smoothing: float = 0.0
+    dropout: float = 0.5
+    ema: float = 0.999
+    augment: str = "none"
+    translation: int = 12
+    cutout: int = 48
+    joint_update: bool = False
+    flip: bool = False
+    warm_start: int = 0
+    warm_start_batch: int = 32
+    discriminator_warmup: int = 0
+    anchor_weight: float = 0.0
+    steps: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    seed: int = 0
+    threads: int | None = None
+    fit: str = "crop"
+    cache: str | None = None
+    workers: int = 2
+    log_every: int = 100
+    sample_every: int = 500
+    checkpoint_every: int = 1000
+    checkpoint_minutes: float = 10.0
+    keep_checkpoints: int = 3
+    window: bool = False
+
+    def __post_init__(self) -> None:
+        def check(name: str, good: bool, wanted: str) -> None:
+            if not good:
+                option, value = name.replace("_", "-"), getattr(self, name)
+                raise UsageError(f"--{option} must be {wanted}, not {value!r}")
+
+        def within(low: float, high: float, wanted: str, *names: str) -> None:
+            for name in names:
+                value = getattr(self, name)
+                check(name, value is None or low <= value <= high, wanted)
+
+        for name, choices in (
+            ("discriminator", ("program", "table")),
+            ("loss", ("logistic", "hinge")),
+            ("fit", ("crop", "stretch")),
+        ):
+            check(name, getattr(self, name) in choices, " or ".join(choices))
+        init, name = self.init, self.name
+        check(
+            "init",
+            init in (None, "resume", "model", "scratch")
+            or (init.startswith("model:") and init != "model:"),
+            "resume, model, model:PATH or scratch",
+        )
+        check(
+            "name",
+            name is None or (name not in ("", ".", "..") and not set("/\\") & set(name)),
+            "the name of a folder, without slashes",
+        )
+        check(
+            "augment",
+            self.augment in ("none", "all") or set(self.augment.split(",")) <= set(AUGMENTATIONS),
+            "none, all, or a list such as " + ",".join(AUGMENTATIONS),
+        )
+        within(2, 4096, "from 2 to 4096", "batch", "warm_start_batch")
+        within(1, 1024, "from 1 to 1024", "threads")
+        within(1e-9, 0.999999, "above 0 and below 1", "learning_rate_g", "learning_rate_d")
+        within(0.0, 0.999999, "from 0 to below 1", "beta1", "beta2", "ema", "dropout")
+        within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
+        within(0, 162, "from 0 to 162 pixels", "translation")
+        within(0, 162, "from 0 to 162 pixels", "cutout")
+        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
+        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight")
+        within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
+        within(1, math.inf, "1 or more", "keep_checkpoints")
+        within(1, 256, "from 1 to 256", "workers")
+        within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
+        within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
+
+    @property
+    def augmentations(self) -> frozenset[str]:
+        """The chosen ones of `AUGMENTATIONS`."""
+        if self.augment == "none":
+            return frozenset()
+        return frozenset(AUGMENTATIONS if self.augment == "all" else self.augment.split(","))
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run is. With settings and images it determines every batch and latent to come.
+
+    `offset` is added to the step's number to get that of its batch and latents: the draws that a
+    return to an earlier checkpoint, of which `returns` is the number, has passed over. `suspect`
+    counts the steps in a row that `looks_collapsed`.
+    """
+
+    step: int = 0
+    offset: int = 0
+    returns: int = 0
+    suspect: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it was asked for: where it is, what it starts from, and its complete settings."""
+
+    directory: Path
+    folder: RunFolder
+    settings: Settings
+    checkpoint: Checkpoint | None
+    init: str
+    changes: dict[str, Any]
+    notes: list[str]
+
+
+def train(directory: str | Path, **settings: Any) -> Path:
+    """Train on the images below `directory`; the same as `python -m ffgan train`.
+
+    The keyword arguments are fields of `Settings`. A run that goes on keeps its own settings for
+    those not given. Returns the path of the run folder's model.safetensors.
+
+    Raises UsageError and DatasetError for bad input, ModelError when the model to start from is not
+    one, CheckpointError when the run folder cannot be read or written, DivergedError when training
+    fails twice, Interrupted after SIGINT or SIGTERM.
+    """
+    plan = _plan(directory, settings)
+    with ExitStack() as stack:
+        interruption = stack.enter_context(Interruption("finishing this step, then saving"))
+        dataset = stack.enter_context(_dataset(plan, plan.folder.skipped))
+        stack.enter_context(plan.folder.locked())
+        progress = stack.enter_context(Progress())
+        window = None
+        if plan.settings.window:
+            from ffgan.viewer import Window
+
+            window = stack.enter_context(Window("ffgan: training"))
+        run = _Run(plan, dataset, interruption, progress, window)
+        run.start()
+        run.loop()
+        run.finish()
+    return plan.folder.model
+
+
+def dry_run(directory: str | Path, settings: Settings) -> str:
+    """What training with these settings would do, and how long it would take.
+
+    A run that goes on keeps its own settings where `settings` has the defaults. The time is
+    measured on two real steps of each stage; nothing is written. Raises what `train` raises.
+    """
+    defaults = asdict(Settings())
+    plan = _plan(directory, {k: v for k, v in asdict(settings).items() if v != defaults[k]})
+    with _dataset(plan, None) as dataset, Progress() as progress:
+        run = _Run(plan, dataset, None, progress, None)
+        seconds = run.seconds_per_step()
+        settled = plan.settings
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in asdict(settled).items()]
+        lines.append(f"images: {len(dataset)} in {plan.directory}")
+        lines.append(f"run folder: {plan.folder.path}")
+        lines.append(f"starts from: {run.origin()}")
+        lines.append(f"seconds per step: {seconds['adversarial']:.3f}")
+        if settled.warm_start:
+            lines.append(f"seconds per warm-start step: {seconds['warm start']:.3f}")
+        done = plan.checkpoint.step if plan.checkpoint else 0
+        warm = max(0, settled.warm_start - done)
+        if math.isfinite(run.last_step):
+            rest = max(0, int(run.last_step) - max(done, settled.warm_start))
+            estimate = warm * seconds["warm start"] + rest * seconds["adversarial"]
+            lines.append(f"steps: {warm} warm start, {rest} adversarial")
+        else:
+            estimate = math.inf
+        if settled.minutes is not None:
+            estimate = min(estimate, settled.minutes * 60)
+        lines.append(f"estimated time: {duration(estimate)}")
+    return "\n".join(lines)
+
+
+class _Run:
+    """One run of `train`: the networks, the position, and the run folder."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        interruption: Interruption | None,
+        progress: Progress,
+        window: Any,
+    ) -> None:
+        self.plan = plan
+        self.settings = plan.settings
+        self.folder = plan.folder
+        self.dataset = dataset
+        self.interruption = interruption
+        self.progress = progress
+        self.window = window
+        self.position = Position()
+        self.components: PrincipalComponents | None = None
+        self.trainer = self._trainer()
+        self.last_step = self._last_step()
+        self._real: Batches | None = None
+        self._seconds_before = 0.0
+        self._began = time.monotonic()
+        self._interval = _Interval(self._began)
+        self._saved = self._began
+
+    # ------------------------------------------------------------------ the algorithm
+
+    def loop(self) -> None:
+        """The warm start (docs/training.md), then the DCGAN's schedule (Radford et al. 2015)."""
+        done = self.over()
+        while not done:
+            if self.position.step < self.settings.warm_start:
+                measures = self.warm_start_step()
+            else:
+                measures = self.adversarial_step()
+            if trouble := self.trouble(measures):
+                self.go_back(trouble)
+                continue
+            self.position = replace(
+                self.position,
+                step=self.position.step + 1,
+                suspect=self.position.suspect + 1 if self.looks_collapsed(measures) else 0,
+            )
+            self.show(measures)
+            if self.due(self.settings.log_every):
+                self.log()
+            done = self.over()
+            signal_number = None if self.interruption is None else self.interruption.received
+            if done or self.due(self.settings.sample_every):
+                self.sample()
+            if done or signal_number is not None or self.checkpoint_is_due():
+                done = self.save() and done
+            if signal_number is not None and not done:
+                raise self.interrupted(signal_number)
+
+    def adversarial_step(self) -> dict[str, float]:
+        """Noise z, real images x; D learns to tell x from G(z), G to make D err."""
+        settings, step = self.settings, self.position.step
+        z = self.latents()
+        x = self.next_images(settings.batch)
+        anchor: dict[str, Any] = {}
+        if settings.anchor_weight > 0.0:
+            assert self.components is not None
+            known = x[: settings.warm_start_batch]
+            anchor["anchor_latents"] = self.components.codes(known)
+            anchor["anchor_images"] = known
+            anchor["anchor_weight"] = settings.anchor_weight
+        warmed_up = step >= settings.warm_start + settings.discriminator_warmup
+        result = self.trainer.step(x, z, update_generator=warmed_up, **anchor)
+        return {name: float(value) for name, value in result.items()}  # type: ignore[arg-type]
+
+    def warm_start_step(self) -> dict[str, float]:
+        """G alone learns to rebuild image i from code i; the averaged weights go on from there."""
+        settings, step = self.settings, self.position.step
+        assert self.components is not None
+        x = self.next_images(settings.warm_start_batch)
+        rate = warm_start.learning_rate(step, settings.warm_start)
+        loss = self.trainer.reconstruct(self.components.codes(x), x, rate)
+        if step + 1 == settings.warm_start:
+            self.estimate_statistics()
+            self.trainer.set_parameters("generator", self.trainer.parameters("averaged"))
+        return {"loss": float(loss)}
+
+    def latents(self) -> Float32:
+        """z of this step, (batch, 100) from N(0, I): a function of the seed and the position."""
+        draw = self.position.step + self.position.offset
+        generator = np.random.default_rng((self.settings.seed, LATENT_STREAM, draw))
+        return generator.standard_normal((self.settings.batch, LATENT_SIZE)).astype(np.float32)
+
+    def next_images(self, batch: int) -> UInt8:
+        """x of this step, (batch, 162, 162, 3): likewise a function of seed and position."""
+        if self._real is None or self.position.step == self.settings.warm_start:
+            if self._real is not None:
+                self._real.close()
+            self._real = self.dataset.batches(
+                batch,
+                seed=self.settings.seed,
+                start=self.position.step + self.position.offset,
+                flip=self.settings.flip,
+            )
+        began = time.monotonic()
+        images = next(self._real)
+        self._interval.waited += time.monotonic() - began
+        return images
+
+    # ------------------------------------------------------------------ start and end
+
+    def origin(self) -> str:
+        """What the run starts from, for people."""
+        if self.plan.checkpoint is not None:
+            return f"step {self.plan.checkpoint.step} of {self.folder.path}"
+        if self.plan.init == "scratch":
+            warm = self.settings.warm_start
+            return f"scratch, after a warm start of {warm} steps" if warm else "scratch"
+        return "the packaged model" if self.plan.init == "model" else self.plan.init[6:]
+
+    def start(self) -> None:
+        """Bring networks and position to where the run goes on."""
+        for note in self.plan.notes:
+            self.progress.say(note)
+        self.progress.say(
+            f"{len(self.dataset)} images from {self.plan.directory} to {self.folder.path}, "
+            f"starting from {self.origin()}"
+        )
+        checkpoint = self.plan.checkpoint
+        if checkpoint is not None:
+            if checkpoint.record["data"]["hash"] != self.dataset.hash:
+                raise UsageError(
+                    f"{self.plan.directory} does not hold the images that {self.folder.path} was "
+                    f"trained on ({checkpoint.record['data']['images']} then, {len(self.dataset)} "
+                    f"now): choose a new --name with --init model:{self.folder.model}"
+                )
+            self._restore(checkpoint)
+            self._seconds_before = self.folder.forget_after(checkpoint.step)
+        elif self.plan.init != "scratch":
+            self._load_model()
+        if self._needs_components() and self.components is None:
+            self._find_components()
+        self._write_config()
+        self._began = self._saved = time.monotonic()
+        self._interval = _Interval(self._began)
+        if checkpoint is None:
+            # A run that cannot be saved should fail now, not after its first thousand steps.
+            self._save_checkpoint()
+
+    def over(self) -> bool:
+        """Whether the steps, epochs or minutes asked for are done."""
+        minutes = self.settings.minutes
+        if minutes is not None and self.seconds() >= minutes * 60:
+            return True
+        return self.position.step >= self.last_step
+
+    def finish(self) -> None:
+        """Say what was done, and what the data set has to say."""
+        self.progress.say(
+            f"{self.position.step} steps done in {duration(self.seconds())}: {self.folder.model}"
+        )
+        self.progress.say(self.dataset.summary)
+
+    def interrupted(self, signal_number: int) -> Interrupted:
+        """The error that ends an interrupted run and says how to go on."""
+        runs = "" if self.settings.runs == "runs" else f" --runs {self.settings.runs}"
+        return Interrupted(
+            f"stopped after step {self.position.step}; go on with: python -m ffgan train "
+            f"{self.plan.directory} --name {self.folder.path.name}{runs}",
+            signal_number,
+        )
+
+    def seconds(self) -> float:
+        """Seconds of training so far, over all parts of the run."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def seconds_per_step(self) -> dict[str, float]:
+        """The time of the second of two steps of each stage (the first one allocates)."""
+        x: dict[int, UInt8] = {}
+        for batch in {self.settings.batch, self.settings.warm_start_batch}:
+            x[batch] = next(self.dataset.batches(batch, seed=self.settings.seed))
+        z = np.random.default_rng(0).standard_normal((1024, LATENT_SIZE)).astype(np.float32)
+        batch, warm_batch = self.settings.batch, self.settings.warm_start_batch
+        anchor: dict[str, Any] = {}
+        if self.settings.anchor_weight > 0.0:
+            known = x[batch][:warm_batch]
+            anchor["anchor_latents"], anchor["anchor_images"] = z[: len(known)], known
+            anchor["anchor_weight"] = self.settings.anchor_weight
+        seconds = {
+            "adversarial": _time_of_second(lambda: self.trainer.step(x[batch], z[:batch], **anchor))
+        }
+        if self.settings.warm_start:
+            seconds["warm start"] = _time_of_second(
+                lambda: self.trainer.reconstruct(z[:warm_batch], x[warm_batch], 1e-6)
+            )
+        return seconds
+
+    def _trainer(self) -> _core.Trainer:
+        settings = self.settings
+        if settings.threads is not None:
+            _core.set_threads(settings.threads)
+        chosen = settings.augmentations
+        return _core.Trainer(
+            discriminator=settings.discriminator,  # type: ignore[arg-type]
+            seed=settings.seed,
+            learning_rate_g=settings.learning_rate_g,
+            learning_rate_d=settings.learning_rate_d,
+            beta1=settings.beta1,
+            beta2=settings.beta2,
+            loss=settings.loss,  # type: ignore[arg-type]
+            label_smoothing=settings.label_smoothing,
+            dropout=settings.dropout,
+            ema=settings.ema,
+            colour="colour" in chosen,
+            translation=settings.translation if "translation" in chosen else 0,
+            cutout=settings.cutout if "cutout" in chosen else 0,
+            joint_update=settings.joint_update,
+        )
+
+    def _last_step(self) -> float:
+        settings = self.settings
+        limits = []
+        if settings.steps is not None:
+            limits.append(settings.steps)
+        if settings.epochs is not None:
+            limits.append(math.ceil(settings.epochs * len(self.dataset) / settings.batch))
+        return settings.warm_start + min(limits) if limits else math.inf
+
+    def _load_model(self) -> None:
+        from ffgan.model import Model
+
+        path = self.plan.init.removeprefix("model").removeprefix(":")
+        model = Model.load(path or None)
+        networks = _networks(model.parameters)
+        for network in ("generator", "averaged"):
+            self.trainer.set_parameters(network, networks["generator"])  # type: ignore[arg-type]
+        if model.discriminator == self.settings.discriminator:
+            self.trainer.set_parameters("discriminator", networks["discriminator"])
+        else:
+            self.progress.say(
+                f"the model's discriminator is {model.discriminator}: "
+                f"{self.settings.discriminator} starts from scratch"
+            )
+
+    def _needs_components(self) -> bool:
+        settings = self.settings
+        return self.position.step < settings.warm_start or settings.anchor_weight > 0.0
+
+    def _find_components(self) -> None:
+        def show(done: int, total: int) -> None:
+            if self.interruption is not None and self.interruption.received is not None:
+                raise Interrupted(
+                    "stopped before the first step; start again with the same command",
+                    self.interruption.received,
+                )
+            line = done % 1000 == 0 or done == total
+            self.progress.update(done / total, "components", f"{done}/{total} images", line=line)
+
+        self.components = warm_start.principal_components(
+            self.dataset, seed=self.settings.seed, flip=self.settings.flip, progress=show
+        )
+        self.progress.say(
+            f"the first {warm_start.CODE_SIZE} principal components hold "
+            f"{self.components.explained:.1%} of the variance"
+        )
+
+    # ------------------------------------------------------------------ divergence
+
+    def trouble(self, measures: Mapping[str, float]) -> str | None:
+        """Why the run cannot go on from here, or None."""
+        for name, value in measures.items():
+            if not math.isfinite(value):
+                return f"{name} is {value}"
+        if self.position.suspect >= COLLAPSE_STEPS:
+            return f"the discriminator has collapsed for {COLLAPSE_STEPS} steps"
+        return None
+
+    def looks_collapsed(self, measures: Mapping[str, float]) -> bool:
+        """Whether D has nothing to say any more: certain of everything, or one answer for all.
+
+        One such step is healthy, `COLLAPSE_STEPS` of them in a row are not. The steps in which D
+        learns alone do not count.
+        """
+        settings = self.settings
+        alone = self.position.step < settings.warm_start + settings.discriminator_warmup
+        if alone or "loss_d" not in measures:
+            return False
+        answers = (measures["accuracy_real"], measures["accuracy_fake"])
+        return measures["loss_d"] < COLLAPSE_LOSS or answers in ((1.0, 0.0), (0.0, 1.0))
+
+    def go_back(self, trouble: str) -> None:
+        """Return to the last good checkpoint, once, and on with other batches and latents."""
+        where = f"at step {self.position.step + 1}: {trouble}"
+        checkpoint, damaged = self.folder.newest(good=True)
+        if self.position.returns > 0 or checkpoint is None:
+            raise DivergedError(
+                f"training diverged again {where}; the last good checkpoint stays in "
+                f"{self.folder.checkpoints}: try lower learning rates or --augment all"
+            )
+        for line in damaged:
+            self.progress.say(line)
+        failed = self.position
+        self._restore(checkpoint)
+        # The draws go on after those that failed, or the same bytes would fail again.
+        passed_over = failed.step + 1 - self.position.step
+        self.position = replace(
+            self.position,
+            offset=failed.offset + passed_over,
+            returns=failed.returns + 1,
+        )
+        if self._real is not None:
+            self._real.close()
+            self._real = None
+        self._seconds_before = self.folder.forget_after(checkpoint.step)
+        self._began = time.monotonic()
+        self._interval = _Interval(self._began)
+        self._save_checkpoint()
+        self.progress.say(
+            f"training diverged {where}; "
+            f"back at step {checkpoint.step}, with other images and noise"
+        )
+
+    # ------------------------------------------------------------------ what the run leaves
+
+    def due(self, every: int) -> bool:
+        """Whether this step ends an interval."""
+        return self.position.step % every == 0
+
+    def checkpoint_is_due(self) -> bool:
+        """Whether `checkpoint_every` steps or `checkpoint_minutes` are over, whichever is first."""
+        late = time.monotonic() - self._saved >= self.settings.checkpoint_minutes * 60
+        return late or self.due(self.settings.checkpoint_every)
+
+    def show(self, measures: Mapping[str, float]) -> None:
+        """Count the step and move the progress bar."""
+        images = (
+            self.settings.warm_start_batch
+            if self.position.step <= self.settings.warm_start
+            else self.settings.batch
+        )
+        self._interval.add(images, measures)
+        rate = self._interval.images / max(time.monotonic() - self._interval.began, 1e-9)
+        fractions = []
+        if math.isfinite(self.last_step):
+            fractions.append(self.position.step / self.last_step)
+        if self.settings.minutes is not None:
+            fractions.append(self.seconds() / (self.settings.minutes * 60))
+        fraction = min(1.0, max(fractions))
+        seconds_per_step = images / max(rate, 1e-9)
+        left = math.inf
+        if math.isfinite(self.last_step):
+            left = (self.last_step - self.position.step) * seconds_per_step
+        if self.settings.minutes is not None:
+            left = min(left, self.settings.minutes * 60 - self.seconds())
+        total = f"/{int(self.last_step)}" if math.isfinite(self.last_step) else ""
+        stage = "warm start" if self.position.step <= self.settings.warm_start else "step"
+        line = self.due(self.settings.log_every) or self.position.step == 1
+        self.progress.update(
+            fraction,
+            f"{stage} {self.position.step}{total}",
+            f"{describe(measures, rate)} · {duration(left)} left",
+            line=line,
+        )
+        if self.window is not None:
+            self.window.wait(0)
+
+    def images_seen(self) -> int:
+        """Training images used so far, counted each time."""
+        warm = min(self.position.step, self.settings.warm_start)
+        adversarial = self.position.step - warm
+        return warm * self.settings.warm_start_batch + adversarial * self.settings.batch
+
+    def log(self) -> None:
+        """One line of train.jsonl: the means since the last one."""
+        interval = self._interval
+        if not interval.steps:
+            return
+        now = time.monotonic()
+        passed = max(now - interval.began, 1e-9)
+        in_warm_start = self.position.step <= self.settings.warm_start
+        self.folder.append(
+            {
+                "step": self.position.step,
+                "stage": "warm start" if in_warm_start else "adversarial",
+                "images": self.images_seen(),
+                "seconds": round(self.seconds(), 3),
+                **interval.means(),
+                "images_per_second": round(interval.images / passed, 3),
+                "waiting": round(interval.waited / passed, 5),
+            }
+        )
+        self._interval = _Interval(now)
+
+    def estimate_statistics(self) -> None:
+        """Batch-norm statistics of the averaged generator, always over the same latents."""
+        generator = np.random.default_rng((self.settings.seed, STATISTICS_STREAM))
+        latents = generator.standard_normal((STATISTICS_LATENTS, LATENT_SIZE)).astype(np.float32)
+        self.trainer.estimate_statistics(latents)
+
+    def sample(self) -> None:
+        """The averaged generator's faces of seeds 0 to 35, as one picture."""
+        from ffgan import images
+
+        self.estimate_statistics()
+        latents = np.stack([noise(seed) for seed in range(SAMPLES)])
+        grid = images.grid(self.trainer.sample(latents, averaged=True))
+        metadata = {
+            "program": f"ffgan {_core.__version__}",
+            "run": self.folder.path.name,
+            "step": str(self.position.step),
+            "seeds": f"0 to {SAMPLES - 1}",
+        }
+        path = self.folder.samples / f"step-{self.position.step:08d}.png"
+        write(path, images.encode(grid, "png", metadata=metadata))
+        if self.window is not None:
+            self.window.show(grid, f"ffgan: {self.folder.path.name}, step {self.position.step}")
+
+    def save(self) -> bool:
+        """Checkpoint, model and report; False when there was cause to go back instead."""
+        from ffgan.report import write_report
+
+        for network in ("generator", "averaged", "discriminator"):
+            for name, tensor in self.trainer.parameters(network).items():  # type: ignore[arg-type]
+                if not np.isfinite(tensor).all():
+                    self.go_back(f"{name} of the {network} is not finite")
+                    return False
+        self.log()
+        self.estimate_statistics()
+        self._save_checkpoint()
+        self._save_model()
+        write_report(self.folder)
+        return True
+
+    def _record(self) -> dict[str, Any]:
+        settings = {k: v for k, v in asdict(self.settings).items() if k not in WHERE}
+        return {
+            "stage": "warm start"
+            if self.position.step < self.settings.warm_start
+            else "adversarial",
+            "position": asdict(self.position),
+            "settings": settings,
+            "data": {"images": len(self.dataset), "hash": self.dataset.hash},
+        }
+
+    def _save_checkpoint(self) -> None:
+        tensors = {f"trainer.{name}": t for name, t in self.trainer.state().items()}
+        if self.components is not None:
+            for name, tensor in self.components.tensors().items():
+                tensors[f"principal_components.{name}"] = tensor
+        self.folder.save(
+            Checkpoint(
+                self.position.step, tensors, self._record(), good=self.position.suspect == 0
+            ),
+            self.settings.keep_checkpoints,
+        )
+        self._saved = time.monotonic()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        tensors = _networks(checkpoint.tensors)
+        self.trainer.load_state(tensors["trainer"])
+        self.trainer.set_learning_rates(
+            self.settings.learning_rate_g, self.settings.learning_rate_d
+        )
+        if "principal_components" in tensors:
+            self.components = PrincipalComponents.from_tensors(tensors["principal_components"])
+        self.position = Position(**checkpoint.record["position"])
+
+    def _save_model(self) -> None:
+        from ffgan.model import save_model
+
+        settings = asdict(self.settings)
+        for name in (*LIMITS, *WHERE, "cache", "window", "workers"):
+            del settings[name]
+        save_model(
+            self.folder.model,
+            self.trainer.parameters("averaged"),
+            self.trainer.parameters("discriminator"),
+            {
+                "discriminator": self.settings.discriminator,
+                "dropout": str(self.settings.dropout),
+                "threshold": "0.0",
+                "steps": str(self.position.step),
+                "images_seen": str(self.images_seen()),
+                "data": f"{len(self.dataset)} images, SHA-256 of the list {self.dataset.hash}",
+                "settings": json.dumps(settings, sort_keys=True),
+                "version": _core.__version__,
+            },
+        )
+
+    def _write_config(self) -> None:
+        changes = []
+        if self.plan.checkpoint is not None and self.folder.config.exists():
+            changes = json.loads(self.folder.config.read_text("utf-8")).get("changes", [])
+        if self.plan.changes:
+            changes.append({"step": self.position.step, "settings": self.plan.changes})
+        config = {
+            "settings": asdict(self.settings),
+            "starts_from": self.origin(),
+            "directory": str(self.plan.directory),
+            "images": len(self.dataset),
+            "data_hash": self.dataset.hash,
+            "changes": changes,
+            "version": _core.__version__,
+            "engine": _core.engine(),
+        }
+        write(self.folder.config, (json.dumps(config, indent=2) + "\n").encode())
+
+
+class _Interval:
+    """The sums between two lines of train.jsonl."""
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.waited = 0.0
+        self.steps = 0
+        self.images = 0
+        self._sums: dict[str, float] = {}
+
+    def add(self, images: int, measures: Mapping[str, float]) -> None:
+        if measures.keys() != self._sums.keys():
+            # The stage has changed: the other one's measures do not mix with these.
+            self._sums = dict.fromkeys(measures, 0.0)
+            self.steps = 0
+        self.steps += 1
+        self.images += images
+        for name, value in measures.items():
+            self._sums[name] += value
+
+    def means(self) -> dict[str, float]:
+        return {name: round(value / self.steps, 6) for name, value in self._sums.items()}
+
+
+def _dataset(plan: Plan, skipped_log: Path | None) -> Dataset:
+    settings = plan.settings
+    return Dataset(
+        plan.directory,
+        fit=settings.fit,  # type: ignore[arg-type]
+        cache=Path(settings.cache) if settings.cache is not None else None,
+        skipped_log=skipped_log,
+        workers=settings.workers,
+    )
+
+
+def _plan(directory: str | Path, given: Mapping[str, Any]) -> Plan:
+    """Complete the settings given with those of the run that goes on, or the defaults."""
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
+    asked = Settings(**given)
+    directory = Path(directory)
+    name = asked.name or directory.resolve().name
+    folder = RunFolder(Path(asked.runs) / name)
+    checkpoint, notes = folder.newest()
+    init = asked.init or ("resume" if checkpoint else None)
+    if init == "resume":
+        if checkpoint is None:
+            raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
+        settings, changes = _continued(asked, given, checkpoint, folder)
+    else:
+        if checkpoint is not None:
+            raise UsageError(
+                f"{folder.path} holds a run already: choose another --name, or go on with it "
+                "(--init resume)"
+            )
+        settings, changes = asked, {}
+        init = init or _default_init(asked)
+        if settings.warm_start and init != "scratch":
+            raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
+        if settings.anchor_weight and not settings.warm_start and init == "scratch":
+            raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
+    if all(getattr(settings, limit) is None for limit in LIMITS):
+        settings = replace(settings, epochs=DEFAULT_EPOCHS)
+    settings = replace(settings, name=name)
+    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
+
+
+def _default_init(settings: Settings) -> str:
+    if settings.warm_start:
+        return "scratch"
+    from ffgan.model import packaged_model
+
+    return "model" if packaged_model().exists() else "scratch"
+
+
+def _continued(
+    asked: Settings, given: Mapping[str, Any], checkpoint: Checkpoint, folder: RunFolder
+) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run that goes on, and those that change from here, as [old, new]."""
+    known = {field.name for field in fields(Settings)}
+    old = {k: v for k, v in checkpoint.record["settings"].items() if k in known}
+    new = {k: v for k, v in given.items() if k not in WHERE}
+    for name in FIXED:
+        if name in new and new[name] != old[name]:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is {old[name]} in {folder.path} and cannot become "
+                f"{new[name]}: choose a new --name"
+            )
+    if any(new.get(limit) is not None for limit in LIMITS):
+        old |= dict.fromkeys(LIMITS)
+    stored = checkpoint.record["settings"]
+    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
+    return replace(asked, **{**old, **new}), changes
+
+
+def _networks(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
+    """`a.b.c` becomes `["a"]["b.c"]`."""
+    networks: dict[str, dict[str, Float32]] = {}
+    for name, tensor in tensors.items():
+        network, _, rest = name.partition(".")
+        networks.setdefault(network, {})[rest] = tensor
+    return networks
+
+
+def _time_of_second(step: Callable[[], object]) -> float:
+    step()
+    began = time.monotonic()
+    step()
+    return time.monotonic() - began

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The PCA warm start: codes that look like noise, for a generator that first learns to rebuild.
+
+A generator can be taught to map code i to image i, without any adversary, if every training image
+has a code and the codes are distributed like the noise that the generator is fed with later. The
+first 100 principal components, each scaled to variance 1, are nearly that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan.errors import DatasetError
+
+CODE_SIZE = 100
+SIZE = 54
+MAX_IMAGES = 20_000
+OVERSAMPLING = 28
+POWER_ITERATIONS = 4
+BLOCK = 1024
+
+LEARNING_RATE = 2e-3
+LAST_LEARNING_RATE = 0.05 * LEARNING_RATE
+
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+
+
+class Images(Protocol):
+    """What is needed of `ffgan.dataset.Dataset`."""
+
+    def __len__(self) -> int: ...
+    def image(self, index: int) -> UInt8: ...
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Step `step` of `steps`: a cosine from `LEARNING_RATE` to `LAST_LEARNING_RATE`."""
+    cosine = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+    return LAST_LEARNING_RATE + (LEARNING_RATE - LAST_LEARNING_RATE) * cosine
+
+
+def reduce(images: UInt8) -> Float32:
+    """(n, h, w, 3) uint8 to (n, 54 * 54 * 3) float32 in 0..1, by averaging areas."""
+    import cv2
+
+    reduced = np.empty((len(images), SIZE, SIZE, 3), np.float32)
+    for row, image in zip(reduced, images, strict=True):
+        row[:] = cv2.resize(image.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return (reduced / 255.0).reshape(len(images), -1)
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """The first 100 principal components of a set of images at 54x54.
+
+    `mean` is (8748,), `components` (100, 8748) with orthonormal rows, `deviation` (100,), the
+    standard deviation of the images along each row, largest first; all float32. `explained` is
+    their share of the whole variance.
+    """
+
+    mean: Float32
+    components: Float32
+    deviation: Float32
+    explained: float
+
+    def codes(self, images: UInt8) -> Float32:
+        """The whitened codes (n, 100) float32 of images (n, h, w, 3) uint8."""
+        return self.whiten(reduce(images))
+
+    def whiten(self, rows: Float32) -> Float32:
+        """The codes (n, 100) of reduced images (n, 8748): variance 1 along each component."""
+        codes: Float32 = (rows - self.mean) @ self.components.T / self.deviation
+        return codes
+
+    def rebuild(self, codes: Float32) -> Float32:
+        """The reduced images (n, 54, 54, 3) in 0..1, nearly, that have these codes."""
+        rows: Float32 = (codes * self.deviation) @ self.components + self.mean
+        return rows.reshape(-1, SIZE, SIZE, 3)
+
+    def tensors(self) -> dict[str, Float32]:
+        """For a checkpoint: the basis, from which an image's code follows whenever it is needed."""
+        return {
+            "mean": self.mean,
+            "components": self.components,
+            "deviation": self.deviation,
+            "explained": np.array([self.explained], np.float32),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Float32]) -> PrincipalComponents:
+        """The inverse of `tensors`."""
+        return cls(
+            tensors["mean"],
+            tensors["components"],
+            tensors["deviation"],
+            float(tensors["explained"][0]),
+        )
+
+
+def principal_components(
+    dataset: Images,
+    *,
+    seed: int,
+    flip: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> PrincipalComponents:
+    """The principal components of a data set, in bounded memory and a few passes.
+
+    At most `MAX_IMAGES` rows are held, as bytes at 54x54 (175 MB); a larger data set is represented
+    by a subset that `seed` determines. With `flip` each image also counts mirrored. Broken images
+    are left out. `progress(done, total)` is called after every image and may raise to stop.
+    Raises DatasetError when not more images than components can be read.
+    """
+    import cv2
+
+    order = np.random.default_rng((seed, 3)).permutation(len(dataset))
+    order = np.sort(order[: MAX_IMAGES // 2 if flip else MAX_IMAGES])
+    images = np.empty((len(order), SIZE, SIZE, 3), np.uint8)
+    count = 0
+    for done, index in enumerate(order, 1):
+        try:
+            image = dataset.image(int(index))
+        except DatasetError:
+            continue
+        else:
+            images[count] = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            count += 1
+        finally:
+            if progress is not None:
+                progress(done, len(order))
+    images = images[:count]
+    if flip:
+        images = np.concatenate([images, images[:, :, ::-1]])
+    if len(images) <= CODE_SIZE:
+        raise DatasetError(
+            f"the warm start needs more than {CODE_SIZE} images and found {len(images)}: "
+            "use --warm-start 0"
+        )
+    return _decompose(images.reshape(len(images), -1), seed)
+
+
+def _decompose(pixels: UInt8, seed: int) -> PrincipalComponents:
+    """Randomised subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4) on (n, d) uint8.
+
+    Only blocks of rows are ever in floating point.
+    """
+    rows, size = pixels.shape
+    blocks = [slice(i, i + BLOCK) for i in range(0, rows, BLOCK)]
+    mean = np.zeros(size)
+    square = 0.0
+    for block in blocks:
+        mean += pixels[block].sum(axis=0, dtype=np.float64)
+    mean /= 255.0 * rows
+    centre = mean.astype(np.float32)
+
+    def centred(block: slice) -> Float32:
+        return pixels[block].astype(np.float32) / np.float32(255.0) - centre
+
+    width = min(CODE_SIZE + OVERSAMPLING, rows, size)
+    sketch = np.random.default_rng((seed, 4)).standard_normal((size, width)).astype(np.float32)
+    for iteration in range(POWER_ITERATIONS + 1):
+        basis = np.linalg.qr(sketch)[0]
+        product = np.zeros((size, width), np.float32)
+        square = 0.0
+        for block in blocks:
+            part = centred(block)
+            product += part.T @ (part @ basis)
+            square += float(np.vdot(part, part))
+        if iteration < POWER_ITERATIONS:
+            sketch = product
+    # basis.T @ (X.T @ X) @ basis: the covariance within the subspace, times n.
+    gram = (basis.T @ product).astype(np.float64)
+    variance, vectors = np.linalg.eigh((gram + gram.T) / 2)
+    variance, vectors = variance[::-1][:CODE_SIZE], vectors[:, ::-1][:, :CODE_SIZE]
+    if variance[-1] <= 1e-9 * variance[0]:
+        raise DatasetError(
+            f"the warm start found fewer than {CODE_SIZE} different images: use --warm-start 0"
+        )
+    components = (basis @ vectors.astype(np.float32)).T
+    # A component's sign is arbitrary: fixed here, so that the same images give the same codes.
+    peaks = components[np.arange(CODE_SIZE), np.abs(components).argmax(axis=1)]
+    components *= np.sign(peaks)[:, None]
+    deviation = np.sqrt(variance / rows).astype(np.float32)
+    explained = float(variance.sum() / square)
+    return PrincipalComponents(centre, np.ascontiguousarray(components), deviation, explained)
