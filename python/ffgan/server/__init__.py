@@ -38,7 +38,7 @@ def create_app(
         model: a model, or a function that loads one; it runs in the background from now on, and
             `/health/ready` answers 503 until it has returned.
         queue: how many requests may wait for inference; beyond it the answer is 503.
-        tries: draws of the candidate search where a request names none, 1 to 100.
+        tries: draws of the candidate search where a request names none.
         threshold: score above which a face is a candidate; None: the model's own.
         workers: inference threads; None: one for each core this process may use.
 
@@ -72,7 +72,7 @@ def serve(
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 takes a free one.
         queue: how many requests may wait for inference; beyond it the answer is 503.
-        tries: draws of the candidate search where a request names none, 1 to 100.
+        tries: draws of the candidate search where a request names none.
         threshold: score above which a face is a candidate; None: the model's own.
         log_level: uvicorn's; "info" prints a line for each request.
 
@@ -80,8 +80,7 @@ def serve(
         UsageError: a number is outside its range.
         ServerError: the address cannot be listened on, or FastAPI or uvicorn is not installed.
         ModelError: the model cannot be loaded.
-        KeyboardInterrupt: Ctrl+C stopped it.
-        SystemExit: SIGTERM stopped it; the status is 143.
+        KeyboardInterrupt: Ctrl+C stopped it. SIGTERM does what it did before the call.
     """
     try:
         from ffgan.server import process

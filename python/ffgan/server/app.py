@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -57,6 +57,11 @@ class Problem(BaseModel):
     reason: Annotated[str, Field(description="one word for programs, such as `busy`")]
     message: Annotated[str, Field(description="a line for people")]
     parameter: Annotated[str | None, Field(description="the parameter that is wrong")] = None
+
+
+BUSY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Problem, "description": "The model is loading, or too many requests wait"}
+}
 
 
 class FaceParameters(BaseModel):
@@ -120,12 +125,14 @@ class Recipe:
         if image.shape[0] != self.size:
             image = images.resize(image, self.size)
         origin = {
-            "software": f"ffgan {__version__}",
+            "software": "ffgan",
+            "version": __version__,
             "model": model.hash,
+            "truncation": f"{self.truncation:g}",
+            "threshold": f"{self.threshold:g}",
             "seed": str(face.seed),
             "tries": str(face.tries),
-            "score": f"{face.score:.6g}",
-            "truncation": f"{self.truncation:g}",
+            "score": f"{face.score:.4f}",
         }
         return face, images.encode(image, self.format, quality=self.quality, metadata=origin)
 
@@ -140,7 +147,7 @@ def create_app(
 ) -> FastAPI:
     """See `ffgan.server.create_app`."""
     check(queue >= 0, f"queue {queue} is negative; use 0 or more")
-    check(1 <= tries <= MAX_TRIES, f"tries {tries} is outside 1..{MAX_TRIES}")
+    check(tries >= 1, f"tries {tries} is not positive; use 1 or more")
     check(
         threshold is None or math.isfinite(threshold),
         f"threshold {threshold} is not a finite number",
@@ -162,7 +169,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={503: {"model": Problem, "description": "Loading, or too many waiting"}},
     )
     app.state.inference = inference
     app.add_middleware(SecurityHeaders)
@@ -225,6 +231,7 @@ def create_app(
                 200: {"content": {MEDIA_TYPES[format]: {}}, "description": "The face"},
                 304: {"description": "The face named by If-None-Match is still right"},
                 422: {"model": Problem, "description": "A wrong parameter"},
+                **BUSY,
             },
         )
 
@@ -233,14 +240,24 @@ def create_app(
 
     page = Template(static_text("get_image.html"))
 
-    @app.get("/get_image", response_class=HTMLResponse, summary="A page with one face")
+    @app.get(
+        "/get_image",
+        response_class=HTMLResponse,
+        responses=BUSY,
+        summary="A page with one face",
+    )
     async def get_image(request: Request) -> Response:
         """A random face inlined as JPEG, and a Regenerate button; works without JavaScript."""
         uri, headers = await random_face(request)
         seed = headers["X-FFGAN-Seed"]
         return HTMLResponse(page.substitute(face=uri, seed=seed), headers=headers)
 
-    @app.get("/get_raw_image", response_class=PlainTextResponse, summary="A face as a data URI")
+    @app.get(
+        "/get_raw_image",
+        response_class=PlainTextResponse,
+        responses=BUSY,
+        summary="A face as a data URI",
+    )
     async def get_raw_image(request: Request) -> Response:
         """A random face as text: `data:image/jpeg;base64,...`."""
         uri, headers = await random_face(request)
@@ -250,7 +267,7 @@ def create_app(
     async def live() -> Response:
         return JSONResponse({"status": "live"}, headers=RANDOM)
 
-    @app.get("/health/ready", summary="A face would be made now")
+    @app.get("/health/ready", responses=BUSY, summary="A face would be made now")
     async def ready() -> Response:
         """503 while the model is being loaded and while the queue is full."""
         inference.check_ready()
@@ -274,7 +291,7 @@ def describe(face: Face) -> dict[str, str]:
     """The headers that say which face an answer holds."""
     return {
         "X-FFGAN-Seed": str(face.seed),
-        "X-FFGAN-Score": f"{face.score:.6g}",
+        "X-FFGAN-Score": f"{face.score:.4f}",
         "X-FFGAN-Tries": str(face.tries),
     }
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server as a process: its socket, its signals, its end."""
+"""The server as a process: its socket, uvicorn, its end.
+
+On SIGINT and SIGTERM uvicorn finishes the requests in flight, puts back the handlers that it found
+and raises the signal again: so Ctrl+C is a KeyboardInterrupt, and SIGTERM ends the process unless
+the program handles it.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -25,7 +26,6 @@ from ffgan.server.app import create_app
 GRACE_SECONDS = 10
 BACKLOG = 2048
 MAX_PORT = 65535
-SIGTERM_STATUS = 128 + signal.SIGTERM
 
 
 def serve(
@@ -42,7 +42,7 @@ def serve(
     load: Callable[[], Model] | Model
     load = (lambda: Model.load(model)) if model is None or isinstance(model, str | Path) else model
     # Listening comes before loading: a taken port is said at once, not after the work.
-    with listen(host, port) as listener, sigterm_exits():
+    with listen(host, port) as listener:
         app = create_app(load, queue=queue, tries=tries, threshold=threshold, workers=None)
         inference = app.state.inference
         server = uvicorn.Server(configuration(app, log_level))
@@ -113,23 +113,3 @@ def address(listener: socket.socket) -> str:
     """The URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextlib.contextmanager
-def sigterm_exits() -> Iterator[None]:
-    """Within it SIGTERM raises SystemExit with the shell's status for that signal.
-
-    uvicorn finishes the requests in flight, restores this handler and raises the signal again.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(signum: int, frame: FrameType | None) -> None:
-        raise SystemExit(SIGTERM_STATUS)
-
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -55,10 +55,7 @@ def _parameter(parameter: Schema) -> str:
     # `int | None` is described as a choice of two; the one that is not null has the range.
     choices = schema.get("anyOf", [schema])
     values = next(choice for choice in choices if choice["type"] != "null")
-    if "minimum" in values:
-        span = f"{values['minimum']} to {values['maximum']}"
-    else:
-        span = "any"
+    span = f"{values['minimum']} to {values['maximum']}" if "minimum" in values else "any"
     return (
         f"<tr><td><code>{escape(parameter['name'])}</code></td>"
         f"<td>{escape(values['type'])}, {escape(span)}</td>"
