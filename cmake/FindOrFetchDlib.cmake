@@ -3,11 +3,12 @@
 # Provides the target dlib::dlib: an installed dlib that fits, else one built from the folder or
 # archive FFGAN_DLIB_SOURCE, else from the pinned source distribution, which pip fetches from the
 # index that this machine is set up for. Versions before 20.0.1 lose precision in batch
-# normalisation on the CPU and are refused. Needs Python_EXECUTABLE, FFGAN_USE_CUDA and ffgan_blas.
+# normalisation on the CPU and are refused. Needs Python_EXECUTABLE, FFGAN_USE_CUDA and ffgan_blas;
+# sets FFGAN_DLIB_VERSION.
 #
 # Include before pybind11: dlib's own CMake switches instructions on by itself once it sees pybind11.
 
-set(FFGAN_DLIB_VERSION 20.0.1)
+set(FFGAN_DLIB_PINNED 20.0.1)
 set(FFGAN_DLIB_SHA256 7cb2a09467de032332c743bc967007f016598c66c9c9ebc54a5b66d3d9e46d54)
 set(FFGAN_DLIB_SOURCE
     ""
@@ -16,19 +17,19 @@ set(FFGAN_DLIB_SOURCE
 # Unpacks dlib's archive into the build folder, once, and sets `folder`.
 function(_unpack_dlib archive folder)
     set(unpacked "${CMAKE_BINARY_DIR}/dlib-source")
-    if(NOT EXISTS "${unpacked}/dlib-${FFGAN_DLIB_VERSION}/dlib/CMakeLists.txt")
+    if(NOT EXISTS "${unpacked}/dlib-${FFGAN_DLIB_PINNED}/dlib/CMakeLists.txt")
         file(SHA256 "${archive}" digest)
         if(NOT digest STREQUAL FFGAN_DLIB_SHA256)
-            message(FATAL_ERROR "${archive} is not dlib ${FFGAN_DLIB_VERSION}'s source distribution:"
+            message(FATAL_ERROR "${archive} is not dlib ${FFGAN_DLIB_PINNED}'s source distribution:"
                                 " its SHA-256 is ${digest}, not ${FFGAN_DLIB_SHA256}. Delete it, or"
                                 " give another by -DFFGAN_DLIB_SOURCE=DIR.")
         endif()
         file(REMOVE_RECURSE "${unpacked}" "${unpacked}.part")
         file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${unpacked}.part"
-             PATTERNS "dlib-${FFGAN_DLIB_VERSION}/dlib/*")
+             PATTERNS "dlib-${FFGAN_DLIB_PINNED}/dlib/*")
         file(RENAME "${unpacked}.part" "${unpacked}")
     endif()
-    set(${folder} "${unpacked}/dlib-${FFGAN_DLIB_VERSION}/dlib" PARENT_SCOPE)
+    set(${folder} "${unpacked}/dlib-${FFGAN_DLIB_PINNED}/dlib" PARENT_SCOPE)
 endfunction()
 
 # Fetches the pinned archive into the user's cache, unless it is there, and sets `archive`.
@@ -42,7 +43,7 @@ function(_fetch_dlib archive)
     else()
         set(cache "${CMAKE_BINARY_DIR}/cache")
     endif()
-    set(name "dlib-${FFGAN_DLIB_VERSION}.tar.gz")
+    set(name "dlib-${FFGAN_DLIB_PINNED}.tar.gz")
     set(${archive} "${cache}/${name}" PARENT_SCOPE)
     if(EXISTS "${cache}/${name}")
         message(STATUS "dlib: ${cache}/${name}")
@@ -54,7 +55,7 @@ function(_fetch_dlib archive)
     # Hashes are checked before pip looks into the archive; it asks dlib's setup.py for metadata
     # only, in this environment, since an isolated one would fetch a CMake just for that.
     file(WRITE "${scratch}/requirements.txt"
-         "dlib==${FFGAN_DLIB_VERSION} --hash=sha256:${FFGAN_DLIB_SHA256}\n")
+         "dlib==${FFGAN_DLIB_PINNED} --hash=sha256:${FFGAN_DLIB_SHA256}\n")
     set(command ${Python_EXECUTABLE} -m pip download --require-hashes --no-deps --no-binary dlib
                 --no-build-isolation --disable-pip-version-check --dest "${scratch}"
                 --requirement "${scratch}/requirements.txt")
@@ -68,7 +69,7 @@ function(_fetch_dlib archive)
         list(JOIN command " " command)
         message(
             FATAL_ERROR
-                "dlib ${FFGAN_DLIB_VERSION} could not be had. Tried: an installed dlib"
+                "dlib ${FFGAN_DLIB_PINNED} could not be had. Tried: an installed dlib"
                 " (find_package), the cached ${cache}/${name}, and\n  ${command}\n${output}\n"
                 "Without a network, give dlib's source as a folder or as ${name}:\n"
                 "  pip install . -C cmake.define.FFGAN_DLIB_SOURCE=DIR")
@@ -86,7 +87,7 @@ function(_try_installed_dlib result)
     try_compile(
         FFGAN_DLIB_INSTALLED_${FFGAN_USE_CUDA} PROJECT installed_dlib
         SOURCE_DIR "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/installed_dlib"
-        CMAKE_FLAGS "-DVERSION=${FFGAN_DLIB_VERSION}" "-DWANT_CUDA=${FFGAN_USE_CUDA}"
+        CMAKE_FLAGS "-DVERSION=${FFGAN_DLIB_PINNED}" "-DWANT_CUDA=${FFGAN_USE_CUDA}"
                     "-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH}" "-Ddlib_DIR=${dlib_DIR}"
                     "-Ddlib_ROOT=${dlib_ROOT}"
         OUTPUT_VARIABLE output)
@@ -105,8 +106,9 @@ macro(_build_dlib folder)
     file(STRINGS "${folder}/CMakeLists.txt" _version REGEX "CPACK_PACKAGE_VERSION_(MAJOR|MINOR|PATCH) ")
     string(REGEX MATCHALL "[0-9]+" _version "${_version}")
     list(JOIN _version "." _version)
-    if(_version VERSION_LESS FFGAN_DLIB_VERSION)
-        message(FATAL_ERROR "dlib ${_version} in ${folder} is too old: ${FFGAN_DLIB_VERSION} or later"
+    set(FFGAN_DLIB_VERSION "${_version}")
+    if(_version VERSION_LESS FFGAN_DLIB_PINNED)
+        message(FATAL_ERROR "dlib ${_version} in ${folder} is too old: ${FFGAN_DLIB_PINNED} or later"
                             " is needed.")
     endif()
 
@@ -139,7 +141,8 @@ if(NOT FFGAN_DLIB_SOURCE)
     _try_installed_dlib(FFGAN_DLIB_INSTALLED)
 endif()
 if(FFGAN_DLIB_INSTALLED)
-    find_package(dlib ${FFGAN_DLIB_VERSION} CONFIG REQUIRED)
+    find_package(dlib ${FFGAN_DLIB_PINNED} CONFIG REQUIRED)
+    set(FFGAN_DLIB_VERSION "${dlib_VERSION}")
     message(STATUS "dlib: the installed ${dlib_VERSION} at ${dlib_DIR}, with its own BLAS or none")
     get_target_property(_dlib_options dlib::dlib INTERFACE_COMPILE_OPTIONS)
     string(REGEX MATCHALL "-m[a-z0-9.=-]+" _dlib_options "${_dlib_options}")
@@ -158,7 +161,7 @@ if(NOT FFGAN_DLIB_INSTALLED)
         _unpack_dlib("${FFGAN_DLIB_SOURCE}" _dlib_folder)
     else()
         message(FATAL_ERROR "FFGAN_DLIB_SOURCE=${FFGAN_DLIB_SOURCE} is neither dlib's source folder"
-                            " nor its dlib-${FFGAN_DLIB_VERSION}.tar.gz.")
+                            " nor its dlib-${FFGAN_DLIB_PINNED}.tar.gz.")
     endif()
     _build_dlib("${_dlib_folder}")
 endif()
