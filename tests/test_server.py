@@ -24,14 +24,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ffgan import images
 from ffgan.errors import ServerError, UsageError
 from ffgan.latent import MAX_SEED
 from ffgan.model import Face
 from ffgan.server import create_app, serve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PAGES = ["/", "/get_image", "/docs"]
@@ -572,9 +571,7 @@ def test_taken_port_is_one_line_before_the_model_is_loaded() -> None:
     assert str(caught.value) == f"port {port} on 127.0.0.1 is taken; try `--port {port + 1}`"
 
 
-@pytest.mark.parametrize(
-    "host", ["no.such.host.invalid", "256.1.1.1", "a" * 300, "a..b", "ü" * 80]
-)
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "256.1.1.1", "a" * 300, "a..b", "ü" * 80])
 def test_unknown_host_is_one_line(model: FakeModel, host: str) -> None:
     with pytest.raises(ServerError, match=r"is unknown; try `--host 127\.0\.0\.1`") as caught:
         serve(model, host=host, port=0)

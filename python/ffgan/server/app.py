@@ -38,7 +38,11 @@ RETRY_SECONDS = 1
 # nginx's status for a client that hung up: nobody reads it, but the log shows what happened.
 CLIENT_CLOSED_REQUEST = 499
 
-MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+MEDIA_TYPES: dict[images.Format, str] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+}
 STATIC_TYPES = {
     "style.css": "text/css",
     "page.js": "text/javascript",
@@ -104,7 +108,7 @@ class Recipe:
     """Everything that decides a face file's bytes, besides the program and the model."""
 
     seed: int
-    format: str
+    format: images.Format
     size: int
     truncation: float
     tries: int
@@ -176,7 +180,7 @@ def create_app(
     answer_problems(app)
     add_static(app)
 
-    def recipe(loaded: Model, format: str, wanted: FaceParameters) -> Recipe:
+    def recipe(loaded: Model, format: images.Format, wanted: FaceParameters) -> Recipe:
         if wanted.threshold is not None:
             least = wanted.threshold
         else:
@@ -199,7 +203,7 @@ def create_app(
         uri = f"data:image/jpeg;base64,{base64.b64encode(body).decode()}"
         return uri, {**RANDOM, **describe(face)}
 
-    def add_face(format: str) -> None:
+    def add_face(format: images.Format) -> None:
         # The docstring is the endpoint's text in /docs and /openapi.json.
         async def face(request: Request, wanted: Annotated[FaceParameters, Query()]) -> Response:
             """One face. With `seed`, the answer has an ETag and may be cached for ever; without,
