@@ -9,8 +9,10 @@ const studio = element("studio");
 const face = element("face");
 const status = element("status");
 
-let loading = false;
 let shown = null;
+// Counts the faces asked for: the Back button can ask for one while another is on its way.
+let asked = 0;
+let settled = 0;
 
 // Below 2^32, as the program's own random seeds: short enough to read out to someone.
 const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
@@ -40,7 +42,8 @@ async function request(url) {
 }
 
 async function show(seed) {
-  loading = true;
+  asked += 1;
+  const turn = asked;
   studio.setAttribute("aria-busy", "true");
   try {
     const url = `face.png?seed=${seed}`;
@@ -49,6 +52,7 @@ async function show(seed) {
     const image = new Image();
     image.src = url;
     await image.decode();
+    if (turn !== asked) return;
     face.src = url;
     face.alt = `A generated face, seed ${seed}`;
     shown = seed;
@@ -63,16 +67,19 @@ async function show(seed) {
     document.title = `ffgan: face ${seed}`;
     status.textContent = "";
   } catch (error) {
+    if (turn !== asked) return;
     const gone = error instanceof TypeError;
     status.textContent = gone ? "The server does not answer. Is it still running?" : error.message;
   } finally {
-    loading = false;
-    studio.removeAttribute("aria-busy");
+    if (turn === asked) {
+      settled = turn;
+      studio.removeAttribute("aria-busy");
+    }
   }
 }
 
 async function regenerate() {
-  if (loading) return;
+  if (settled !== asked) return;
   const seed = randomSeed();
   await show(seed);
   if (shown === seed) history.pushState(null, "", `?seed=${seed}`);
