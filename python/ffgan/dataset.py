@@ -36,7 +36,7 @@ RGB: TypeAlias = NDArray[np.uint8]
 Fit: TypeAlias = Literal["crop", "stretch"]
 
 SIZE: Final = 162
-SUFFIXES: Final = frozenset({b"jpg", b"jpeg", b"png", b"webp", b"bmp", b"tif", b"tiff"})
+SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"})
 
 MAX_FILE_BYTES: Final = 1 << 29
 """Larger files are refused before they are read: no image within images.MAX_PIXELS needs more."""
@@ -105,7 +105,7 @@ class Dataset:
         self._streams: weakref.WeakSet[Batches] = weakref.WeakSet()
         self.waited = 0.0
         for name, reason in tree.unreadable:
-            self._report(name + b"/", reason)
+            self._report(name, reason)
         if self.cache is not None and self.cache.exists():
             self._open_cache()
         self._probed, self._probed_small = (0, 0) if self._cached is not None else self._probe()
@@ -607,7 +607,7 @@ def _walk(directory: Path) -> _Tree:
                     try:
                         if entry.is_dir():
                             below.append(name)
-                        elif entry.name.rpartition(b".")[2].lower() not in SUFFIXES:
+                        elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
                             tree.others += 1
                         elif entry.is_file():
                             sizes.append(entry.stat().st_size)
@@ -619,7 +619,7 @@ def _walk(directory: Path) -> _Tree:
         except OSError as error:
             if not folder_name:
                 raise DatasetError(f"cannot read the folder {shown}: {error.strerror}") from error
-            tree.unreadable.append((folder_name, error.strerror or str(error)))
+            tree.unreadable.append((folder_name + b"/", error.strerror or str(error)))
         waiting.extend(sorted(below, reverse=True))
     if not names:
         raise DatasetError(
