@@ -1,0 +1,1000 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: `python -m ffgan`, and the scripts `ffgan` and `FFgan`.
+
+Every command calls the same public functions as a user's script would. Whatever goes wrong ends in
+one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C, 143 for SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+import traceback
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import __version__
+from ffgan.errors import DisplayError, Error, ModelError, UsageError
+from ffgan.latent import MAX_SEED, random_seed
+from ffgan.model import DEFAULT_TRIES, Face, Model
+
+if TYPE_CHECKING:
+    from ffgan.viewer import Window
+
+DEFAULT_FOLDER = Path("faces")
+DEFAULT_DELAY = 0.5
+DEFAULT_QUALITY = 95
+DEFAULT_SCALE = 3
+MAX_SIZE = 4096
+MAX_COUNT = 1_000_000_000
+MAX_TRIES = 1000
+# A sheet is held in memory as a whole: at 162 pixels this many faces are 790 MB.
+MAX_GRID = 10_000
+FOREIGN_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm", ".pdf")
+SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+
+ORIGINAL_FORMS = {"--train": "train", "--gen": "gen", "--web": "web"}
+
+EXAMPLES = """\
+examples:
+  ffgan gen 10                          ten faces in a window, one after another
+  ffgan gen 100 --out faces             a hundred files, faces/face-<seed>.png
+  ffgan gen 1 --seed 7 --out me.png     the face of seed 7, always the same one
+  ffgan train photos --minutes 120      train on a folder of pictures for two hours
+  ffgan web                             faces in the browser: http://localhost:9190
+  ffgan info                            the networks, the model, the engine
+
+`ffgan --gen N`, `ffgan --train DIR` and `ffgan --web` mean the same as the commands of these names.
+`ffgan COMMAND --help` explains a command. Exit status: 0 done, 2 bad input, 1 failure, 130 Ctrl+C,
+143 ended by SIGTERM."""
+
+GEN_EXAMPLES = """\
+examples:
+  ffgan gen 10                             show ten faces, half a second each
+  ffgan gen 10 --delay 0                   show ten faces, a key press each
+  ffgan gen 10 --out faces --format jpg    show and write faces/face-<seed>.jpg
+  ffgan gen 1 --seed 7 --out me.webp       one face to this very file
+  ffgan gen 64 --grid --no-window          one sheet, faces/faces-<seed>-64.png
+  ffgan gen 10 --truncation 0.7            faces closer to the average face
+
+In the window: space or n the next face, s save this one, q or Escape (or closing the window) stop.
+Face i has seed SEED+i, and one seed of one model is always the same face; so a file of the same
+name is replaced. Where no window can be opened, the files go to ./faces."""
+
+TRAIN_EXAMPLES = """\
+examples:
+  ffgan train photos                          go on with runs/photos, else from the packaged model
+  ffgan train photos --dry-run                the settings and the estimated time, nothing else
+  ffgan train photos --init scratch --name a --minutes 120
+  ffgan train photos --augment all --flip --ema 0.9995
+  ffgan train photos --steps 10000 --batch 32 --learning-rate-d 1e-4
+
+Ctrl+C finishes the step and writes a checkpoint; the same command again goes on from there."""
+
+WEB_EXAMPLES = """\
+examples:
+  ffgan web                          http://localhost:9190, for this computer only
+  ffgan web --host 0.0.0.0           for every computer that reaches this one
+  ffgan web --port 8000 --model runs/photos/model.safetensors"""
+
+INFO_EXAMPLES = """\
+examples:
+  ffgan info                            of the packaged model
+  ffgan info --json --model FILE        for programs
+  ffgan info --discriminator table      the layers of the other discriminator"""
+
+IMPORT_EXAMPLES = """\
+example:
+  ffgan import dcgan_162x162_synth_faces.dnn faces.safetensors --trust"""
+
+EXPORT_EXAMPLES = """\
+examples:
+  ffgan export faces.dnn
+  ffgan export faces.onnx --model runs/photos/model.safetensors"""
+
+MODEL_HELP = "model file (default: the packaged model)"
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose examples keep their lines."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, whose errors are one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", Formatter)
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """An argument type: a whole number from `low` to `high`, both included."""
+
+    def parse(text: str) -> int:
+        value = whole(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low} to {high}, not {text}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """An argument type: a number from `low` to `high`, both included."""
+
+    def parse(text: str) -> float:
+        value = real(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g}, not {text}")
+        return value
+
+    return parse
+
+
+def whole(text: str) -> int:
+    """An argument type: a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not '{text}'") from None
+
+
+def real(text: str) -> float:
+    """An argument type: a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not '{text}'") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """The help of one training option; the rest about it stands in `ffgan.training.Settings`."""
+
+    field: str
+    help: str
+    metavar: str | None = None
+    absent: str = "none"
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+
+TRAIN_OPTIONS = {
+    "run": (
+        Option("runs", "folder of all runs", "DIR"),
+        Option("name", "name of this run, a folder in it", "NAME", "the name of DIR"),
+        Option(
+            "init",
+            "resume: go on with the run; model, model:FILE: fine-tune the packaged or that model; "
+            "scratch: random weights",
+            "HOW",
+            "resume if the run has a checkpoint, else model if one is packaged, else scratch",
+        ),
+        Option("seed", "seed of everything random", "SEED"),
+        Option("steps", "end after this many steps", "N", "no limit"),
+        Option(
+            "epochs",
+            "end after this many passes over the images",
+            "N",
+            "25 without --steps or --minutes",
+        ),
+        Option("minutes", "end after this time", "MINUTES", "no limit"),
+        Option("log_every", "steps between two lines of train.jsonl", "STEPS"),
+        Option("sample_every", "steps between two sample grids", "STEPS"),
+        Option("checkpoint_every", "steps between two checkpoints", "STEPS"),
+        Option("checkpoint_minutes", "longest time between two checkpoints", "MINUTES"),
+        Option("keep_checkpoints", "how many checkpoints are kept", "N"),
+        Option("window", "show the sample grids in a window"),
+    ),
+    "networks and optimisation": (
+        Option(
+            "discriminator", "which one; table costs 22 times as much per image", "{program,table}"
+        ),
+        Option("batch", "images per step", "N"),
+        Option("learning_rate_g", "Adam, generator", "RATE"),
+        Option("learning_rate_d", "Adam, discriminator", "RATE"),
+        Option("beta1", "Adam, decay of the first moment", "BETA"),
+        Option("beta2", "Adam, decay of the second moment", "BETA"),
+        Option("loss", "adversarial loss", "{logistic,hinge}"),
+        Option("label_smoothing", "one-sided: taken off the label of real images", "X"),
+        Option("dropout", "the discriminator's dropout rate", "RATE"),
+        Option("ema", "decay of the averaged generator", "DECAY"),
+        Option("joint_update", "update both networks from one pass through the discriminator"),
+        Option(
+            "warm_start",
+            "from scratch only: first steps that teach the generator faces by their principal "
+            "components",
+            "STEPS",
+        ),
+        Option("warm_start_batch", "images per step of the warm start", "N"),
+        Option("anchor_weight", "how much the warm start still counts afterwards", "WEIGHT"),
+        Option("discriminator_warmup", "steps that train the discriminator alone first", "STEPS"),
+    ),
+    "images": (
+        Option("fit", "how a picture that is not square is made so", "{crop,stretch}"),
+        Option("flip", "mirror half of the images"),
+        Option(
+            "augment",
+            "differentiable augmentation: none, all, or a list such as colour,translation,cutout",
+            "LIST",
+        ),
+        Option("translation", "largest shift", "PIXELS"),
+        Option("cutout", "side of the hole", "PIXELS"),
+        Option("cache", "keep the decoded images in this file", "FILE", "no cache"),
+    ),
+    "machine": (
+        Option("threads", "threads of the engine", "N", "one per core"),
+        Option("workers", "threads that read images", "N"),
+    ),
+}
+
+
+def add_train(parser: Parser) -> None:
+    """Give `parser` an option for every field of `ffgan.training.Settings`."""
+    from ffgan.training import Settings
+
+    types = typing.get_type_hints(Settings)
+    defaults = Settings()
+    parser.add_argument("directory", metavar="DIR", type=Path, help="folder of pictures")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved settings and the estimated time, and stop (default: no)",
+    )
+    for title, options in TRAIN_OPTIONS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            default = getattr(defaults, option.field)
+            # What is not given is left out: a run that goes on keeps its own settings for that.
+            given: dict[str, Any] = {"default": argparse.SUPPRESS}
+            if types[option.field] is bool:
+                given["action"] = argparse.BooleanOptionalAction
+                default = "yes" if default else "no"
+            else:
+                given["type"] = parse_as(types[option.field])
+                given["metavar"] = option.metavar
+            shown = option.absent if default is None else default
+            group.add_argument(option.flag, help=f"{option.help} (default: {shown})", **given)
+
+
+def parse_as(declared: Any) -> Callable[[str], Any]:
+    """The argument type of a field declared as str, int or float, or as one of them or None."""
+    possible = typing.get_args(declared) or (declared,)
+    if int in possible:
+        return whole
+    return real if float in possible else str
+
+
+def add_search(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the options of the candidate search, shared by `gen` and `web`."""
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument(
+        "--tries",
+        metavar="N",
+        type=integer(1, MAX_TRIES),
+        default=DEFAULT_TRIES,
+        help="draws per face until the discriminator takes one, else the best is taken "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="SCORE",
+        type=number(-1000, 1000),
+        help="the score above which a face is taken (default: the model's own)",
+    )
+
+
+def add_gen(parser: Parser) -> None:
+    parser.add_argument("count", metavar="N", type=integer(1, MAX_COUNT), help="how many faces")
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--out",
+        metavar="DIR|FILE",
+        type=Path,
+        help="write to this folder, or a single picture to this file "
+        "(default: no files beside a window, else ./faces)",
+    )
+    files.add_argument(
+        "--format",
+        choices=("png", "jpg", "webp"),
+        help="file format (default: that of --out FILE, else png)",
+    )
+    files.add_argument(
+        "--quality",
+        metavar="1..100",
+        type=integer(1, 100),
+        default=DEFAULT_QUALITY,
+        help="of jpg and webp (default: %(default)s)",
+    )
+    files.add_argument(
+        "--size",
+        metavar="PIXELS",
+        type=integer(1, MAX_SIZE),
+        help="side of a written face (default: as generated, 162)",
+    )
+    files.add_argument(
+        "--grid",
+        action="store_true",
+        help="write one sheet of all faces, faces-SEED-N, instead of single files (default: no)",
+    )
+    search = parser.add_argument_group("faces")
+    search.add_argument(
+        "--seed",
+        type=integer(0, MAX_SEED),
+        help="seed of the first face (default: a random one, which is told)",
+    )
+    add_search(search)
+    search.add_argument(
+        "--truncation",
+        metavar="FACTOR",
+        type=number(0, 2),
+        default=1.0,
+        help="below 1: closer to the average face, above 1: stranger (default: %(default)s)",
+    )
+    window = parser.add_argument_group("window")
+    window.add_argument(
+        "--no-window", action="store_true", help="write files only (default: a window if possible)"
+    )
+    window.add_argument(
+        "--delay",
+        metavar="SECONDS",
+        type=number(0, 3600),
+        default=DEFAULT_DELAY,
+        help="how long a face is shown; 0: until a key is pressed (default: %(default)s)",
+    )
+    window.add_argument(
+        "--scale",
+        metavar="FACTOR",
+        type=integer(1, 16),
+        default=DEFAULT_SCALE,
+        help="enlargement on the screen (default: %(default)s)",
+    )
+
+
+def add_web(parser: Parser) -> None:
+    from ffgan.server import DEFAULT_PORT, DEFAULT_QUEUE
+
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 0.0.0.0 opens it to the network (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=integer(0, 65535),
+        default=DEFAULT_PORT,
+        help="0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--queue",
+        metavar="N",
+        type=integer(1, 100_000),
+        default=DEFAULT_QUEUE,
+        help="requests that may wait; beyond, the answer is 503 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=("critical", "error", "warning", "info", "debug"),
+        default="warning",
+        help="info prints a line per request (default: %(default)s)",
+    )
+    add_search(parser)
+
+
+def add_info(parser: Parser) -> None:
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument(
+        "--discriminator",
+        choices=("program", "table"),
+        help="which discriminator's layers (default: the model's)",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON (default: as tables)")
+
+
+def add_import(parser: Parser) -> None:
+    parser.add_argument("source", metavar="FILE.dnn", type=Path, help="the original's model file")
+    parser.add_argument("target", metavar="OUT.safetensors", type=Path, help="the file to write")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="required: dlib's file format is not safe to read from strangers (default: no)",
+    )
+
+
+def add_export(parser: Parser) -> None:
+    parser.add_argument("target", metavar="OUT.dnn|OUT.onnx", type=Path, help="the file to write")
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+
+
+def modern(arguments: Sequence[str]) -> list[str]:
+    """The original's `--gen N`, `--train DIR`, `--web` as the commands, before other options."""
+    for place, argument in enumerate(arguments):
+        if argument in COMMANDS or argument == "--":
+            break
+        flag, equals, value = argument.partition("=")
+        if flag in ORIGINAL_FORMS:
+            rest = [*([value] if equals else []), *arguments[place + 1 :]]
+            return [ORIGINAL_FORMS[flag], *rest, *arguments[:place]]
+    return list(arguments)
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def notice(text: str) -> None:
+    print(f"ffgan: {text}", file=sys.stderr, flush=True)
+
+
+class Output:
+    """Where `gen` writes its pictures; `origin` is the metadata that all of them share.
+
+    Raises UsageError when `--out` contradicts the other options.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.folder: Path = arguments.out or DEFAULT_FOLDER
+        self.file: Path | None = None
+        self.format: str = arguments.format or "png"
+        self.quality: int = arguments.quality
+        self.size: int | None = arguments.size
+        self.origin: dict[str, str] = {}
+        self.written: list[Path] = []
+        suffix = self.folder.suffix.lower()
+        if self.folder.is_dir():
+            return
+        if suffix in FOREIGN_SUFFIXES:
+            raise UsageError(f"--out {self.folder}: faces are written as png, jpg or webp")
+        if suffix in SUFFIXES:
+            self.file, self.folder = self.folder, self.folder.parent
+            self.format = SUFFIXES[suffix]
+            if arguments.format not in (None, self.format):
+                raise UsageError(f"--format {arguments.format} contradicts --out {self.file}")
+            if arguments.count > 1 and not arguments.grid:
+                raise UsageError(
+                    f"--out {self.file} is one file, but {arguments.count} faces are asked for: "
+                    "give a folder, or add --grid"
+                )
+
+    def prepare(self) -> None:
+        """Make the folder, so that a wrong one is found before the first face is drawn."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise UsageError(f"{self.folder} is not a folder: give another --out") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise Error(f"cannot make the folder {self.folder}: {reason}") from None
+        if not os.access(self.folder, os.W_OK):
+            raise Error(f"the folder {self.folder} is not writable: give another --out")
+
+    def save_face(self, face: Face) -> Path:
+        path = self.file or self.folder / f"face-{face.seed}.{self.format}"
+        described = {
+            **self.origin,
+            "seed": str(face.seed),
+            "tries": str(face.tries),
+            "score": f"{face.score:.4f}",
+        }
+        self._save(path, self._sized(face), described)
+        return path
+
+    def save_grid(self, faces: Sequence[Face]) -> Path:
+        from ffgan import images
+
+        first = faces[0].seed
+        path = self.file or self.folder / f"faces-{first}-{len(faces)}.{self.format}"
+        described = {
+            **self.origin,
+            "seed": str(first),
+            "count": str(len(faces)),
+            "tries": ",".join(str(face.tries) for face in faces),
+            "score": ",".join(f"{face.score:.4f}" for face in faces),
+        }
+        self._save(path, images.grid(np.stack([self._sized(face) for face in faces])), described)
+        return path
+
+    def _sized(self, face: Face) -> NDArray[np.uint8]:
+        from ffgan import images
+
+        return face.image if self.size is None else images.resize(face.image, self.size)
+
+    def _save(self, path: Path, image: NDArray[np.uint8], described: dict[str, str]) -> None:
+        from ffgan import images
+
+        try:
+            self.prepare()
+            images.save(path, image, described, self.quality)
+        except Error as error:
+            if not self.written:
+                raise
+            kept = counted(len(self.written), "file")
+            raise type(error)(f"{error}; {kept} written before") from error
+        if path not in self.written:
+            self.written.append(path)
+
+
+def run_gen(arguments: argparse.Namespace) -> int:
+    output = Output(arguments)
+    if arguments.grid and arguments.count > MAX_GRID:
+        raise UsageError(f"--grid holds up to {MAX_GRID} faces, not {arguments.count}")
+    first = random_seed() if arguments.seed is None else arguments.seed
+    model = Model.load(arguments.model)
+    threshold = model.threshold if arguments.threshold is None else arguments.threshold
+    output.origin = {
+        "software": "ffgan",
+        "version": __version__,
+        "model": model.hash,
+        "truncation": f"{arguments.truncation:g}",
+        "threshold": f"{threshold:g}",
+    }
+
+    window = None if arguments.no_window else open_window(arguments.scale, output)
+    to_files = window is None or arguments.out is not None or arguments.grid
+    if to_files:
+        output.prepare()
+    faces = model.faces(
+        arguments.count,
+        first,
+        tries=arguments.tries,
+        threshold=threshold,
+        truncation=arguments.truncation,
+    )
+    began = time.monotonic()
+    made: list[Face] = []
+    count = tries = 0
+    interrupted = False
+    with window or contextlib.nullcontext(), progress(arguments.count) as advance:
+        try:
+            for face in faces:
+                count += 1
+                tries += face.tries
+                if arguments.grid:
+                    made.append(face)
+                elif to_files:
+                    output.save_face(face)
+                advance()
+                if window is not None and not show(window, face, output, arguments.delay):
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+    if made:
+        output.save_grid(made)
+
+    print(summary(output, count, tries, time.monotonic() - began, first), flush=True)
+    if interrupted:
+        notice(f"stopped with Ctrl+C, {counted(len(output.written), 'file')} written")
+        return 130
+    return 0
+
+
+def open_window(scale: int, output: Output) -> Window | None:
+    """A window, or None after saying in one line why there is none."""
+    from ffgan.viewer import Window
+
+    try:
+        return Window("ffgan", scale=scale)
+    except DisplayError as error:
+        notice(f"no window: {error}; writing to {output.file or output.folder} instead")
+        return None
+
+
+def show(window: Window, face: Face, output: Output, delay: float) -> bool:
+    """Show one face until its time is over; False when the user has seen enough."""
+    tries = counted(face.tries, "try", "tries")
+    window.show(face.image, f"seed {face.seed}, score {face.score:.2f}, {tries}")
+    end = None if delay == 0 else time.monotonic() + delay
+    while True:
+        action = window.wait(None if end is None else max(0.0, end - time.monotonic()))
+        if action == "save":
+            output.save_face(face)
+            notice(f"saved {output.written[-1]}")
+        else:
+            return action in ("next", "timeout")
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar with rate and time left on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(
+        "faces",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("faces", total=total)
+        yield lambda: bar.advance(task)
+
+
+def summary(output: Output, count: int, tries: int, seconds: float, first: int) -> str:
+    draws = counted(tries, "try", "tries")
+    text = f"{counted(count, 'face')}, {draws}, {seconds:.1f} s, from seed {first}"
+    if len(output.written) == 1:
+        return f"{text}: {output.written[0]}"
+    if output.written:
+        return f"{text}: {output.written[0].parent}{os.sep}, {len(output.written)} files"
+    return f"{text}; no files (--out DIR writes them)"
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    from ffgan import training
+
+    names = {field.name for field in dataclasses.fields(training.Settings)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    if arguments.dry_run:
+        print(training.dry_run(arguments.directory, training.Settings(**given)))
+        return 0
+    try:
+        model = training.train(arguments.directory, **given)
+    except training.Interrupted as interrupted:
+        notice(str(interrupted))
+        return interrupted.exit_code
+    print(f"model: {model}")
+    return 0
+
+
+def run_web(arguments: argparse.Namespace) -> int:
+    from ffgan.server import serve
+
+    serve(
+        arguments.model,
+        host=arguments.host,
+        port=arguments.port,
+        queue=arguments.queue,
+        tries=arguments.tries,
+        threshold=arguments.threshold,
+        log_level=arguments.log_level,
+    )
+    return 0
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    model: Model | None = None
+    try:
+        model = Model.load(arguments.model)
+    except ModelError as error:
+        # Without a packaged model the networks and the engine can still be told.
+        if arguments.model is not None:
+            raise
+        notice(f"warning: {error}")
+    discriminator = arguments.discriminator or (model.discriminator if model else "program")
+    facts = collect_facts(model, discriminator)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    elif sys.stdout.isatty():
+        print_facts_rich(facts)
+    else:
+        print_facts_plain(facts)
+    return 0
+
+
+def collect_facts(model: Model | None, discriminator: str) -> dict[str, Any]:
+    """All that `info` tells, as JSON's types."""
+    from ffgan import _core
+
+    networks = {}
+    for title, name in (("generator", "generator"), ("discriminator", discriminator)):
+        layers = _core.layers(name)  # type: ignore[arg-type]
+        networks[title] = {
+            "network": name,
+            "layers": [{**layer, "shape": list(layer["shape"])} for layer in layers],
+            "parameters": sum(layer["parameters"] for layer in layers),
+            "multiply_adds": sum(layer["multiply_adds"] for layer in layers),
+        }
+    facts: dict[str, Any] = {
+        **networks,
+        "model": None,
+        "engine": dict(_core.engine()),
+        "versions": versions(),
+    }
+    if model is not None:
+        facts["model"] = {
+            "path": None if model.path is None else str(model.path),
+            "hash": model.hash,
+            "discriminator": model.discriminator,
+            "threshold": model.threshold,
+            "metadata": dict(model.metadata),
+        }
+    return facts
+
+
+def versions() -> dict[str, str]:
+    """The versions of ffgan, Python and the packages that matter to a report of a fault."""
+    found = {
+        "ffgan": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    packages = ("numpy", "safetensors", "opencv-python", "opencv-python-headless", "fastapi")
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    rows = [
+        (
+            layer["name"],
+            "x".join(str(side) for side in layer["shape"]),
+            f"{layer['parameters']:,}",
+            f"{layer['multiply_adds']:,}",
+        )
+        for layer in network["layers"]
+    ]
+    return [*rows, ("total", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")]
+
+
+def fact_rows(facts: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """The parts of `info` below the networks: title -> rows of name and value."""
+    model = facts["model"]
+    rows: list[tuple[str, str]] = [("model", "none")]
+    if model is not None:
+        rows = [(name, str(model[name])) for name in ("path", "hash", "discriminator", "threshold")]
+        rows += [(name, value) for name, value in model["metadata"].items() if name not in model]
+    engine = [(name, str(value)) for name, value in facts["engine"].items()]
+    return {"model": rows, "engine": engine, "versions": list(facts["versions"].items())}
+
+
+HEADINGS = ("layer", "output", "parameters", "multiply-adds")
+
+
+def print_facts_plain(facts: dict[str, Any]) -> None:
+    for title in ("generator", "discriminator"):
+        network = facts[title]
+        print(heading(title, network))
+        rows = [HEADINGS, *layer_rows(network)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+        for row in rows:
+            left = "  ".join(f"{row[column]:<{widths[column]}}" for column in (0, 1))
+            right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3))
+            print(f"  {left}  {right}")
+        print()
+    for title, pairs in fact_rows(facts).items():
+        print(title)
+        width = max(len(name) for name, _ in pairs)
+        for name, value in pairs:
+            print(f"  {name:<{width}}  {value}")
+        print()
+
+
+def print_facts_rich(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for title in ("generator", "discriminator"):
+        table = Table(title=heading(title, facts[title]), title_justify="left")
+        for column, name in enumerate(HEADINGS):
+            table.add_column(name, justify="left" if column < 2 else "right")
+        *layers, total = layer_rows(facts[title])
+        for row in layers:
+            table.add_row(*(Text(cell) for cell in row))
+        table.add_section()
+        table.add_row(*total, style="bold")
+        console.print(table)
+    for title, pairs in fact_rows(facts).items():
+        table = Table(title=title, title_justify="left", show_header=False)
+        table.add_column()
+        table.add_column(overflow="fold")
+        for name, value in pairs:
+            table.add_row(Text(name), Text(value))
+        console.print(table)
+
+
+def heading(title: str, network: dict[str, Any]) -> str:
+    return title if title == network["network"] else f'{title} "{network["network"]}"'
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    from ffgan import legacy
+
+    if arguments.target.suffix != ".safetensors":
+        raise UsageError(f"{arguments.target} must end in .safetensors")
+    if not arguments.trust:
+        raise UsageError(
+            f"reading {arguments.source} needs --trust: dlib's format is not safe against a file "
+            "made to harm, so give --trust only if you know where the file comes from"
+        )
+    legacy.import_dnn(arguments.source, arguments.target)
+    print(f"model: {arguments.target}")
+    return 0
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    from ffgan import legacy
+
+    writers = {".dnn": legacy.export_dnn, ".onnx": legacy.export_onnx}
+    writer = writers.get(arguments.target.suffix)
+    if writer is None:
+        raise UsageError(f"{arguments.target} must end in .dnn or .onnx")
+    writer(Model.load(arguments.model), arguments.target)
+    print(f"written: {arguments.target}")
+    return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One subcommand: its line in the overview, its help, its options and what it does."""
+
+    summary: str
+    description: str
+    examples: str
+    add_options: Callable[[Parser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+COMMANDS = {
+    "train": Command(
+        "train on a folder of pictures",
+        "Train, or go on training, on all pictures in a folder and its subfolders.",
+        TRAIN_EXAMPLES,
+        add_train,
+        run_train,
+    ),
+    "gen": Command(
+        "draw faces",
+        "Draw faces, show them in a window, write them to files.",
+        GEN_EXAMPLES,
+        add_gen,
+        run_gen,
+    ),
+    "web": Command(
+        "serve faces to browsers", "Serve faces to browsers.", WEB_EXAMPLES, add_web, run_web
+    ),
+    "info": Command(
+        "print the networks, the model, the engine",
+        "Print the layers of the networks, the model's metadata and what the engine runs on.",
+        INFO_EXAMPLES,
+        add_info,
+        run_info,
+    ),
+    "import": Command(
+        "read a model file of the original FFgan",
+        "Turn a .dnn file of the original FFgan into a model file of this program.",
+        IMPORT_EXAMPLES,
+        add_import,
+        run_import,
+    ),
+    "export": Command(
+        "write a model for dlib or ONNX",
+        "Write a model as .dnn, which a plain dlib program loads, or as .onnx.",
+        EXPORT_EXAMPLES,
+        add_export,
+        run_export,
+    ),
+}
+
+
+def build_parser(arguments: Sequence[str]) -> Parser:
+    """The parser for a command line; only the commands it names get their options.
+
+    Those of `train` and `web` come from modules that the other commands need not wait for.
+    """
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show where in the program an error comes from",
+    )
+    parser = Parser(
+        prog="ffgan",
+        description="Faces from a DCGAN, 162x162 pixels: train it, draw from it, serve it.",
+        epilog=EXAMPLES,
+        parents=[common],
+    )
+    parser.add_argument("--version", action="version", version=f"ffgan {__version__}")
+    parsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=Parser
+    )
+    for name, command in COMMANDS.items():
+        subparser = parsers.add_parser(
+            name,
+            help=command.summary,
+            description=command.description,
+            epilog=command.examples,
+            parents=[common],
+        )
+        if name in arguments:
+            command.add_options(subparser)
+    return parser
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """One line and an exit status for whatever ended a command."""
+    from ffgan.viewer import missing_library
+
+    if isinstance(error, Error):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped with Ctrl+C", 130
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"error: {where}{error.strerror or error}", 1
+    if isinstance(error, ImportError):
+        return f"error: {missing_library(error) or error}", 1
+    if isinstance(error, MemoryError):
+        return "error: out of memory", 1
+    return f"error: {type(error).__name__}: {error} (--debug shows where)", 1
+
+
+@contextlib.contextmanager
+def sigterm_exits() -> Iterator[None]:
+    """Within it SIGTERM raises SystemExit with the shell's status for that signal."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own); returns the exit status."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in given
+    if hasattr(sys.stdout, "reconfigure"):
+        # A path may hold what the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        rewritten = modern(given)
+        parser = build_parser(rewritten)
+        arguments = parser.parse_args(rewritten)
+        if arguments.command is None:
+            parser.print_help()
+            return 2
+        with sigterm_exits():
+            status = COMMANDS[arguments.command].run(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BrokenPipeError:
+        # The reader (such as `head`) has gone; nor may Python fail when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except BaseException as error:
+        if debug:
+            traceback.print_exc()
+        text, status = explain(error)
+        notice(" ".join(text.split()))
+        return status
