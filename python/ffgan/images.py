@@ -348,23 +348,22 @@ def _turn(image: RGB, orientation: int) -> RGB:
 
 
 def _to_rgb(pixels: NDArray[Any], *, premultiplied: bool) -> RGB:
-    """OpenCV's grey, BGR or BGRA of 8 or 16 bits as 8-bit RGB."""
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        premultiplied = False
-    if pixels.dtype != np.uint8:
+    """OpenCV's grey, BGR or BGRA of 8 or 16 bits as 8-bit RGB; over white where it has an alpha."""
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise DatasetError(f"pixels of type {pixels.dtype}, only 8 and 16 bits are supported")
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.shape[2] == 4:
-        alpha = pixels[..., 3:].astype(np.uint16)
-        colour = pixels[..., 2::-1].astype(np.uint16)
+    full = np.uint32(np.iinfo(pixels.dtype).max)
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.uint32)
+        colour = pixels[..., :3].astype(np.uint32)
         # libtiff hands out 8-bit colours already multiplied with their alpha.
-        over = colour if premultiplied else (colour * alpha + 127) // 255
-        on_white: RGB = np.minimum(over + (255 - alpha), 255).astype(np.uint8)
-        return on_white
+        if not (premultiplied and pixels.dtype == np.uint8):
+            colour = (colour * alpha + full // 2) // full
+        pixels = np.minimum(colour + (full - alpha), full).astype(pixels.dtype)
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
     cv2 = _opencv()
-    rgb: RGB = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
+    rgb: RGB = cv2.cvtColor(pixels, code)
     return rgb
 
 
