@@ -27,7 +27,7 @@ import pytest
 from ffgan import images
 from ffgan.errors import ServerError, UsageError
 from ffgan.latent import MAX_SEED
-from ffgan.model import Face
+from ffgan.model import Face, Model
 from ffgan.server import create_app, serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ PAGES = ["/", "/get_image", "/docs"]
 WAIT_SECONDS = 30
 
 
-class FakeModel:
+class FakeModel(Model):
     """What the server asks of a model, without a network: pixels that only the request decides.
 
     `gate` holds back every face until it is set; `announce` prints a line when a face begins.
@@ -283,7 +283,7 @@ def test_not_modified_is_answered_without_inference(client: Client, model: FakeM
 
 def test_whatever_decides_the_bytes_decides_the_tag() -> None:
     def tag(path: str, model: FakeModel | None = None, **settings: Any) -> str:
-        app = create_app(model or FakeModel(), **settings)  # type: ignore[arg-type]
+        app = create_app(model or FakeModel(), **settings)
         return ready(app).head(path).headers["etag"]
 
     tags = [
@@ -349,7 +349,7 @@ def test_no_parameters_make_the_server_fail(
         name.encode(errors="replace"): value.encode(errors="replace")
         for name, value in parameters.items()
     }
-    url = httpx.URL(f"http://testserver/face.{format}", params=encodable)  # type: ignore[arg-type]
+    url = httpx.URL(f"http://testserver/face.{format}", params=encodable)
     answer = shared_client.get(url, headers={"If-None-Match": tag})
     assert answer.status_code in (200, 304, 422)
     if answer.status_code == 422:
@@ -648,7 +648,8 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
 from test_server import FakeModel
-from ffgan.server import serve
+from ffgan.server import process, serve
+process.GRACE_SECONDS = {grace}
 try:
     serve(FakeModel(**{model!r}), port=0, **{settings!r})
 except KeyboardInterrupt:
@@ -659,8 +660,9 @@ except KeyboardInterrupt:
 class Server:
     """`serve` in a process of its own; `url` is what its first line says."""
 
-    def __init__(self, model: dict[str, Any], settings: dict[str, Any]) -> None:
-        program = PROGRAM.format(folder=str(Path(__file__).parent), model=model, settings=settings)
+    def __init__(self, model: dict[str, Any], settings: dict[str, Any], grace: int = 10) -> None:
+        folder = str(Path(__file__).parent)
+        program = PROGRAM.format(folder=folder, model=model, settings=settings, grace=grace)
         self.process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdout=subprocess.PIPE,
@@ -689,8 +691,8 @@ class Server:
 def start() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def start(model: dict[str, Any] | None = None, **settings: Any) -> Server:
-        servers.append(Server(model or {}, settings))
+    def start(model: dict[str, Any] | None = None, grace: int = 10, **settings: Any) -> Server:
+        servers.append(Server(model or {}, settings, grace))
         return servers[-1]
 
     yield start
@@ -748,6 +750,17 @@ def test_signal_finishes_the_request_in_flight(
     assert server.end() == (status, "")
     with pytest.raises(httpx.ConnectError):
         server.get("/")
+
+
+def test_request_beyond_the_grace_is_told_so(start: Callable[..., Server]) -> None:
+    server = start({"delay": 4.0, "announce": True}, grace=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(server.get, "/face.png?seed=1")
+        assert server.line() == "drawing\n"
+        server.process.terminate()
+        answer = slow.result()
+    assert (answer.status_code, answer.json()["reason"]) == (503, "stopping")
+    assert "Traceback" not in server.end()[1]
 
 
 def test_second_server_on_the_port_is_refused(start: Callable[..., Server]) -> None:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """No inference now; `reason` is `loading`, `failed` or `busy`."""
+    """No inference now; `reason` is `loading`, `failed`, `busy` or `stopping`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class Inference:
         """Runs `work` in the pool; it is dropped from the queue when the client hangs up.
 
         Raises:
-            Unavailable: the queue is full.
+            Unavailable: the queue is full, or the server ends.
             Disconnected: the client has gone.
         """
         self._reserve()
@@ -87,6 +87,9 @@ class Inference:
         hung_up = asyncio.ensure_future(_disconnected(request))
         try:
             await asyncio.wait((result, hung_up), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError as error:
+            # So uvicorn ends the requests that its grace period was too short for.
+            raise Unavailable("stopping", "the server is shutting down") from error
         finally:
             hung_up.cancel()
             # Cancelling reaches the pool's future too: a no-op where the work is done or runs.
