@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 #include "dnn_file.h"
+#include "dnn_stream.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <sstream>
 #include <stdexcept>
@@ -66,20 +68,14 @@ constexpr int convolutions = 6; // of either network
 constexpr float leaky_slope = 0.2F;
 constexpr long image_size = 162;
 
-struct running_statistics {
-    dlib::resizable_tensor mean, variance;
-};
-
-// bn_ shows its running statistics to nobody but its serialisation. `replace`, where given, takes
-// their place.
-running_statistics exchange_statistics(dlib::bn_<dlib::CONV_MODE>& layer,
-                                       const running_statistics* replace) {
+// bn_ shows its running statistics to nobody but its serialisation.
+void set_statistics(dlib::bn_<dlib::CONV_MODE>& layer, const dlib::resizable_tensor& running_mean,
+                    const dlib::resizable_tensor& running_var) {
     std::stringstream stream;
     serialize(layer, stream);
     std::string version;
-    dlib::resizable_tensor parameters, means, inverse_deviations;
+    dlib::resizable_tensor parameters, means, inverse_deviations, old_mean, old_var;
     dlib::alias_tensor gamma, beta;
-    running_statistics statistics;
     unsigned long updates, window;
     dlib::deserialize(version, stream);
     dlib::deserialize(parameters, stream);
@@ -87,12 +83,10 @@ running_statistics exchange_statistics(dlib::bn_<dlib::CONV_MODE>& layer,
     dlib::deserialize(beta, stream);
     dlib::deserialize(means, stream);
     dlib::deserialize(inverse_deviations, stream);
-    dlib::deserialize(statistics.mean, stream);
-    dlib::deserialize(statistics.variance, stream);
+    dlib::deserialize(old_mean, stream);
+    dlib::deserialize(old_var, stream);
     dlib::deserialize(updates, stream);
     dlib::deserialize(window, stream);
-    if (replace == nullptr)
-        return statistics;
 
     std::stringstream changed;
     dlib::serialize(version, changed);
@@ -101,133 +95,15 @@ running_statistics exchange_statistics(dlib::bn_<dlib::CONV_MODE>& layer,
     dlib::serialize(beta, changed);
     dlib::serialize(means, changed);
     dlib::serialize(inverse_deviations, changed);
-    dlib::serialize(replace->mean, changed);
-    dlib::serialize(replace->variance, changed);
+    dlib::serialize(running_mean, changed);
+    dlib::serialize(running_var, changed);
     // A full window: with a count of 0, a dlib program that trains on would forget the statistics at
     // its first batch.
     dlib::serialize(window, changed);
     dlib::serialize(window, changed);
     changed << stream.rdbuf();
     deserialize(layer, changed);
-    return statistics;
 }
-
-named_tensor to_named(std::vector<long> shape, const float* values) {
-    std::size_t size = 1;
-    for (long extent : shape)
-        size *= static_cast<std::size_t>(extent);
-    return {std::move(shape), std::vector<float>(values, values + size)};
-}
-
-named_tensor to_named(const dlib::tensor& values) {
-    return to_named({static_cast<long>(values.size())}, values.host());
-}
-
-// dlib visits a network from its output to its input.
-class layer_names {
-public:
-    std::string next_convolution() { return "conv" + std::to_string(conv_--); }
-    std::string next_norm() { return "norm" + std::to_string(norm_--); }
-
-private:
-    int conv_ = convolutions;
-    int norm_ = convolutions - 1;
-};
-
-class parameter_reader {
-public:
-    parameter_reader(named_tensors& parameters, float& dropout)
-        : parameters_(parameters), dropout_(dropout) {}
-
-    template <long filters, long nr, long nc, int sy, int sx, int py, int px>
-    void operator()(dlib::con_<filters, nr, nc, sy, sx, py, px>& layer) {
-        const long inputs = input_channels(layer, filters, nr * nc);
-        read_convolution(layer, {filters, inputs, nr, nc}, filters);
-    }
-
-    template <long filters, long nr, long nc, int sy, int sx, int py, int px>
-    void operator()(dlib::cont_<filters, nr, nc, sy, sx, py, px>& layer) {
-        const long inputs = input_channels(layer, filters, nr * nc);
-        read_convolution(layer, {inputs, filters, nr, nc}, filters);
-    }
-
-    void operator()(dlib::bn_<dlib::CONV_MODE>& layer) {
-        if (layer.get_eps() != dlib::DEFAULT_BATCH_NORM_EPS)
-            throw std::runtime_error("a batch norm's eps is not 1e-4");
-        const auto statistics = exchange_statistics(layer, nullptr);
-        const auto& parameters = layer.get_layer_params();
-        const long channels = static_cast<long>(parameters.size() / 2);
-        norm_ = names_.next_norm();
-        parameters_[norm_ + ".weight"] = to_named({channels}, parameters.host());
-        parameters_[norm_ + ".bias"] = to_named({channels}, parameters.host() + channels);
-        parameters_[norm_ + ".running_mean"] = to_named(statistics.mean);
-        parameters_[norm_ + ".running_var"] = to_named(statistics.variance);
-    }
-
-    template <unsigned long outputs>
-    void operator()(dlib::fc_<outputs, dlib::FC_HAS_BIAS>& layer) {
-        const auto& parameters = layer.get_layer_params();
-        if (parameters.size() < 2)
-            throw std::runtime_error("the fully connected layer is empty");
-        const long inputs = static_cast<long>(parameters.size()) - 1;
-        parameters_["fc.weight"] = to_named({1, inputs}, parameters.host());
-        parameters_["fc.bias"] = to_named({1}, parameters.host() + inputs);
-    }
-
-    // Only there because a dlib network must end in a loss.
-    template <unsigned long outputs>
-    void operator()(dlib::fc_<outputs, dlib::FC_NO_BIAS>&) {}
-
-    void operator()(dlib::leaky_relu_& layer) {
-        if (layer.get_alpha() != leaky_slope)
-            throw std::runtime_error("a leaky ReLU's slope is not 0.2");
-    }
-
-    void operator()(dlib::dropout_& layer) {
-        if (dropout_ >= 0 && layer.get_drop_rate() != dropout_)
-            throw std::runtime_error("its layers drop out at different rates");
-        dropout_ = layer.get_drop_rate();
-    }
-
-private:
-    // The channels that come in, by the layer's number of parameters. Rounding down leaves out the
-    // biases, also those that older dlibs keep allocated behind a disabled bias.
-    template <typename LAYER>
-    static long input_channels(const LAYER& layer, long filters, long kernel_area) {
-        const long size = static_cast<long>(layer.get_layer_params().size());
-        const long biases = layer.bias_is_disabled() ? 0 : filters;
-        if (layer.num_filters() != filters || size < filters * kernel_area + biases)
-            throw std::runtime_error("a convolution has another number of filters");
-        return (size - biases) / (filters * kernel_area);
-    }
-
-    template <typename LAYER>
-    void read_convolution(const LAYER& layer, std::vector<long> shape, long filters) {
-        const std::string name = names_.next_convolution();
-        const float* values = layer.get_layer_params().host();
-        named_tensor weight = to_named(std::move(shape), values);
-        const float* biases = values + weight.values.size();
-        parameters_[name + ".weight"] = std::move(weight);
-        if (norm_.empty()) {
-            named_tensor bias{{filters}, std::vector<float>(static_cast<std::size_t>(filters))};
-            if (!layer.bias_is_disabled())
-                std::copy_n(biases, filters, bias.values.begin());
-            parameters_[name + ".bias"] = std::move(bias);
-        } else if (!layer.bias_is_disabled()) {
-            auto& mean = parameters_[norm_ + ".running_mean"].values;
-            if (mean.size() != static_cast<std::size_t>(filters))
-                throw std::runtime_error("a batch norm has another number of channels");
-            for (std::size_t i = 0; i < mean.size(); ++i)
-                mean[i] -= biases[i];
-        }
-        norm_.clear();
-    }
-
-    named_tensors& parameters_;
-    float& dropout_;
-    layer_names names_;
-    std::string norm_; // the norm right above the layer being visited, if any
-};
 
 class parameter_writer {
 public:
@@ -245,12 +121,9 @@ public:
     }
 
     void operator()(dlib::bn_<dlib::CONV_MODE>& layer) {
-        const std::string name = names_.next_norm();
+        const std::string name = "norm" + std::to_string(norm_--);
         write(layer, {name + ".weight", name + ".bias"});
-        running_statistics statistics;
-        copy(name + ".running_mean", statistics.mean);
-        copy(name + ".running_var", statistics.variance);
-        exchange_statistics(layer, &statistics);
+        set_statistics(layer, row(name + ".running_mean"), row(name + ".running_var"));
     }
 
     template <unsigned long outputs>
@@ -268,7 +141,7 @@ public:
 
 private:
     template <typename LAYER> void write_convolution(LAYER& layer) {
-        const std::string name = names_.next_convolution();
+        const std::string name = "conv" + std::to_string(conv_--);
         if (layer.bias_is_disabled())
             write(layer, {name + ".weight"});
         else
@@ -284,15 +157,18 @@ private:
         }
     }
 
-    void copy(const std::string& name, dlib::resizable_tensor& destination) const {
+    dlib::resizable_tensor row(const std::string& name) const {
         const auto& values = parameters_.at(name).values;
-        destination.set_size(1, static_cast<long>(values.size()));
-        std::copy(values.begin(), values.end(), destination.host());
+        dlib::resizable_tensor tensor(1, static_cast<long>(values.size()));
+        std::copy(values.begin(), values.end(), tensor.host());
+        return tensor;
     }
 
     const named_tensors& parameters_;
     float dropout_;
-    layer_names names_;
+    // dlib visits a network from its output to its input.
+    int conv_ = convolutions;
+    int norm_ = convolutions - 1;
 };
 
 // dlib's default slope is 0.01.
@@ -321,24 +197,119 @@ discriminator_net allocated_discriminator() {
     return allocated<discriminator_net>(sample);
 }
 
-template <typename NET> named_tensors parameters_of(NET& net, float& dropout) {
-    named_tensors parameters;
-    dropout = -1;
-    visit_computational_layers(net, parameter_reader(parameters, dropout));
-    return parameters;
+named_tensor slice(const std::vector<float>& values, std::size_t begin, std::vector<long> shape) {
+    std::size_t size = 1;
+    for (long extent : shape)
+        size *= static_cast<std::size_t>(extent);
+    if (begin + size > values.size())
+        throw std::runtime_error("a layer has too few parameters");
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(begin);
+    return {std::move(shape), std::vector<float>(first, first + static_cast<std::ptrdiff_t>(size))};
 }
 
-// The parameters of networks that dlib itself laid out: what a file's must look like.
-const dnn_model& reference() {
-    static const dnn_model model = [] {
-        dnn_model fresh;
-        auto generator = allocated_generator();
-        auto discriminator = allocated_discriminator();
-        fresh.generator = parameters_of(generator, fresh.dropout);
-        fresh.discriminator = parameters_of(discriminator, fresh.dropout);
-        return fresh;
-    }();
+named_tensor whole(const std::vector<float>& values) {
+    return slice(values, 0, {static_cast<long>(values.size())});
+}
+
+// `filters` biases from behind the weights; zeros where they are disabled (dlib may keep some there).
+named_tensor biases_of(const dnn_layer& layer, std::size_t weights, long filters) {
+    if (layer.bias)
+        return slice(layer.parameters, weights, {filters});
+    return {{filters}, std::vector<float>(static_cast<std::size_t>(filters))};
+}
+
+// Names follow the convolutions: norm k is the one on top of convolution k.
+named_tensors to_named(const dnn_network& network) {
+    named_tensors named;
+    std::string number;
+    named_tensor folded; // the bias of the convolution right below, if a norm is on top of it
+    int convolution = 0;
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        const dnn_layer& layer = network.layers[i];
+        if (layer.kind == "con" || layer.kind == "cont") {
+            number = std::to_string(++convolution);
+            const long filters = std::lround(layer.settings[0]);
+            const long rows = std::lround(layer.settings[1]);
+            const long columns = std::lround(layer.settings[2]);
+            const long used = static_cast<long>(layer.parameters.size()) - (layer.bias ? filters : 0);
+            // Rounds down: behind a disabled bias, some dlibs keep its values.
+            const long inputs = used / (filters * rows * columns);
+            named_tensor weight =
+                layer.kind == "con"
+                    ? slice(layer.parameters, 0, {filters, inputs, rows, columns})
+                    : slice(layer.parameters, 0, {inputs, filters, rows, columns});
+            named_tensor bias = biases_of(layer, weight.values.size(), filters);
+            named["conv" + number + ".weight"] = std::move(weight);
+            if (network.layers[i + 1].kind == "bn_con")
+                folded = std::move(bias);
+            else
+                named["conv" + number + ".bias"] = std::move(bias);
+        } else if (layer.kind == "bn_con") {
+            const std::string name = "norm" + number;
+            const long channels = static_cast<long>(layer.parameters.size() / 2);
+            named[name + ".weight"] = slice(layer.parameters, 0, {channels});
+            named[name + ".bias"] = slice(layer.parameters, layer.parameters.size() / 2, {channels});
+            named[name + ".running_var"] = whole(layer.running_var);
+            named_tensor mean = whole(layer.running_mean);
+            if (mean.shape != folded.shape)
+                throw std::runtime_error("a batch norm does not fit its convolution");
+            std::transform(mean.values.begin(), mean.values.end(), folded.values.begin(),
+                           mean.values.begin(), std::minus<float>());
+            named[name + ".running_mean"] = std::move(mean);
+        } else if (layer.kind == "fc" && network.loss == "loss_binary_log_") {
+            const std::size_t inputs = layer.parameters.size() - (layer.bias ? 1 : 0);
+            named["fc.weight"] = slice(layer.parameters, 0, {1, static_cast<long>(inputs)});
+            named["fc.bias"] = biases_of(layer, inputs, 1);
+        }
+    }
+    return named;
+}
+
+struct network_pair {
+    dnn_network generator, discriminator; // in the order of the file
+};
+
+network_pair read_networks(std::istream& in) {
+    return {read_network(in, generator_net::num_computational_layers),
+            read_network(in, discriminator_net::num_computational_layers)};
+}
+
+dnn_model to_model(const network_pair& networks) {
+    dnn_model model{to_named(networks.generator), to_named(networks.discriminator), -1};
+    for (const auto& layer : networks.discriminator.layers) {
+        if (layer.kind != "dropout")
+            continue;
+        if (model.dropout >= 0 && layer.drop_rate != model.dropout)
+            throw std::runtime_error("its layers drop out at different rates");
+        model.dropout = layer.drop_rate;
+    }
     return model;
+}
+
+// What dlib itself makes of the networks above: a file's must look like it.
+const network_pair& reference_networks() {
+    static const network_pair networks = [] {
+        std::stringstream stream;
+        serialize(allocated_generator(), stream);
+        serialize(allocated_discriminator(), stream);
+        return read_networks(stream);
+    }();
+    return networks;
+}
+
+const dnn_model& reference_model() {
+    static const dnn_model model = to_model(reference_networks());
+    return model;
+}
+
+void check_layers(const dnn_network& given, const dnn_network& expected) {
+    if (given.loss != expected.loss || given.input != expected.input)
+        throw std::runtime_error("a network has another loss or input than the original's");
+    for (std::size_t i = 0; i < expected.layers.size(); ++i)
+        if (given.layers[i].kind != expected.layers[i].kind ||
+            given.layers[i].settings != expected.layers[i].settings)
+            throw std::runtime_error("layer " + std::to_string(i + 1) + " of a network is not the " +
+                                     expected.layers[i].kind + " of the original's");
 }
 
 template <typename ERROR>
@@ -358,8 +329,8 @@ void check_shapes(const named_tensors& given, const named_tensors& expected,
 }
 
 template <typename ERROR> void check_shapes(const dnn_model& model) {
-    check_shapes<ERROR>(model.generator, reference().generator, "generator");
-    check_shapes<ERROR>(model.discriminator, reference().discriminator, "discriminator");
+    check_shapes<ERROR>(model.generator, reference_model().generator, "generator");
+    check_shapes<ERROR>(model.discriminator, reference_model().discriminator, "discriminator");
 }
 
 template <typename NET>
@@ -395,17 +366,14 @@ dnn_model read_dnn(const std::string& path) {
     if (!in)
         throw std::runtime_error(path + ": cannot be opened");
     try {
-        generator_net generator;
-        discriminator_net discriminator;
-        deserialize(generator, in);
-        deserialize(discriminator, in);
-        dnn_model model;
-        model.generator = parameters_of(generator, model.dropout);
-        model.discriminator = parameters_of(discriminator, model.dropout);
+        const network_pair networks = read_networks(in);
+        check_layers(networks.generator, reference_networks().generator);
+        check_layers(networks.discriminator, reference_networks().discriminator);
+        dnn_model model = to_model(networks);
         check_shapes<std::runtime_error>(model);
         return model;
     } catch (const std::exception& error) {
-        // Damage shows in many ways (dlib's errors, allocations of absurd size): one answer to all.
+        // dlib's errors for damaged numbers and this reader's for damaged structure: one answer to all.
         throw std::runtime_error(path + ": not a whole model file of the original FFgan (" +
                                  first_line(error.what()) + ")");
     }

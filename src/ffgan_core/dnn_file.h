@@ -4,10 +4,6 @@
 // users have such files, and other dlib programs can load them, so this is the door between that
 // world and ours: named tensors on this side, one file on the other. Nothing else in the core knows
 // the format.
-//
-// dlib's deserialisation trusts the sizes that the stream names. What is read here is checked against
-// the networks before it is handed on, but memory for it has been asked for by then: read only files
-// from people you would also run a program from.
 
 #pragma once
 

@@ -29,7 +29,7 @@ ffgan::named_tensors from_python(const py::dict& arrays) {
     return tensors;
 }
 
-py::dict read(const std::string& path) {
+py::dict read_model(const std::string& path) {
     ffgan::dnn_model model;
     {
         py::gil_scoped_release release; // touches nothing of Python's
@@ -42,8 +42,8 @@ py::dict read(const std::string& path) {
     return result;
 }
 
-void write(const std::string& path, const py::dict& generator, const py::dict& discriminator,
-           float dropout) {
+void write_model(const std::string& path, const py::dict& generator, const py::dict& discriminator,
+                 float dropout) {
     const ffgan::dnn_model model{from_python(generator), from_python(discriminator), dropout};
     py::gil_scoped_release release; // the model above is a copy of the arrays
     ffgan::write_dnn(path, model);
@@ -52,7 +52,7 @@ void write(const std::string& path, const py::dict& generator, const py::dict& d
 } // namespace
 
 void register_dnn_file(py::module_& m) {
-    m.def("read_dnn", read, py::arg("path"));
-    m.def("write_dnn", write, py::arg("path"), py::arg("generator"), py::arg("discriminator"),
+    m.def("read_dnn", read_model, py::arg("path"));
+    m.def("write_dnn", write_model, py::arg("path"), py::arg("generator"), py::arg("discriminator"),
           py::arg("dropout"));
 }
