@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Every computational layer against dlib's own as the oracle. Prints one line per check; exits 1
+// when any failed.
+
+#include "layers/activations.h"
+#include "layers/batch_norm.h"
+#include "layers/convolution.h"
+#include "layers/dropout.h"
+#include "layers/transposed_convolution.h"
+#include "random.h"
+#include "threads.h"
+
+#include <cmath>
+#include <cstring>
+#include <dlib/dnn.h>
+#include <functional>
+#include <iostream>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using dlib::resizable_tensor;
+using dlib::tensor;
+namespace layers = ffgan::layers;
+
+int failures = 0;
+
+void check(const std::string &name, bool passed, const std::string &detail = "") {
+    std::cout << (passed ? "ok    " : "FAIL  ") << name << (detail.empty() ? "" : ": ") << detail
+              << "\n";
+    failures += !passed;
+}
+
+/// What a layer sees of the network below it.
+struct source {
+    resizable_tensor output, gradient;
+    const tensor &get_output() const { return output; }
+    tensor &get_gradient_input() { return gradient; }
+};
+
+void fill(tensor &t, std::uint64_t seed) {
+    float *values = t.host();
+    for (std::size_t i = 0; i < t.size(); ++i)
+        values[i] = 2 * ffgan::uniform_from(ffgan::counter_random(seed, 7, i)) - 1;
+}
+
+/// Assigning one tensor& to another would copy its sizes but not its values.
+void copy_values(const tensor &from, tensor &to) {
+    std::memcpy(to.host(), from.host(), from.size() * sizeof(float));
+}
+
+resizable_tensor random_tensor(long n, long k, long rows, long columns, std::uint64_t seed) {
+    resizable_tensor t(n, k, rows, columns);
+    fill(t, seed);
+    return t;
+}
+
+source random_source(long n, long k, long rows, long columns, std::uint64_t seed) {
+    return {random_tensor(n, k, rows, columns, seed), random_tensor(n, k, rows, columns, seed + 1)};
+}
+
+/// Largest difference relative to the largest magnitude of the expected tensor.
+double relative_error(const tensor &expected, const tensor &actual) {
+    if (!have_same_dimensions(expected, actual))
+        return std::numeric_limits<double>::infinity();
+    double difference = 0, largest = 1e-30;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const double a = expected.host()[i], b = actual.host()[i];
+        if (!std::isfinite(b))
+            return std::numeric_limits<double>::infinity();
+        difference = std::max(difference, std::abs(a - b));
+        largest = std::max(largest, std::abs(a));
+    }
+    return difference / largest;
+}
+
+void check_close(const std::string &name, const tensor &expected, const tensor &actual,
+                 double tolerance) {
+    const double error = relative_error(expected, actual);
+    std::ostringstream text;
+    text << "relative error " << error << ", allowed " << tolerance;
+    check(name, error <= tolerance, text.str());
+}
+
+bool same_bytes(const tensor &a, const tensor &b) {
+    return have_same_dimensions(a, b) &&
+           std::memcmp(a.host(), b.host(), a.size() * sizeof(float)) == 0;
+}
+
+resizable_tensor sample_of(const tensor &t, long sample) {
+    resizable_tensor one(1, t.k(), t.nr(), t.nc());
+    const std::size_t size = one.size();
+    std::memcpy(one.host(), t.host() + static_cast<std::size_t>(sample) * size,
+                size * sizeof(float));
+    return one;
+}
+
+template <class Layer> std::string serialized(const Layer &layer) {
+    std::ostringstream out;
+    serialize(layer, out);
+    return out.str();
+}
+
+template <class Layer> void read(Layer &layer, const std::string &bytes) {
+    std::istringstream in(bytes);
+    deserialize(layer, in);
+}
+
+/// Ours -> dlib's -> ours: the same bytes at every step.
+template <class Theirs, class Ours> void check_file_format(const std::string &name, Ours &ours) {
+    Theirs theirs;
+    read(theirs, serialized(ours));
+    Ours again;
+    read(again, serialized(theirs));
+    check(name + ": dlib reads and writes the same file",
+          serialized(theirs) == serialized(ours) && serialized(again) == serialized(ours));
+    std::ostringstream our_text, their_text, our_xml, their_xml;
+    our_text << ours;
+    their_text << theirs;
+    to_xml(ours, our_xml);
+    to_xml(theirs, their_xml);
+    check(name + ": prints as dlib's layer does",
+          our_text.str() == their_text.str() && our_xml.str() == their_xml.str(), our_text.str());
+}
+
+template <class Layer> resizable_tensor forward_of(Layer &layer, const tensor &input) {
+    source below;
+    below.output = input;
+    resizable_tensor output;
+    layer.forward(below, output);
+    return output;
+}
+
+/// Forward passes must not depend on the number of threads, nor a sample on its batch.
+template <class Layer>
+void check_invariance(const std::string &name, Layer &layer, const tensor &input) {
+    const long before = ffgan::threads();
+    ffgan::set_threads(1);
+    const resizable_tensor whole = forward_of(layer, input);
+    bool threads_agree = true;
+    for (const long count : {2L, 3L, 7L}) {
+        ffgan::set_threads(count);
+        threads_agree = threads_agree && same_bytes(whole, forward_of(layer, input));
+    }
+    check(name + ": same bytes at 1, 2, 3 and 7 threads", threads_agree);
+    ffgan::set_threads(2);
+    bool samples_agree = true;
+    for (long i = 0; i < input.num_samples(); i += 1 + static_cast<long>(input.num_samples()) / 6)
+        samples_agree = samples_agree &&
+                        same_bytes(sample_of(whole, i), forward_of(layer, sample_of(input, i)));
+    check(name + ": a sample alone has the bytes it has in its batch", samples_agree);
+    ffgan::set_threads(before);
+}
+
+template <class Ours, class Theirs>
+void check_filters(const std::string &name, long samples, long channels, long rows, long columns,
+                   bool bias) {
+    std::ostringstream text;
+    text << name << " on " << samples << "x" << channels << "x" << rows << "x" << columns
+         << (bias ? "" : ", no bias");
+    const std::string label = text.str();
+    source below = random_source(samples, channels, rows, columns, 1);
+    source their_below = below;
+    Ours ours;
+    Theirs theirs;
+    if (!bias) {
+        ours.disable_bias();
+        theirs.disable_bias();
+    }
+    ours.setup(below);
+    theirs.setup(below);
+    check(label + ": parameter count",
+          ours.get_layer_params().size() == theirs.get_layer_params().size());
+    fill(ours.get_layer_params(), 3);
+    copy_values(ours.get_layer_params(), theirs.get_layer_params());
+
+    resizable_tensor output, their_output;
+    ours.forward(below, output);
+    theirs.forward(their_below, their_output);
+    check_close(label + ": forward", their_output, output, 1e-5);
+
+    resizable_tensor gradient;
+    gradient.copy_size(output);
+    fill(gradient, 4);
+    resizable_tensor params_gradient, their_params_gradient;
+    params_gradient.copy_size(ours.get_layer_params());
+    their_params_gradient.copy_size(ours.get_layer_params());
+    params_gradient = 5;
+    ours.backward(gradient, below, params_gradient);
+    theirs.backward(gradient, their_below, their_params_gradient);
+    check_close(label + ": gradient of the input", their_below.gradient, below.gradient, 1e-4);
+    check_close(label + ": gradient of the parameters", their_params_gradient, params_gradient,
+                1e-4);
+
+    const resizable_tensor before = below.gradient;
+    const resizable_tensor params_before = params_gradient;
+    ours.set_data_gradient(false);
+    ours.set_learning_rate_multiplier(0);
+    ours.backward(gradient, below, params_gradient);
+    check(label + ": switched-off gradients stay untouched",
+          same_bytes(before, below.gradient) && same_bytes(params_before, params_gradient));
+    ours.set_learning_rate_multiplier(0.25);
+
+    check_file_format<Theirs>(label, ours);
+    check_invariance(label, ours, below.output);
+}
+
+template <long Filters, long Kernel, int Stride, int Padding>
+void check_convolution(long samples, long channels, long rows, long columns, bool bias = true) {
+    std::ostringstream name;
+    name << "convolution<" << Filters << ", " << Kernel << ", " << Stride << ", " << Padding << ">";
+    check_filters<layers::convolution<Filters, Kernel, Stride, Padding>,
+                  dlib::con_<Filters, Kernel, Kernel, Stride, Stride, Padding, Padding>>(
+        name.str(), samples, channels, rows, columns, bias);
+}
+
+template <long Filters, long Kernel, int Stride, int Padding>
+void check_transposed(long samples, long channels, long rows, long columns, bool bias = true) {
+    std::ostringstream name;
+    name << "transposed_convolution<" << Filters << ", " << Kernel << ", " << Stride << ", "
+         << Padding << ">";
+    check_filters<layers::transposed_convolution<Filters, Kernel, Stride, Padding>,
+                  dlib::cont_<Filters, Kernel, Kernel, Stride, Stride, Padding, Padding>>(
+        name.str(), samples, channels, rows, columns, bias);
+}
+
+void convolutions() {
+    for (long samples = 1; samples <= 9; ++samples)
+        check_convolution<13, 4, 2, 1>(samples, 5, 11, 9, samples % 2 == 0);
+    // The discriminators' layers: exact kernels, smaller images, odd numbers of channels.
+    check_convolution<64, 4, 2, 0>(3, 3, 162, 162);
+    check_convolution<37, 4, 2, 1>(2, 19, 40, 41, false);
+    check_convolution<64, 3, 3, 1>(5, 33, 20, 20, false);
+    check_convolution<70, 4, 2, 1>(5, 64, 7, 7, false);
+    check_convolution<70, 4, 2, 1>(1, 64, 7, 7);
+    check_convolution<3, 1, 1, 0>(4, 65, 3, 3);
+    check_convolution<3, 3, 1, 0>(2, 3, 162, 162);
+    check_convolution<30, 4, 2, 1>(2, 3, 160, 160);
+    check_convolution<20, 3, 1, 0>(3, 31, 40, 38);
+    check_convolution<9, 4, 2, 1>(64, 10, 19, 19);
+    check_convolution<9, 4, 2, 1>(70, 10, 9, 9);
+    // Padding wider than the image's own border, strides beyond the kernel, one pixel.
+    check_convolution<5, 5, 4, 4>(2, 3, 6, 5);
+    check_convolution<5, 2, 3, 0>(2, 3, 11, 12);
+    check_convolution<1, 1, 1, 0>(1, 1, 1, 1);
+    check_convolution<4, 3, 1, 1>(2, 2, 3, 700);
+}
+
+void transposed_convolutions() {
+    for (long samples = 1; samples <= 9; ++samples)
+        check_transposed<13, 4, 2, 1>(samples, 5, 6, 7, samples % 2 == 0);
+    // The generator's layers.
+    check_transposed<512, 4, 1, 0>(1, 100, 1, 1, false);
+    check_transposed<512, 4, 1, 0>(9, 100, 1, 1, false);
+    check_transposed<41, 3, 3, 1>(1, 130, 4, 4, false);
+    check_transposed<41, 3, 3, 1>(64, 30, 4, 4, false);
+    check_transposed<128, 4, 2, 1>(3, 33, 10, 10, false);
+    check_transposed<64, 4, 2, 1>(2, 17, 40, 40, false);
+    check_transposed<3, 4, 2, 0>(1, 64, 80, 80);
+    check_transposed<3, 4, 2, 0>(5, 11, 80, 80);
+    check_transposed<7, 4, 2, 1>(70, 3, 9, 8);
+    check_transposed<5, 2, 3, 0>(2, 3, 4, 5);
+    check_transposed<5, 5, 4, 2>(2, 3, 4, 5);
+    check_transposed<1, 1, 1, 0>(1, 1, 1, 1);
+    check_transposed<2, 3, 1, 1>(2, 3, 2, 700);
+}
+
+void initial_filters() {
+    source below = random_source(1, 8, 5, 5, 1);
+    layers::convolution<6, 3, 1, 1> a, b, c;
+    c.set_seed(1);
+    a.setup(below);
+    b.setup(below);
+    c.setup(below);
+    check("initial filters: a function of the seed",
+          same_bytes(a.get_layer_params(), b.get_layer_params()) &&
+              !same_bytes(a.get_layer_params(), c.get_layer_params()));
+    const double bound = std::sqrt(6.0 / (8 * 9 + 6));
+    double largest = 0, bias = 0;
+    for (std::size_t i = 0; i < a.get_layer_params().size(); ++i) {
+        const double value = std::abs(a.get_layer_params().host()[i]);
+        (i < 6 * 8 * 9 ? largest : bias) = std::max(i < 6 * 8 * 9 ? largest : bias, value);
+    }
+    check("initial filters: Glorot's bounds, zero biases",
+          largest <= bound && largest > 0.95 * bound && bias == 0);
+
+    bool refused = false;
+    try {
+        source small = random_source(1, 2, 2, 2, 1);
+        layers::convolution<1, 4, 2, 0> large;
+        large.setup(small);
+        forward_of(large, small.output);
+    } catch (const std::invalid_argument &) {
+        refused = true;
+    }
+    check("convolution: an image smaller than the kernel is refused", refused);
+}
+
+void batch_norms() {
+    struct shape {
+        long n, k, rows, columns;
+    };
+    for (const shape &s : {shape{2, 3, 1, 1},
+                           {3, 5, 7, 9},
+                           {64, 7, 3, 3},
+                           {70, 2, 20, 20},
+                           {4, 3, 78, 78},
+                           {9, 33, 4, 4}}) {
+        std::ostringstream text;
+        text << "batch_norm on " << s.n << "x" << s.k << "x" << s.rows << "x" << s.columns;
+        const std::string name = text.str();
+        source below = random_source(s.n, s.k, s.rows, s.columns, 1);
+        // A mean far from zero is where a sum of squares loses its digits.
+        for (std::size_t i = 0; i < below.output.size(); ++i)
+            below.output.host()[i] += 20;
+        source their_below = below;
+        layers::batch_norm ours;
+        dlib::bn_<dlib::CONV_MODE> theirs;
+        ours.setup(below);
+        theirs.setup(below);
+        fill(ours.get_layer_params(), 2);
+        copy_values(ours.get_layer_params(), theirs.get_layer_params());
+        resizable_tensor output, their_output;
+        for (int pass = 0; pass < 3; ++pass) {
+            ours.forward(below, output);
+            theirs.forward(their_below, their_output);
+            fill(below.output, static_cast<std::uint64_t>(pass) + 40);
+            their_below.output = below.output;
+            if (pass < 2)
+                continue;
+            // The statistics of this last pass are those of a batch around zero.
+            check_close(name + ": forward", their_output, output, 1e-5);
+        }
+        ours.forward(below, output);
+        theirs.forward(their_below, their_output);
+        layers::batch_norm from_theirs;
+        read(from_theirs, serialized(theirs));
+        check_close(name + ": running means", from_theirs.running_means(), ours.running_means(),
+                    1e-5);
+        check_close(name + ": running variances", from_theirs.running_variances(),
+                    ours.running_variances(), 1e-5);
+        check(name + ": number of updates", from_theirs.updates() == ours.updates());
+
+        resizable_tensor gradient;
+        gradient.copy_size(output);
+        fill(gradient, 5);
+        resizable_tensor params_gradient, their_params_gradient;
+        params_gradient.copy_size(ours.get_layer_params());
+        their_params_gradient.copy_size(ours.get_layer_params());
+        ours.backward(gradient, below, params_gradient);
+        theirs.backward(gradient, their_below, their_params_gradient);
+        check_close(name + ": gradient of the input", their_below.gradient, below.gradient, 1e-4);
+        check_close(name + ": gradient of the parameters", their_params_gradient, params_gradient,
+                    1e-4);
+
+        const resizable_tensor means = ours.running_means();
+        ours.set_mode(layers::batch_norm::mode::frozen_statistics);
+        fill(below.output, 11);
+        const resizable_tensor frozen = forward_of(ours, below.output);
+        check(name + ": frozen statistics stay",
+              same_bytes(means, ours.running_means()) && ours.updates() == from_theirs.updates());
+        ours.set_mode(layers::batch_norm::mode::training);
+        check(name + ": frozen statistics normalise as training does",
+              same_bytes(frozen, forward_of(ours, below.output)));
+
+        check_file_format<dlib::bn_<dlib::CONV_MODE>>(name, ours);
+        read(theirs, serialized(ours));
+        ours.set_mode(layers::batch_norm::mode::inference);
+        // dlib infers on a batch of one only.
+        resizable_tensor one = sample_of(below.output, 0);
+        check_close(name + ": inference", forward_of(theirs, one), forward_of(ours, one), 1e-5);
+        check_invariance(name + ", inference", ours, below.output);
+    }
+
+    // dlib has no gradient for one sample or for running statistics: a difference quotient of
+    // sum(weights * output) is the oracle.
+    for (const auto mode :
+         {layers::batch_norm::mode::frozen_statistics, layers::batch_norm::mode::inference}) {
+        const std::string name = mode == layers::batch_norm::mode::inference
+                                     ? "batch_norm in inference"
+                                     : "batch_norm of one sample";
+        source below = random_source(1, 3, 4, 5, 6);
+        below.gradient = 0;
+        layers::batch_norm layer;
+        layer.setup(below);
+        fill(layer.get_layer_params(), 8);
+        fill(layer.running_means(), 9);
+        layer.set_mode(mode);
+        const resizable_tensor weights = random_tensor(1, 3, 4, 5, 10);
+        const auto objective = [&] {
+            const resizable_tensor output = forward_of(layer, below.output);
+            double sum = 0;
+            for (std::size_t i = 0; i < output.size(); ++i)
+                sum += static_cast<double>(output.host()[i]) * weights.host()[i];
+            return sum;
+        };
+        objective();
+        resizable_tensor params_gradient;
+        params_gradient.copy_size(layer.get_layer_params());
+        layer.backward(weights, below, params_gradient);
+        const auto quotient = [&](float &value) {
+            const float step = 1e-2f, before = value;
+            value = before + step;
+            const double up = objective();
+            value = before - step;
+            const double down = objective();
+            value = before;
+            return static_cast<float>((up - down) / (2 * step));
+        };
+        resizable_tensor expected, expected_params;
+        expected.copy_size(below.output);
+        expected_params.copy_size(params_gradient);
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            expected.host()[i] = quotient(below.output.host()[i]);
+        for (std::size_t i = 0; i < expected_params.size(); ++i)
+            expected_params.host()[i] = quotient(layer.get_layer_params().host()[i]);
+        check_close(name + ": gradient of the input", expected, below.gradient, 2e-3);
+        check_close(name + ": gradient of the parameters", expected_params, params_gradient, 2e-3);
+    }
+}
+
+/// An in-place layer against dlib's: in place and into another tensor, the gradient added and
+/// assigned.
+template <class Ours, class Theirs>
+void check_activation(const std::string &name, Ours ours, Theirs theirs, float range) {
+    for (const long size : {1L, 7L, 1000L, 100003L}) {
+        const std::string label = name + " of " + std::to_string(size);
+        resizable_tensor input = random_tensor(1, 1, 1, size, 1);
+        for (float &x : input)
+            x *= range;
+        resizable_tensor output = input, expected = input;
+        ours.forward_inplace(input, output);
+        theirs.forward_inplace(input, expected);
+        check_close(label + ": forward", expected, output, 1e-6);
+        resizable_tensor in_place = input;
+        ours.forward_inplace(in_place, in_place);
+        check(label + ": the same in place", same_bytes(output, in_place));
+
+        const resizable_tensor gradient = random_tensor(1, 1, 1, size, 2);
+        resizable_tensor added = random_tensor(1, 1, 1, size, 3), expected_added = added, params;
+        ours.backward_inplace(output, gradient, added, params);
+        theirs.backward_inplace(output, gradient, expected_added, params);
+        check_close(label + ": gradient added", expected_added, added, 1e-6);
+        resizable_tensor assigned = gradient, expected_assigned = gradient;
+        ours.backward_inplace(output, assigned, assigned, params);
+        theirs.backward_inplace(output, expected_assigned, expected_assigned, params);
+        check_close(label + ": gradient in place", expected_assigned, assigned, 1e-6);
+    }
+    check_file_format<Theirs>(name, ours);
+}
+
+void activations() {
+    check_activation("leaky_relu", layers::leaky_relu(), dlib::leaky_relu_(0.2f), 2);
+    check_activation("relu", layers::relu(), dlib::relu_(), 2);
+    check_activation("sigmoid", layers::sigmoid(), dlib::sig_(), 12);
+    layers::relu disabled;
+    disabled.disable();
+    check_file_format<dlib::relu_>("disabled relu", disabled);
+
+    layers::sigmoid sigmoid;
+    resizable_tensor extremes(1, 1, 1, 4), out(1, 1, 1, 4);
+    const std::vector<float> values{-1000, 1000, -std::numeric_limits<float>::infinity(),
+                                    std::numeric_limits<float>::infinity()};
+    std::copy(values.begin(), values.end(), extremes.host());
+    sigmoid.forward_inplace(extremes, out);
+    check("sigmoid: saturates to 0 and 1", out.host()[0] < 1e-37f && out.host()[1] == 1 &&
+                                               out.host()[2] < 1e-37f && out.host()[3] == 1);
+}
+
+void dropouts() {
+    const long size = 200003;
+    resizable_tensor ones(1, 1, 1, size);
+    ones = 1;
+    for (const float rate : {0.0f, 0.1f, 0.25f, 0.5f, 0.9f, 1.0f}) {
+        std::ostringstream text;
+        text << "dropout " << rate;
+        const std::string name = text.str();
+        layers::dropout layer(rate);
+        layer.set_key(42);
+        resizable_tensor output = ones;
+        layer.forward_inplace(ones, output);
+        double kept = 0;
+        bool binary = true;
+        for (const float value : output) {
+            kept += value;
+            binary = binary && (value == 0 || value == 1);
+        }
+        // Four standard deviations of the binomial share.
+        const double tolerance = 4 * std::sqrt(rate * (1 - rate) / size) + 1e-5;
+        check(name + ": keeps its share, unscaled",
+              binary && std::abs(kept / size - (1 - rate)) <= tolerance,
+              std::to_string(kept / size));
+
+        resizable_tensor gradient = random_tensor(1, 1, 1, size, 2), params;
+        resizable_tensor added = random_tensor(1, 1, 1, size, 3), expected = added;
+        for (long i = 0; i < size; ++i)
+            expected.host()[i] += output.host()[i] * gradient.host()[i];
+        layer.backward_inplace(gradient, added, params);
+        check_close(name + ": gradient added through the mask", expected, added, 1e-6);
+        for (long i = 0; i < size; ++i)
+            expected.host()[i] = output.host()[i] * gradient.host()[i];
+        layer.backward_inplace(gradient, gradient, params);
+        check_close(name + ": gradient in place", expected, gradient, 1e-6);
+
+        resizable_tensor again = ones;
+        ffgan::set_threads(1);
+        layer.forward_inplace(again, again);
+        ffgan::set_threads(2);
+        check(name + ": the mask is a function of the key", same_bytes(output, again));
+        layer.set_key(43);
+        layer.forward_inplace(ones, again);
+        check(name + ": another key, another mask",
+              same_bytes(output, again) == (rate == 0 || rate == 1));
+
+        layer.set_mode(layers::dropout::mode::inference);
+        dlib::multiply_ theirs(1 - rate);
+        const resizable_tensor input = random_tensor(2, 3, 4, 5, 4);
+        resizable_tensor inferred = input, their_inferred = input;
+        layer.forward_inplace(input, inferred);
+        theirs.forward_inplace(input, their_inferred);
+        check_close(name + ": inference", their_inferred, inferred, 1e-6);
+        check_file_format<dlib::dropout_>(name, layer);
+    }
+    // Neighbouring keys must not give shifted or equal masks: the agreement of two masks of rate
+    // 0.5 is binomial with probability 0.5.
+    std::vector<std::uint64_t> a, b;
+    layers::detail::dropout_mask(1, 0.5f, size, a);
+    layers::detail::dropout_mask(2, 0.5f, size, b);
+    long agree = 0;
+    for (long i = 0; i < size; ++i)
+        agree += ((a[static_cast<std::size_t>(i / 64)] ^ b[static_cast<std::size_t>(i / 64)]) >>
+                      (i % 64) &
+                  1) == 0;
+    check("dropout: masks of neighbouring keys are independent",
+          std::abs(static_cast<double>(agree) / size - 0.5) < 4 * 0.5 / std::sqrt(size));
+    int refused = 0;
+    for (const float rate : {-0.1f, 1.1f, std::numeric_limits<float>::quiet_NaN()}) {
+        try {
+            layers::dropout layer(rate);
+        } catch (const std::invalid_argument &) {
+            ++refused;
+        }
+    }
+    check("dropout: rates outside [0, 1] are refused", refused == 3);
+}
+
+template <template <class> class Convolution, template <class> class Norm,
+          template <class> class Leaky, template <class> class Dropout, template <class> class Up,
+          template <class> class Sigmoid>
+using small_network = dlib::loss_mean_squared_per_channel_and_pixel<
+    2, Sigmoid<
+           Up<Dropout<Leaky<Norm<Convolution<dlib::input<std::array<dlib::matrix<float>, 2>>>>>>>>>;
+
+template <class Sub> using our_convolution = dlib::add_layer<layers::convolution<6, 4, 2, 1>, Sub>;
+template <class Sub> using our_norm = dlib::add_layer<layers::batch_norm, Sub>;
+template <class Sub> using our_leaky = dlib::add_layer<layers::leaky_relu, Sub>;
+template <class Sub> using our_dropout = dlib::add_layer<layers::dropout, Sub>;
+template <class Sub>
+using our_up = dlib::add_layer<layers::transposed_convolution<2, 4, 2, 1>, Sub>;
+template <class Sub> using our_sigmoid = dlib::add_layer<layers::sigmoid, Sub>;
+template <class Sub>
+using their_convolution = dlib::add_layer<dlib::con_<6, 4, 4, 2, 2, 1, 1>, Sub>;
+template <class Sub> using their_up = dlib::add_layer<dlib::cont_<2, 4, 4, 2, 2, 1, 1>, Sub>;
+
+/// The layers inside dlib's add_layer: training runs, and the saved network is dlib's.
+void network() {
+    using our_network =
+        small_network<our_convolution, our_norm, our_leaky, our_dropout, our_up, our_sigmoid>;
+    using their_network = small_network<their_convolution, dlib::bn_con, dlib::leaky_relu,
+                                        dlib::dropout, their_up, dlib::sig>;
+    our_network net;
+    std::vector<std::array<dlib::matrix<float>, 2>> images(4);
+    for (std::size_t i = 0; i < images.size(); ++i)
+        for (auto &plane : images[i])
+            plane = dlib::matrix_cast<float>(dlib::randm(12, 14)) * 0.8f;
+    resizable_tensor x;
+    net.to_tensor(images.begin(), images.end(), x);
+    dlib::adam solver(0, 0.5f, 0.999f);
+    std::vector<dlib::adam> solvers(our_network::num_computational_layers, solver);
+    dlib::layer<3>(net).layer_details() = layers::dropout(0.1f);
+    double first = 0, last = 0;
+    for (int step = 0; step < 200; ++step) {
+        dlib::layer<3>(net).layer_details().set_key(static_cast<std::uint64_t>(step));
+        last = net.compute_loss(x, images.begin());
+        if (step == 0)
+            first = last;
+        net.back_propagate_error(x);
+        net.update_parameters(solvers, 0.02);
+    }
+    check("network of our layers learns", last < 0.5 * first,
+          std::to_string(first) + " -> " + std::to_string(last));
+    net.clean();
+    their_network theirs;
+    read(theirs, serialized(net));
+    check("network of our layers: dlib's network reads and writes the same file",
+          serialized(theirs) == serialized(net));
+    const our_network copy = net;
+    check("network of our layers: a copy is equal", serialized(copy) == serialized(net));
+}
+
+} // namespace
+
+int main() {
+    ffgan::set_threads(2);
+    convolutions();
+    transposed_convolutions();
+    initial_filters();
+    batch_norms();
+    activations();
+    dropouts();
+    network();
+    std::cout << (failures == 0 ? "all checks passed" : std::to_string(failures) + " failed")
+              << "\n";
+    return failures == 0 ? 0 : 1;
+}
