@@ -424,11 +424,12 @@ def test_only_a_few_batches_are_decoded_ahead(
     monkeypatch.setattr(images, "decode", counted)
     with Dataset(folder, size=SMALL, workers=2) as data:
         next(data.batches(10, seed=0))
-        seen = -1
-        while seen != len(decoded):
-            seen = len(decoded)
-            time.sleep(0.2)
-        assert 20 <= len(decoded) <= 40
+        handed_out_and_ahead = 10 * (1 + 2 + 1)
+        patience = time.monotonic() + 60
+        while len(decoded) < handed_out_and_ahead and time.monotonic() < patience:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert len(decoded) == handed_out_and_ahead
 
 
 def test_close_stops_the_threads_and_an_unused_iterator_too(folder: Path) -> None:
@@ -546,6 +547,17 @@ def test_a_damaged_or_foreign_cache_is_refused_with_the_way_out(
     with pytest.raises(DatasetError, match=rf"faces\.cache.*{message}"):
         Dataset(folder, size=SMALL, cache=cache)
     assert cache.read_bytes() == kept
+
+
+def test_a_cache_that_is_cut_off_while_in_use_ends_in_one_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "faces.cache"
+    with Dataset(folder, size=SMALL, cache=cache) as data:
+        data.build_cache()
+        os.truncate(cache, 5000)
+        with pytest.raises(Error, match=r"faces\.cache was cut off while in use: delete it"):
+            next(data.batches(12, seed=0))
 
 
 def test_a_cache_of_other_images_size_or_fit_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ CACHE_MAGIC: Final = b"ffgan images\n\x1a\r\0"
 CACHE_VERSION: Final = 1
 CACHE_HEADER: Final = struct.Struct("<16sIIQ64s")
 CACHE_HEADER_BYTES: Final = 4096
-"""One page, so that the images behind it are mapped aligned."""
+"""One page, so that other programs can map the images behind it."""
 
 _UNSEEN, _GOOD, _SMALL, _BROKEN = range(4)
 
@@ -101,7 +101,7 @@ class Dataset:
         self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
         self._logged: set[str] | None = None
         self._log_failure = ""
-        self._cached: RGB | None = None
+        self._cached: int | None = None
         self._streams: weakref.WeakSet[Batches] = weakref.WeakSet()
         self.waited = 0.0
         for name, reason in tree.unreadable:
@@ -248,7 +248,7 @@ class Dataset:
 
     def _load(self, index: int) -> RGB:
         if self._cached is not None and self._state[index] != _BROKEN:
-            return np.array(self._cached[index])
+            return self._read_cached(self._cached, index)
         image = images.decode(self._read(index), at_least=self.size)
         self._state[index] = _SMALL if min(image.shape[:2]) < self.size else _GOOD
         return fit_square(image, self.size, self.fit)
@@ -421,8 +421,7 @@ class Dataset:
                     )
                 file.seek(-len(self), os.SEEK_END)
                 state = np.frombuffer(file.read(), np.uint8)
-            shape = (len(self), self.size, self.size, 3)
-            mapped = np.memmap(cache, np.uint8, "r", CACHE_HEADER_BYTES, shape)
+            descriptor = os.open(cache, os.O_RDONLY)
         except OSError as error:
             raise DatasetError(
                 f"cannot read the cache {cache}: {error.strerror}; name another file"
@@ -430,7 +429,20 @@ class Dataset:
         for index in np.flatnonzero(state == _BROKEN):
             self._skip(int(index), "was broken when the cache was made")
         self._state[:] = state
-        self._cached = mapped
+        self._cached = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+    def _read_cached(self, descriptor: int, index: int) -> RGB:
+        # Not mapped: a mapping fills the process with pages, and dies of SIGBUS when the file is
+        # cut off under it or the disk fails.
+        image = np.empty((self.size, self.size, 3), np.uint8)
+        try:
+            done = os.preadv(descriptor, [image.data], CACHE_HEADER_BYTES + index * image.nbytes)
+        except OSError as error:
+            raise Error(f"cannot read the cache {self.cache}: {error.strerror}") from error
+        if done != image.nbytes:
+            raise Error(f"the cache {self.cache} was cut off while in use: delete it, start again")
+        return image
 
 
 class Batches(Iterator[RGB]):
