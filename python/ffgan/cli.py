@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import platform
 import signal
 import sys
 import threading
@@ -20,33 +19,26 @@ import time
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import __version__
 from ffgan.errors import DisplayError, Error, ModelError, UsageError
+from ffgan.face_files import FaceFiles
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model
 
 if TYPE_CHECKING:
     from ffgan.viewer import Window
 
-DEFAULT_FOLDER = Path("faces")
 DEFAULT_DELAY = 0.5
 DEFAULT_QUALITY = 95
 DEFAULT_SCALE = 3
 MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
 MAX_TRIES = 1000
-# A sheet is held in memory as a whole: at 162 pixels this many faces are 790 MB.
-MAX_GRID = 10_000
-FOREIGN_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm", ".pdf")
-SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 
 ORIGINAL_FORMS = {"--train": "train", "--gen": "gen", "--web": "web"}
 
@@ -441,110 +433,27 @@ def modern(arguments: Sequence[str]) -> list[str]:
     return list(arguments)
 
 
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
-
-
 def notice(text: str) -> None:
     print(f"ffgan: {text}", file=sys.stderr, flush=True)
 
 
-class Output:
-    """Where `gen` writes its pictures; `origin` is the metadata that all of them share.
-
-    Raises UsageError when `--out` contradicts the other options.
-    """
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.folder: Path = arguments.out or DEFAULT_FOLDER
-        self.file: Path | None = None
-        self.format: str = arguments.format or "png"
-        self.quality: int = arguments.quality
-        self.size: int | None = arguments.size
-        self.origin: dict[str, str] = {}
-        self.written: list[Path] = []
-        suffix = self.folder.suffix.lower()
-        if self.folder.is_dir():
-            return
-        if suffix in FOREIGN_SUFFIXES:
-            raise UsageError(f"--out {self.folder}: faces are written as png, jpg or webp")
-        if suffix in SUFFIXES:
-            self.file, self.folder = self.folder, self.folder.parent
-            self.format = SUFFIXES[suffix]
-            if arguments.format not in (None, self.format):
-                raise UsageError(f"--format {arguments.format} contradicts --out {self.file}")
-            if arguments.count > 1 and not arguments.grid:
-                raise UsageError(
-                    f"--out {self.file} is one file, but {arguments.count} faces are asked for: "
-                    "give a folder, or add --grid"
-                )
-
-    def prepare(self) -> None:
-        """Make the folder, so that a wrong one is found before the first face is drawn."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise UsageError(f"{self.folder} is not a folder: give another --out") from None
-        except OSError as error:
-            reason = error.strerror or error
-            raise Error(f"cannot make the folder {self.folder}: {reason}") from None
-        if not os.access(self.folder, os.W_OK):
-            raise Error(f"the folder {self.folder} is not writable: give another --out")
-
-    def save_face(self, face: Face) -> Path:
-        path = self.file or self.folder / f"face-{face.seed}.{self.format}"
-        described = {
-            **self.origin,
-            "seed": str(face.seed),
-            "tries": str(face.tries),
-            "score": f"{face.score:.4f}",
-        }
-        self._save(path, self._sized(face), described)
-        return path
-
-    def save_grid(self, faces: Sequence[Face]) -> Path:
-        from ffgan import images
-
-        first = faces[0].seed
-        path = self.file or self.folder / f"faces-{first}-{len(faces)}.{self.format}"
-        described = {
-            **self.origin,
-            "seed": str(first),
-            "count": str(len(faces)),
-            "tries": ",".join(str(face.tries) for face in faces),
-            "score": ",".join(f"{face.score:.4f}" for face in faces),
-        }
-        self._save(path, images.grid(np.stack([self._sized(face) for face in faces])), described)
-        return path
-
-    def _sized(self, face: Face) -> NDArray[np.uint8]:
-        from ffgan import images
-
-        return face.image if self.size is None else images.resize(face.image, self.size)
-
-    def _save(self, path: Path, image: NDArray[np.uint8], described: dict[str, str]) -> None:
-        from ffgan import images
-
-        try:
-            self.prepare()
-            images.save(path, image, described, self.quality)
-        except Error as error:
-            if not self.written:
-                raise
-            kept = counted(len(self.written), "file")
-            raise type(error)(f"{error}; {kept} written before") from error
-        if path not in self.written:
-            self.written.append(path)
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def run_gen(arguments: argparse.Namespace) -> int:
-    output = Output(arguments)
-    if arguments.grid and arguments.count > MAX_GRID:
-        raise UsageError(f"--grid holds up to {MAX_GRID} faces, not {arguments.count}")
+    files = FaceFiles(
+        arguments.out,
+        count=arguments.count,
+        sheet=arguments.grid,
+        format=arguments.format,
+        quality=arguments.quality,
+        size=arguments.size,
+    )
     first = random_seed() if arguments.seed is None else arguments.seed
     model = Model.load(arguments.model)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
-    output.origin = {
+    files.origin = {
         "software": "ffgan",
         "version": __version__,
         "model": model.hash,
@@ -552,10 +461,10 @@ def run_gen(arguments: argparse.Namespace) -> int:
         "threshold": f"{threshold:g}",
     }
 
-    window = None if arguments.no_window else open_window(arguments.scale, output)
+    window = None if arguments.no_window else open_window(arguments.scale, files)
     to_files = window is None or arguments.out is not None or arguments.grid
     if to_files:
-        output.prepare()
+        files.prepare()
     faces = model.faces(
         arguments.count,
         first,
@@ -575,34 +484,34 @@ def run_gen(arguments: argparse.Namespace) -> int:
                 if arguments.grid:
                     made.append(face)
                 elif to_files:
-                    output.save_face(face)
+                    files.save_face(face)
                 advance()
-                if window is not None and not show(window, face, output, arguments.delay):
+                if window is not None and not show(window, face, files, arguments.delay):
                     break
         except KeyboardInterrupt:
             interrupted = True
     if made:
-        output.save_grid(made)
+        files.save_sheet(made)
 
-    print(summary(output, count, tries, time.monotonic() - began, first), flush=True)
+    print(summary(files, count, tries, time.monotonic() - began, first), flush=True)
     if interrupted:
-        notice(f"stopped with Ctrl+C, {counted(len(output.written), 'file')} written")
+        notice(f"stopped with Ctrl+C, {counted(len(files.written), 'file')} written")
         return 130
     return 0
 
 
-def open_window(scale: int, output: Output) -> Window | None:
+def open_window(scale: int, files: FaceFiles) -> Window | None:
     """A window, or None after saying in one line why there is none."""
     from ffgan.viewer import Window
 
     try:
         return Window("ffgan", scale=scale)
     except DisplayError as error:
-        notice(f"no window: {error}; writing to {output.file or output.folder} instead")
+        notice(f"no window: {error}; writing to {files.place} instead")
         return None
 
 
-def show(window: Window, face: Face, output: Output, delay: float) -> bool:
+def show(window: Window, face: Face, files: FaceFiles, delay: float) -> bool:
     """Show one face until its time is over; False when the user has seen enough."""
     tries = counted(face.tries, "try", "tries")
     window.show(face.image, f"seed {face.seed}, score {face.score:.2f}, {tries}")
@@ -610,8 +519,7 @@ def show(window: Window, face: Face, output: Output, delay: float) -> bool:
     while True:
         action = window.wait(None if end is None else max(0.0, end - time.monotonic()))
         if action == "save":
-            output.save_face(face)
-            notice(f"saved {output.written[-1]}")
+            notice(f"saved {files.save_face(face)}")
         else:
             return action in ("next", "timeout")
 
@@ -637,14 +545,15 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def summary(output: Output, count: int, tries: int, seconds: float, first: int) -> str:
+def summary(files: FaceFiles, count: int, tries: int, seconds: float, first: int) -> str:
     draws = counted(tries, "try", "tries")
     text = f"{counted(count, 'face')}, {draws}, {seconds:.1f} s, from seed {first}"
-    if len(output.written) == 1:
-        return f"{text}: {output.written[0]}"
-    if output.written:
-        return f"{text}: {output.written[0].parent}{os.sep}, {len(output.written)} files"
-    return f"{text}; no files (--out DIR writes them)"
+    if not files.written:
+        return f"{text}; no files (--out DIR writes them)"
+    *_, last = files.written
+    if len(files.written) == 1:
+        return f"{text}: {last}"
+    return f"{text}: {len(files.written)} files in {last.parent}"
 
 
 def run_train(arguments: argparse.Namespace) -> int:
@@ -680,6 +589,8 @@ def run_web(arguments: argparse.Namespace) -> int:
 
 
 def run_info(arguments: argparse.Namespace) -> int:
+    from ffgan import info
+
     model: Model | None = None
     try:
         model = Model.load(arguments.model)
@@ -689,138 +600,17 @@ def run_info(arguments: argparse.Namespace) -> int:
             raise
         notice(f"warning: {error}")
     discriminator = arguments.discriminator or (model.discriminator if model else "program")
-    facts = collect_facts(model, discriminator)
+    facts = info.collect(model, discriminator)
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif sys.stdout.isatty():
-        print_facts_rich(facts)
+        info.print_tables(facts)
     else:
-        print_facts_plain(facts)
+        info.print_plain(facts)
     return 0
 
 
-def collect_facts(model: Model | None, discriminator: str) -> dict[str, Any]:
-    """All that `info` tells, as JSON's types."""
-    from ffgan import _core
-
-    networks = {}
-    for title, name in (("generator", "generator"), ("discriminator", discriminator)):
-        layers = _core.layers(name)  # type: ignore[arg-type]
-        networks[title] = {
-            "network": name,
-            "layers": [{**layer, "shape": list(layer["shape"])} for layer in layers],
-            "parameters": sum(layer["parameters"] for layer in layers),
-            "multiply_adds": sum(layer["multiply_adds"] for layer in layers),
-        }
-    facts: dict[str, Any] = {
-        **networks,
-        "model": None,
-        "engine": dict(_core.engine()),
-        "versions": versions(),
-    }
-    if model is not None:
-        facts["model"] = {
-            "path": None if model.path is None else str(model.path),
-            "hash": model.hash,
-            "discriminator": model.discriminator,
-            "threshold": model.threshold,
-            "metadata": dict(model.metadata),
-        }
-    return facts
-
-
-def versions() -> dict[str, str]:
-    """The versions of ffgan, Python and the packages that matter to a report of a fault."""
-    found = {
-        "ffgan": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-    }
-    packages = ("numpy", "safetensors", "opencv-python", "opencv-python-headless", "fastapi")
-    for package in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
-
-
-def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    rows = [
-        (
-            layer["name"],
-            "x".join(str(side) for side in layer["shape"]),
-            f"{layer['parameters']:,}",
-            f"{layer['multiply_adds']:,}",
-        )
-        for layer in network["layers"]
-    ]
-    return [*rows, ("total", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")]
-
-
-def fact_rows(facts: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """The parts of `info` below the networks: title -> rows of name and value."""
-    model = facts["model"]
-    rows: list[tuple[str, str]] = [("model", "none")]
-    if model is not None:
-        rows = [(name, str(model[name])) for name in ("path", "hash", "discriminator", "threshold")]
-        rows += [(name, value) for name, value in model["metadata"].items() if name not in model]
-    engine = [(name, str(value)) for name, value in facts["engine"].items()]
-    return {"model": rows, "engine": engine, "versions": list(facts["versions"].items())}
-
-
-HEADINGS = ("layer", "output", "parameters", "multiply-adds")
-
-
-def print_facts_plain(facts: dict[str, Any]) -> None:
-    for title in ("generator", "discriminator"):
-        network = facts[title]
-        print(heading(title, network))
-        rows = [HEADINGS, *layer_rows(network)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-        for row in rows:
-            left = "  ".join(f"{row[column]:<{widths[column]}}" for column in (0, 1))
-            right = "  ".join(f"{row[column]:>{widths[column]}}" for column in (2, 3))
-            print(f"  {left}  {right}")
-        print()
-    for title, pairs in fact_rows(facts).items():
-        print(title)
-        width = max(len(name) for name, _ in pairs)
-        for name, value in pairs:
-            print(f"  {name:<{width}}  {value}")
-        print()
-
-
-def print_facts_rich(facts: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for title in ("generator", "discriminator"):
-        table = Table(title=heading(title, facts[title]), title_justify="left")
-        for column, name in enumerate(HEADINGS):
-            table.add_column(name, justify="left" if column < 2 else "right")
-        *layers, total = layer_rows(facts[title])
-        for row in layers:
-            table.add_row(*(Text(cell) for cell in row))
-        table.add_section()
-        table.add_row(*total, style="bold")
-        console.print(table)
-    for title, pairs in fact_rows(facts).items():
-        table = Table(title=title, title_justify="left", show_header=False)
-        table.add_column()
-        table.add_column(overflow="fold")
-        for name, value in pairs:
-            table.add_row(Text(name), Text(value))
-        console.print(table)
-
-
-def heading(title: str, network: dict[str, Any]) -> str:
-    return title if title == network["network"] else f'{title} "{network["network"]}"'
-
-
 def run_import(arguments: argparse.Namespace) -> int:
-    from ffgan import legacy
-
     if arguments.target.suffix != ".safetensors":
         raise UsageError(f"{arguments.target} must end in .safetensors")
     if not arguments.trust:
@@ -828,6 +618,8 @@ def run_import(arguments: argparse.Namespace) -> int:
             f"reading {arguments.source} needs --trust: dlib's format is not safe against a file "
             "made to harm, so give --trust only if you know where the file comes from"
         )
+    from ffgan import legacy
+
     legacy.import_dnn(arguments.source, arguments.target)
     print(f"model: {arguments.target}")
     return 0
@@ -903,7 +695,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
 
     Those of `train` and `web` come from modules that the other commands need not wait for.
     """
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument(
         "--debug",
         action="store_true",

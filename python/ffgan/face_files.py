@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that `gen` writes: where they go, their names, and what they say about their making."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import images
+from ffgan.errors import Error, UsageError
+from ffgan.model import Face
+
+DEFAULT_FOLDER = Path("faces")
+FACE_SIZE = 162
+# The scores of more faces do not fit a JPEG's comment.
+MAX_SHEET_FACES = 2500
+SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+FOREIGN_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm", ".pdf")
+
+
+class FaceFiles:
+    """The files of `count` faces, or with `sheet` one file of all.
+
+    `out` is a folder, or the name of one file; None: `DEFAULT_FOLDER`. `size` is the side of a face
+    in pixels, None: as generated. `origin` is metadata that all files share; `written` holds the
+    files so far, in their order. Raises UsageError when the arguments contradict each other.
+    """
+
+    def __init__(
+        self,
+        out: Path | None,
+        *,
+        count: int,
+        sheet: bool = False,
+        format: str | None = None,
+        quality: int = 95,
+        size: int | None = None,
+    ) -> None:
+        self.folder = out or DEFAULT_FOLDER
+        self.format = format or "png"
+        self.quality = quality
+        self.size = size
+        self.origin: dict[str, str] = {}
+        self.written: dict[Path, None] = {}
+        self._face: Path | None = None
+        self._sheet: Path | None = None
+        if out is not None and not out.is_dir():
+            suffix = out.suffix.lower()
+            if suffix in FOREIGN_SUFFIXES:
+                raise UsageError(f"--out {out}: faces are written as png, jpg or webp")
+            if suffix in SUFFIXES:
+                if format not in (None, SUFFIXES[suffix]):
+                    raise UsageError(f"--format {format} contradicts --out {out}")
+                if count > 1 and not sheet:
+                    raise UsageError(
+                        f"--out {out} is one file, but {count} faces are asked for: give a folder, "
+                        "or add --grid"
+                    )
+                self.folder = out.parent
+                self.format = SUFFIXES[suffix]
+                self._face, self._sheet = (None, out) if sheet else (out, None)
+        if sheet and count > MAX_SHEET_FACES:
+            raise UsageError(f"--grid holds up to {MAX_SHEET_FACES} faces, not {count}")
+        if sheet and count * (size or FACE_SIZE) ** 2 > images.MAX_PIXELS:
+            million = images.MAX_PIXELS // 1_000_000
+            raise UsageError(
+                f"--grid holds up to {million} million pixels: fewer faces or a smaller --size"
+            )
+
+    @property
+    def place(self) -> Path:
+        """The one file asked for, else the folder."""
+        return self._face or self._sheet or self.folder
+
+    def prepare(self) -> None:
+        """Make the folder, so that a wrong one is found before the first face is drawn."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise UsageError(f"{self.folder} is not a folder: give another --out") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise Error(f"cannot make the folder {self.folder}: {reason}") from None
+        if not os.access(self.folder, os.W_OK):
+            raise Error(f"the folder {self.folder} is not writable: give another --out")
+
+    def save_face(self, face: Face) -> Path:
+        """Write one face; returns its path. Raises Error when that fails."""
+        path = self._face or self.folder / f"face-{face.seed}.{self.format}"
+        described = {
+            "seed": str(face.seed),
+            "tries": str(face.tries),
+            "score": f"{face.score:.4f}",
+        }
+        self._save(path, self._sized(face), described)
+        return path
+
+    def save_sheet(self, faces: Sequence[Face]) -> Path:
+        """Write one picture of all `faces`; returns its path. Raises Error when that fails."""
+        first = faces[0].seed
+        path = self._sheet or self.folder / f"faces-{first}-{len(faces)}.{self.format}"
+        described = {
+            "seed": str(first),
+            "count": str(len(faces)),
+            "tries": ",".join(str(face.tries) for face in faces),
+            "score": ",".join(f"{face.score:.4f}" for face in faces),
+        }
+        self._save(path, images.grid(np.stack([self._sized(face) for face in faces])), described)
+        return path
+
+    def _sized(self, face: Face) -> NDArray[np.uint8]:
+        return face.image if self.size is None else images.resize(face.image, self.size)
+
+    def _save(self, path: Path, image: NDArray[np.uint8], described: dict[str, str]) -> None:
+        try:
+            self.prepare()
+            images.save(path, image, {**self.origin, **described}, self.quality)
+        except Error as error:
+            if not self.written:
+                raise
+            raise type(error)(f"{error}; files written before: {len(self.written)}") from error
+        self.written[path] = None
