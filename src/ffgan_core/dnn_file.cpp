@@ -19,23 +19,23 @@
 namespace ffgan {
 namespace {
 
-// The file's layout is the type of these networks, so they are dlib's own layers throughout, whatever
-// the rest of the core computes with.
+// The file's layout is the type of these networks, so they are dlib's own layers throughout,
+// whatever the rest of the core computes with.
 
 template <long filters, int kernel, int stride, int padding, typename SUBNET>
-using conp = dlib::add_layer<
-    dlib::con_<filters, kernel, kernel, stride, stride, padding, padding>, SUBNET>;
+using conp =
+    dlib::add_layer<dlib::con_<filters, kernel, kernel, stride, stride, padding, padding>, SUBNET>;
 
 template <long filters, int kernel, int stride, int padding, typename SUBNET>
-using contp = dlib::add_layer<
-    dlib::cont_<filters, kernel, kernel, stride, stride, padding, padding>, SUBNET>;
+using contp =
+    dlib::add_layer<dlib::cont_<filters, kernel, kernel, stride, stride, padding, padding>, SUBNET>;
 
 template <long filters, int kernel, int stride, int padding, typename SUBNET>
 using up = dlib::relu<dlib::bn_con<contp<filters, kernel, stride, padding, SUBNET>>>;
 
 template <long filters, int kernel, int stride, int padding, typename SUBNET>
-using down = dlib::dropout<
-    dlib::leaky_relu<dlib::bn_con<conp<filters, kernel, stride, padding, SUBNET>>>>;
+using down =
+    dlib::dropout<dlib::leaky_relu<dlib::bn_con<conp<filters, kernel, stride, padding, SUBNET>>>>;
 
 using noise = std::array<dlib::matrix<float, 1, 1>, 100>;
 using image = dlib::matrix<dlib::rgb_pixel>;
@@ -97,8 +97,8 @@ void set_statistics(dlib::bn_<dlib::CONV_MODE>& layer, const dlib::resizable_ten
     dlib::serialize(inverse_deviations, changed);
     dlib::serialize(running_mean, changed);
     dlib::serialize(running_var, changed);
-    // A full window: with a count of 0, a dlib program that trains on would forget the statistics at
-    // its first batch.
+    // A full window: with a count of 0, a dlib program that trains on would forget the statistics
+    // at its first batch.
     dlib::serialize(window, changed);
     dlib::serialize(window, changed);
     changed << stream.rdbuf();
@@ -126,14 +126,12 @@ public:
         set_statistics(layer, row(name + ".running_mean"), row(name + ".running_var"));
     }
 
-    template <unsigned long outputs>
-    void operator()(dlib::fc_<outputs, dlib::FC_HAS_BIAS>& layer) {
+    template <unsigned long outputs> void operator()(dlib::fc_<outputs, dlib::FC_HAS_BIAS>& layer) {
         write(layer, {"fc.weight", "fc.bias"});
     }
 
     // Its output means nothing; the mean of the image is better than chance numbers.
-    template <unsigned long outputs>
-    void operator()(dlib::fc_<outputs, dlib::FC_NO_BIAS>& layer) {
+    template <unsigned long outputs> void operator()(dlib::fc_<outputs, dlib::FC_NO_BIAS>& layer) {
         layer.get_layer_params() = 1.0F / static_cast<float>(layer.get_layer_params().size());
     }
 
@@ -211,7 +209,8 @@ named_tensor whole(const std::vector<float>& values) {
     return slice(values, 0, {static_cast<long>(values.size())});
 }
 
-// `filters` biases from behind the weights; zeros where they are disabled (dlib may keep some there).
+// `filters` biases from behind the weights; zeros where they are disabled (dlib may keep some
+// there).
 named_tensor biases_of(const dnn_layer& layer, std::size_t weights, long filters) {
     if (layer.bias)
         return slice(layer.parameters, weights, {filters});
@@ -231,13 +230,13 @@ named_tensors to_named(const dnn_network& network) {
             const long filters = std::lround(layer.settings[0]);
             const long rows = std::lround(layer.settings[1]);
             const long columns = std::lround(layer.settings[2]);
-            const long used = static_cast<long>(layer.parameters.size()) - (layer.bias ? filters : 0);
+            const long used =
+                static_cast<long>(layer.parameters.size()) - (layer.bias ? filters : 0);
             // Rounds down: behind a disabled bias, some dlibs keep its values.
             const long inputs = used / (filters * rows * columns);
             named_tensor weight =
-                layer.kind == "con"
-                    ? slice(layer.parameters, 0, {filters, inputs, rows, columns})
-                    : slice(layer.parameters, 0, {inputs, filters, rows, columns});
+                layer.kind == "con" ? slice(layer.parameters, 0, {filters, inputs, rows, columns})
+                                    : slice(layer.parameters, 0, {inputs, filters, rows, columns});
             named_tensor bias = biases_of(layer, weight.values.size(), filters);
             named["conv" + number + ".weight"] = std::move(weight);
             if (network.layers[i + 1].kind == "bn_con")
@@ -248,7 +247,8 @@ named_tensors to_named(const dnn_network& network) {
             const std::string name = "norm" + number;
             const long channels = static_cast<long>(layer.parameters.size() / 2);
             named[name + ".weight"] = slice(layer.parameters, 0, {channels});
-            named[name + ".bias"] = slice(layer.parameters, layer.parameters.size() / 2, {channels});
+            named[name + ".bias"] =
+                slice(layer.parameters, layer.parameters.size() / 2, {channels});
             named[name + ".running_var"] = whole(layer.running_var);
             named_tensor mean = whole(layer.running_mean);
             if (mean.shape != folded.shape)
@@ -308,8 +308,9 @@ void check_layers(const dnn_network& given, const dnn_network& expected) {
     for (std::size_t i = 0; i < expected.layers.size(); ++i)
         if (given.layers[i].kind != expected.layers[i].kind ||
             given.layers[i].settings != expected.layers[i].settings)
-            throw std::runtime_error("layer " + std::to_string(i + 1) + " of a network is not the " +
-                                     expected.layers[i].kind + " of the original's");
+            throw std::runtime_error("layer " + std::to_string(i + 1) +
+                                     " of a network is not the " + expected.layers[i].kind +
+                                     " of the original's");
 }
 
 template <typename ERROR>
@@ -373,7 +374,8 @@ dnn_model read_dnn(const std::string& path) {
         check_shapes<std::runtime_error>(model);
         return model;
     } catch (const std::exception& error) {
-        // dlib's errors for damaged numbers and this reader's for damaged structure: one answer to all.
+        // dlib's errors for damaged numbers and this reader's for damaged structure: one answer to
+        // all.
         throw std::runtime_error(path + ": not a whole model file of the original FFgan (" +
                                  first_line(error.what()) + ")");
     }
