@@ -8,9 +8,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -402,6 +404,32 @@ def test_train_on_no_folder_and_on_no_image(
         assert name in only_error(capsys)
 
 
+def test_what_was_trained_can_be_drawn_from(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (162, 162, 3), dtype=np.uint8)
+        images.save(photos / f"{number}.png", pixels)
+    train = ("train", "photos", "--init", "scratch", "--steps", "2", "--batch", "2")
+    done = ffgan_command(*train, "--sample-every", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trained = str(Path("runs") / "photos" / "model.safetensors")
+    assert trained in done.stdout
+    drawn = ffgan_command("gen", "1", "--no-window", "--model", trained, cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    assert len(list((tmp_path / "faces").iterdir())) == 1
+
+
+def test_dry_run_tells_settings_and_time_and_writes_nothing(tmp_path: Path) -> None:
+    images.save(tmp_path / "a.png", np.zeros((162, 162, 3), np.uint8))
+    arguments = ("--dry-run", "--steps", "1000", "--batch", "2", "--init", "scratch")
+    done = ffgan_command("train", ".", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "batch: 2" in done.stdout
+    assert "estimated time" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
 # ---------------------------------------------------------------------------- import and export
 
 
@@ -444,6 +472,37 @@ def test_what_is_exported_can_be_imported(tmp_path: Path, model: str) -> None:
 def test_web_refuses_a_wrong_port(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--web", "--port", "70000"]) == 2
     assert "--port" in only_error(capsys)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_web_serves_until_a_signal(
+    number: signal.Signals, status: int, tmp_path: Path, model: str
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ffgan", "--web", "--port", "0", "--model", model],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = re.search(r"http://\S+", process.stdout.readline())
+    assert address, process.communicate()
+    with urllib.request.urlopen(f"{address[0]}/face.png?seed=7", timeout=SECONDS) as answer:
+        pixels = images.decode(answer.read())
+    np.testing.assert_array_equal(pixels, Model.load(model).face(7).image)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+
+
+def test_a_taken_port_is_one_line(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert cli.main(["web", "--port", port, "--model", model]) == 1
+    assert port in only_error(capsys)
 
 
 @pytest.mark.parametrize(
