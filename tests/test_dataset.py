@@ -423,7 +423,8 @@ def test_only_a_few_batches_are_decoded_ahead(
 
     monkeypatch.setattr(images, "decode", counted)
     with Dataset(folder, size=SMALL, workers=2) as data:
-        next(data.batches(10, seed=0))
+        stream = data.batches(10, seed=0)
+        next(stream)
         handed_out_and_ahead = 10 * (1 + 2 + 1)
         patience = time.monotonic() + 60
         while len(decoded) < handed_out_and_ahead and time.monotonic() < patience:
