@@ -443,6 +443,28 @@ def test_close_stops_the_threads_and_an_unused_iterator_too(folder: Path) -> Non
         next(stream)
 
 
+def test_closing_from_another_thread_ends_the_wait(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing = threading.Event()
+    decode = images.decode
+
+    def held(data: bytes, *, at_least: int | None = None) -> np.ndarray:
+        closing.wait(60)
+        return decode(data, at_least=at_least)
+
+    monkeypatch.setattr(images, "decode", held)
+    data = Dataset(folder, size=SMALL)
+    stream = data.batches(12, seed=0)
+    closer = threading.Thread(target=data.close)
+    threading.Timer(0.1, closer.start).start()
+    threading.Timer(0.3, closing.set).start()
+    with pytest.raises(Error, match="closed while"):
+        next(stream)
+    closer.join()
+    assert count_threads() == 0
+
+
 def test_an_exception_in_a_thread_reaches_the_consumer(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

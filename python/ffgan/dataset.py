@@ -474,6 +474,8 @@ class Batches(Iterator[RGB]):
         began = time.perf_counter()
         try:
             batch = self._ahead[0].result()
+        except CancelledError as error:
+            raise Error("the batches were closed while one was waited for") from error
         except Exception:
             self.close()
             raise
