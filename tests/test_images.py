@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,19 @@ def test_a_large_jpeg_may_come_smaller_but_not_too_small() -> None:
     assert np.abs(small.astype(int) - images.resize(images.decode(data), 40)).max() <= 4
 
 
+def test_opencv_is_loaded_at_the_first_use() -> None:
+    program = "import sys, ffgan.images, ffgan.dataset; print('cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_a_missing_opencv_is_one_line_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    images._opencv.cache_clear()
+    with pytest.raises(Error, match="pip install opencv-python-headless"):
+        images.resize(np.zeros((4, 4, 3), np.uint8), 8)
+
+
 # --- Files that are refused ---
 
 
@@ -203,6 +217,24 @@ def test_a_jpeg_with_a_hole_is_refused_without_a_word_on_the_terminal(
     assert capfd.readouterr() == ("", "")
     os.write(2, b"the terminal is open")
     assert capfd.readouterr().err == "the terminal is open"
+
+
+def test_of_images_decoded_at_once_the_damaged_ones_are_told_from_the_whole() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("libjpeg's messages are read on Linux with glibc only")
+    whole = file_of(Image.effect_noise((162, 162), 80), "JPEG")
+    hole = b"\xff\xd0" * 200
+    damaged = whole[:5000] + hole + whole[5000 + len(hole) :]
+
+    def accepted(data: bytes) -> bool:
+        try:
+            return images.decode(data).shape == (162, 162, 3)
+        except DatasetError:
+            return False
+
+    files = [damaged if number % 5 == 0 else whole for number in range(400)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(accepted, files)) == [data is whole for data in files]
 
 
 def test_harmless_bytes_between_jpeg_segments_are_accepted(
