@@ -35,6 +35,6 @@ def check(required: Iterable[str], arch: str, cpuinfo: Path = CPUINFO) -> None:
     missing = missing_flags(required, cpuinfo)
     if missing:
         raise ImportError(
-            f"this build of ffgan is for {arch} processors and this one ({platform.machine()}) lacks"
-            f" {', '.join(missing)}: build it here, pip install --no-binary ffgan ffgan"
+            f"this build of ffgan is for {arch} and this processor ({platform.machine()}) lacks"
+            f" {', '.join(missing)}: build ffgan on this machine instead (pip install .)"
         )
