@@ -25,13 +25,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from ffgan import images
-from ffgan.errors import ServerError, UsageError
-from ffgan.latent import MAX_SEED
-from ffgan.model import Face, Model
-from ffgan.server import create_app, serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ffgan import _core, images
+from ffgan.errors import ServerError, UsageError
+from ffgan.latent import MAX_SEED
+from ffgan.model import Face, Model, save_model
+from ffgan.server import create_app, serve
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PAGES = ["/", "/get_image", "/docs"]
@@ -709,6 +710,22 @@ def test_twenty_threads_get_the_same_bytes(start: Callable[..., Server]) -> None
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert answers[0].content == server.get("/face.png?seed=5").content
+
+
+def test_threads_get_the_faces_of_a_real_model(tmp_path: Path) -> None:
+    trainer = _core.Trainer(seed=1)
+    path = tmp_path / "model.safetensors"
+    save_model(path, trainer.parameters("averaged"), trainer.parameters("discriminator"), {})
+    model = Model.load(path)
+    client = ready(create_app(lambda: Model.load(path)))
+    seeds = [0, 1, MAX_SEED, 1, 0, 1]
+    with concurrent.futures.ThreadPoolExecutor(len(seeds)) as pool:
+        answers = pool.map(client.get, [f"/face.png?tries=1&seed={seed}" for seed in seeds])
+        for seed, answer in zip(seeds, answers, strict=True):
+            drawn = model.face(seed, tries=1)
+            np.testing.assert_array_equal(images.decode(answer.content), drawn.image)
+            assert answer.headers["x-ffgan-score"] == f"{drawn.score:.4f}"
+            assert images.read_metadata(answer.content)["model"] == model.hash
 
 
 def test_burst_beyond_the_queue_is_told_to_come_back(start: Callable[..., Server]) -> None:

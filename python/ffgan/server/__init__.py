@@ -40,7 +40,7 @@ def create_app(
         queue: how many requests may wait for inference; beyond it the answer is 503.
         tries: draws of the candidate search where a request names none.
         threshold: score above which a face is a candidate; None: the model's own.
-        workers: inference threads; None: one for each core this process may use.
+        workers: inference threads; None: as many as the engine has.
 
     Raises:
         UsageError: a number is outside its range.

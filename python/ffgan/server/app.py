@@ -21,12 +21,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from ffgan import __version__, images
+from ffgan import __version__, _core, images
 from ffgan.dataset import SIZE
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Face, Model
-from ffgan.server.inference import Disconnected, Inference, Unavailable, cores
+from ffgan.server.inference import Disconnected, Inference, Unavailable
 from ffgan.server.middleware import HeadAsGet, SecurityHeaders
 from ffgan.server.reference import reference_page
 
@@ -158,7 +158,8 @@ def create_app(
     )
     check(workers is None or workers > 0, f"workers {workers} is not positive; use 1 or more")
     load: Callable[[], Model] = model if callable(model) else lambda: model
-    inference = Inference(load, workers=workers or cores(), queue=queue)
+    # The engine knows the cores that a container's quota leaves, not only how many there are.
+    inference = Inference(load, workers=workers or _core.engine()["threads"], queue=queue)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

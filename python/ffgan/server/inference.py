@@ -8,7 +8,6 @@ everyone wait longer than any client does, for faces that nobody is there to rec
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,13 +30,6 @@ class Unavailable(Exception):
 
 class Disconnected(Exception):
     """The client left before its answer was ready."""
-
-
-def cores() -> int:
-    """The cores that this process may use, which a container can make fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Inference:
