@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <random>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <dlib/dnn.h>
@@ -352,11 +354,12 @@ void write_whole(const std::filesystem::path& path, const std::string& bytes) {
     out.close();
     if (out)
         std::filesystem::rename(temporary, path, failure);
-    if (!out || failure) {
+    else
+        failure = std::error_code(errno, std::generic_category());
+    if (failure) {
         std::error_code ignored; // the first failure is the one to tell
         std::filesystem::remove(temporary, ignored);
-        throw std::runtime_error(path.string() + ": cannot be written" +
-                                 (failure ? ": " + failure.message() : ""));
+        throw std::runtime_error(path.string() + " cannot be written: " + failure.message());
     }
 }
 
@@ -365,7 +368,7 @@ void write_whole(const std::filesystem::path& path, const std::string& bytes) {
 dnn_model read_dnn(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in)
-        throw std::runtime_error(path + ": cannot be opened");
+        throw std::runtime_error(path + " cannot be opened");
     try {
         const network_pair networks = read_networks(in);
         check_layers(networks.generator, reference_networks().generator);
@@ -376,7 +379,7 @@ dnn_model read_dnn(const std::string& path) {
     } catch (const std::exception& error) {
         // dlib's errors for damaged numbers and this reader's for damaged structure: one answer to
         // all.
-        throw std::runtime_error(path + ": not a whole model file of the original FFgan (" +
+        throw std::runtime_error(path + " is not a whole model file of the original FFgan (" +
                                  first_line(error.what()) + ")");
     }
 }

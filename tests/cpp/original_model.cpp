@@ -11,8 +11,8 @@
 
 namespace {
 
-constexpr long batch = 4;
-constexpr int steps = 3;
+constexpr long batch = 2;
+constexpr int steps = 2;
 
 struct slope_setter {
     void operator()(dlib::leaky_relu_& layer) const { layer = dlib::leaky_relu_(0.2F); }
