@@ -37,8 +37,14 @@ def run_program(name: str, *arguments: str | Path) -> None:
     folder = os.environ.get("FFGAN_TEST_PROGRAMS")
     if folder is None:
         pytest.skip("FFGAN_TEST_PROGRAMS is not set to the folder of the C++ test programs")
+    # On a busy machine OpenBLAS's threads wait for one another for most of the time.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     run = subprocess.run(
-        [Path(folder) / name, *arguments], capture_output=True, text=True, check=False
+        [Path(folder) / name, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     assert run.returncode == 0, run.stderr
 
@@ -79,14 +85,7 @@ def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return legacy.export_dnn(model, tmp_path_factory.mktemp("exported") / "model.dnn")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "dnn",
-        pytest.param("sync", marks=pytest.mark.slow),
-        pytest.param("biased", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("kind", ["dnn", "sync", "biased"])
 def test_an_imported_model_makes_the_faces_of_the_original(kind: str, tmp_path: Path) -> None:
     out = legacy.import_dnn(original(tmp_path, kind), tmp_path / "model.safetensors")
     imported = Model.load(out)
@@ -166,7 +165,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_truncated_bzip2_file_is_refused(exported: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.dnn.bz2"
-    path.write_bytes(bz2.compress(exported.read_bytes(), 1)[:-1000])
+    path.write_bytes(bz2.compress(exported.read_bytes()[:100_000])[:-1000])
     assert_refused(path)
 
 
