@@ -38,6 +38,17 @@ def set_threads(threads: int) -> None: ...
 def layers(network: Network) -> list[Layer]: ...
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]: ...
 
+def augment(
+    images: Float32,
+    *,
+    key: int,
+    colour: bool = False,
+    translation: int = 0,
+    cutout: int = 0,
+    adjoint: bool = False,
+) -> Float32: ...
+def pyramid_loss(images: Float32, targets: Float32) -> tuple[float, Float32]: ...
+
 class Generator:
     """Inference: batch norm folded. `parameters` are those of `parameter_shapes("generator")`."""
 
@@ -91,6 +102,9 @@ class Trainer:
 
     def sample(self, latents: Float32, averaged: bool = True) -> UInt8: ...
     def parameters(self, network: Literal["generator", "averaged", "discriminator"]) -> Parameters: ...
+    def gradients(self, network: Literal["generator", "averaged", "discriminator"]) -> Parameters:
+        """The gradients that the last step left, under the parameters' names."""
+
     def set_parameters(
         self, network: Literal["generator", "averaged", "discriminator"], parameters: Parameters
     ) -> None: ...

@@ -91,7 +91,7 @@ class Model:
         try:
             self._generator = _core.Generator(dict(generator))
             self._discriminator = _core.Discriminator(
-                cast(_core.DiscriminatorName, self.discriminator), dict(discriminator), self.dropout
+                cast("_core.DiscriminatorName", self.discriminator), dict(discriminator), self.dropout
             )
         except ValueError as error:
             raise ModelError(f"{_called(path)}: not a model of this program: {error}") from error

@@ -4,14 +4,11 @@
 #include "blas.h"
 #include "threads.h"
 
-#include <dlib/revision.h>
-
 namespace ffgan {
 
 engine_description describe_engine() {
     engine_description e;
-    e.dlib = std::to_string(DLIB_MAJOR_VERSION) + "." + std::to_string(DLIB_MINOR_VERSION) + "." +
-             std::to_string(DLIB_PATCH_VERSION);
+    e.dlib = FFGAN_DLIB_VERSION;
     e.blas = blas_name();
 #ifdef DLIB_USE_CUDA
     e.cuda = true;

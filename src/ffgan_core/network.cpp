@@ -234,7 +234,7 @@ template <typename net_type> class dlib_network final : public network {
         unsigned long updates = 0;
         auto visit = [&](const auto& layer) {
             if constexpr (is_norm<details_of<decltype(layer)>>)
-                updates = layer.layer_details().num_updates();
+                updates = layer.layer_details().updates();
         };
         walk(net_, visit);
         return updates;
@@ -243,7 +243,7 @@ template <typename net_type> class dlib_network final : public network {
     void set_statistics_updates(unsigned long updates) override {
         each([updates](auto& layer) {
             if constexpr (is_norm<details_of<decltype(layer)>>)
-                layer.layer_details().set_num_updates(updates);
+                layer.layer_details().set_updates(updates);
         });
     }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "arrays.h"
 
+void register_dnn_file(pybind11::module_& m);
+
 PYBIND11_MODULE(_core, m) {
     m.doc() = "The C++ core: networks, inference and training on dlib. NumPy in, NumPy out.";
     m.attr("__version__") = FFGAN_VERSION;
     ffgan::bindings::register_engine(m);
+    ffgan::bindings::register_differentiable(m);
     ffgan::bindings::register_networks(m);
     ffgan::bindings::register_trainer(m);
+    register_dnn_file(m);
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "arrays.h"
+#include "augment.h"
+#include "pyramid_loss.h"
+
+#include <algorithm>
+
+namespace py = pybind11;
+using namespace pybind11::literals;
+
+namespace ffgan::bindings {
+namespace {
+
+dlib::resizable_tensor to_tensor(const array<float>& images) {
+    if (images.ndim() != 4)
+        throw std::invalid_argument("images have not the shape (n, channels, rows, columns)");
+    dlib::resizable_tensor x(images.shape(0), images.shape(1), images.shape(2), images.shape(3));
+    std::copy_n(images.data(), images.size(), x.host_write_only());
+    return x;
+}
+
+array<float> to_array(const dlib::tensor& x) {
+    array<float> result({static_cast<py::ssize_t>(x.num_samples()),
+                         static_cast<py::ssize_t>(x.k()), static_cast<py::ssize_t>(x.nr()),
+                         static_cast<py::ssize_t>(x.nc())});
+    std::copy_n(x.host(), x.size(), result.mutable_data());
+    return result;
+}
+
+array<float> augment(const array<float>& images, std::uint64_t key, bool colour, long translation,
+                     long cutout, bool adjoint) {
+    dlib::resizable_tensor x = to_tensor(images);
+    const augmentation changes({colour, translation, cutout}, key,
+                               static_cast<long>(x.num_samples()), static_cast<long>(x.nr()),
+                               static_cast<long>(x.nc()));
+    if (adjoint)
+        changes.adjoint(x);
+    else
+        changes.apply(x, 0.5f);
+    return to_array(x);
+}
+
+py::tuple pyramid(const array<float>& images, const array<float>& targets) {
+    dlib::resizable_tensor gradient;
+    const double loss = pyramid_loss(to_tensor(images), to_tensor(targets), gradient);
+    return py::make_tuple(loss, to_array(gradient));
+}
+
+} // namespace
+
+void register_differentiable(py::module_& m) {
+    m.def("augment", &augment, py::arg("images").noconvert(), py::kw_only(), "key"_a,
+          "colour"_a = false, "translation"_a = 0, "cutout"_a = 0, "adjoint"_a = false,
+          "Differentiable augmentation of images (n, 3, rows, columns) float32 in [0, 1], or its "
+          "adjoint: the gradient before it from the one after it.");
+    m.def("pyramid_loss", &pyramid, py::arg("images").noconvert(), py::arg("targets").noconvert(),
+          "L1 over a Laplacian pyramid of float32 images (n, k, rows, columns): (loss, gradient "
+          "with respect to images).");
+}
+
+} // namespace ffgan::bindings

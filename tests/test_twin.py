@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Both networks and a whole training step against the same thing written in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ffgan import _core
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[oracle]'")
+F = torch.nn.functional
+
+EPS = 1e-4
+INPUT_SCALE = 255.0 / 256.0
+
+# (stride, padding) of each convolution, from the tables.
+GENERATOR = [(1, 0), (3, 1), (2, 1), (2, 1), (2, 1), (2, 0)]
+PROGRAM = [(2, 0), (2, 1), (2, 1), (3, 1), (2, 1), (1, 0)]
+TABLE = [(1, 0), (2, 1), (1, 0), (2, 1), (2, 1), (2, 1)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def tensors(parameters: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.tensor(array.astype(np.float64), requires_grad=".running_" not in name)
+        for name, array in parameters.items()
+    }
+
+
+def norm(p: dict[str, torch.Tensor], i: int, x: torch.Tensor, training: bool) -> torch.Tensor:
+    return F.batch_norm(
+        x,
+        None if training else p[f"norm{i}.running_mean"],
+        None if training else p[f"norm{i}.running_var"],
+        p[f"norm{i}.weight"],
+        p[f"norm{i}.bias"],
+        training=training,
+        eps=EPS,
+    )
+
+
+def generate(p: dict[str, torch.Tensor], z: torch.Tensor, training: bool) -> torch.Tensor:
+    x = z[:, :, None, None]
+    for i, (stride, padding) in enumerate(GENERATOR, start=1):
+        bias = p.get(f"conv{i}.bias")
+        x = F.conv_transpose2d(x, p[f"conv{i}.weight"], bias, stride, padding)
+        if i < 6:
+            x = F.relu(norm(p, i, x, training))
+    return torch.sigmoid(x)
+
+
+def judge(
+    network: str, p: dict[str, torch.Tensor], x: torch.Tensor, training: bool, keep: float
+) -> torch.Tensor:
+    """``keep`` scales what a dropout layer passes on: 1 - rate at inference."""
+    table = network == "table"
+    for i, (stride, padding) in enumerate(TABLE if table else PROGRAM, start=1):
+        x = F.conv2d(x, p[f"conv{i}.weight"], p.get(f"conv{i}.bias"), stride, padding)
+        if table:
+            x = norm(p, i, F.leaky_relu(x, 0.2), training) * keep
+        elif i < 6:
+            x = F.leaky_relu(x if i == 1 else norm(p, i, x, training), 0.2) * keep
+    return (x.flatten(1) @ p["fc.weight"].T + p["fc.bias"])[:, 0]
+
+
+def images_as_input(images: np.ndarray) -> torch.Tensor:
+    return torch.tensor(images.transpose(0, 3, 1, 2).astype(np.float64) / 256)
+
+
+def a_batch(n: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(n)
+    blocks = np.kron(random.uniform(20, 235, (n, 6, 6, 3)), np.ones((1, 27, 27, 1)))
+    images = blocks + random.uniform(-20, 20, blocks.shape)
+    return images.astype(np.uint8), random.standard_normal((n, 100)).astype(np.float32)
+
+
+def shaken(trainer: _core.Trainer) -> _core.Trainer:
+    """Norms and biases away from the ones and zeros they start at."""
+    random = np.random.default_rng(7)
+    for network in ("generator", "averaged", "discriminator"):
+        parameters = trainer.parameters(network)  # type: ignore[arg-type]
+        for name, array in parameters.items():
+            if array.ndim == 1:
+                array += random.uniform(-0.3, 0.3, array.shape).astype(np.float32)
+        trainer.set_parameters(network, parameters)  # type: ignore[arg-type]
+    return trainer
+
+
+def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.linalg.norm(ours - theirs) / max(np.linalg.norm(theirs), 1e-9))
+
+
+def test_the_generator_renders_what_pytorch_renders() -> None:
+    parameters = shaken(_core.Trainer(seed=1)).parameters("averaged")
+    _, z = a_batch(3)
+    ours = _core.Generator(parameters).generate_float(z)
+    with torch.no_grad():
+        theirs = generate(tensors(parameters), torch.tensor(z.astype(np.float64)), training=False)
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["program", "table"])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_discriminator_scores_as_pytorch_does(
+    network: _core.DiscriminatorName, dropout: float
+) -> None:
+    parameters = shaken(_core.Trainer(seed=2, discriminator=network)).parameters("discriminator")
+    images, _ = a_batch(3)
+    ours = _core.Discriminator(network, parameters, dropout).score(images)
+    with torch.no_grad():
+        theirs = judge(
+            network, tensors(parameters), images_as_input(images), False, 1 - dropout
+        ).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "smoothing", "batch"),
+    [
+        ("program", "logistic", 0.0, 5),
+        ("program", "logistic", 0.1, 5),
+        ("program", "hinge", 0.0, 5),
+        ("table", "logistic", 0.0, 3),
+    ],
+)
+def test_a_whole_step_has_pytorchs_losses_and_gradients(
+    network: _core.DiscriminatorName, loss: str, smoothing: float, batch: int
+) -> None:
+    tiny = 1e-12  # the updates between the passes must not matter here
+
+    def make() -> _core.Trainer:
+        return shaken(
+            _core.Trainer(
+                seed=3,
+                discriminator=network,
+                loss=loss,  # type: ignore[arg-type]
+                label_smoothing=smoothing,
+                dropout=0.0,
+                learning_rate_g=tiny,
+                learning_rate_d=tiny,
+                joint_update=True,
+            )
+        )
+
+    trainer, trainer_d = make(), make()
+    g = tensors(trainer.parameters("generator"))
+    d = tensors(trainer.parameters("discriminator"))
+    images, z = a_batch(batch)
+    result = trainer.step(images, z)
+    trainer_d.step(images, z, update_generator=False)  # G's pass leaves gradients in D too
+
+    fakes = generate(g, torch.tensor(z.astype(np.float64)), training=True) * INPUT_SCALE
+    real_scores = judge(network, d, images_as_input(images), True, 1.0)
+    fake_scores = judge(network, d, fakes, True, 1.0)
+    if loss == "hinge":
+        loss_d = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
+        loss_g = -fake_scores.mean()
+    else:
+        loss_d = (
+            (1 - smoothing) * F.softplus(-real_scores) + smoothing * F.softplus(real_scores)
+        ).mean() + F.softplus(fake_scores).mean()
+        loss_g = F.softplus(-fake_scores).mean()
+    learned_d = [name for name in d if d[name].requires_grad]
+    learned_g = [name for name in g if g[name].requires_grad]
+    gradients_d = torch.autograd.grad(loss_d, [d[n] for n in learned_d], retain_graph=True)
+    gradients_g = torch.autograd.grad(loss_g, [g[n] for n in learned_g])
+
+    assert result["loss_d"] == pytest.approx(loss_d.item(), rel=1e-4)
+    assert result["loss_g"] == pytest.approx(loss_g.item(), rel=1e-4)
+    assert result["accuracy_real"] == pytest.approx(float((real_scores > 0).double().mean()))
+    assert result["accuracy_fake"] == pytest.approx(float((fake_scores < 0).double().mean()))
+    ours_d, ours_g = trainer_d.gradients("discriminator"), trainer.gradients("generator")
+    assert set(learned_d) == set(ours_d) and set(learned_g) == set(ours_g)
+    for names, theirs, ours in (
+        (learned_d, gradients_d, ours_d),
+        (learned_g, gradients_g, ours_g),
+    ):
+        for name, gradient in zip(names, theirs, strict=True):
+            assert relative_error(ours[name], gradient.numpy()) < 1e-3, name
+
+
+def test_running_statistics_are_updated_once_per_batch() -> None:
+    trainer = shaken(_core.Trainer(seed=4, dropout=0.0, learning_rate_d=1e-12))
+    before = trainer.parameters("discriminator")
+    g, d = tensors(trainer.parameters("generator")), tensors(before)
+    images, z = a_batch(4)
+    trainer.step(images, z)
+    with torch.no_grad():
+        fakes = generate(g, torch.tensor(z.astype(np.float64)), True) * INPUT_SCALE
+        means = []
+        for seen in (images_as_input(images), fakes):
+            x = F.conv2d(seen, d["conv1.weight"], d["conv1.bias"], 2)
+            y = F.conv2d(F.leaky_relu(x, 0.2), d["conv2.weight"], None, 2, 1)
+            means.append(y.mean((0, 2, 3)).numpy())
+    # dlib averages the batches so far: after the real and the fake one each weighs 1/2, and the
+    # pass that teaches G adds nothing.
+    after = trainer.parameters("discriminator")["norm2.running_mean"]
+    np.testing.assert_allclose(after, (means[0] + means[1]) / 2, atol=1e-5)
+
+
+def test_adam_moves_the_generator_as_pytorchs_does() -> None:
+    rate = 1e-3
+    trainer = _core.Trainer(seed=6, dropout=0.0, learning_rate_g=rate)
+    before = trainer.parameters("generator")
+    parameter = torch.tensor(before["conv4.weight"].astype(np.float64), requires_grad=True)
+    adam = torch.optim.Adam([parameter], lr=rate, betas=(0.5, 0.999))
+    for k in range(3):
+        images, z = a_batch(4 + k)
+        trainer.step(images, z)
+        parameter.grad = torch.tensor(trainer.gradients("generator")["conv4.weight"].astype(float))
+        adam.step()
+    moved = trainer.parameters("generator")["conv4.weight"] - before["conv4.weight"]
+    expected = parameter.detach().numpy() - before["conv4.weight"]
+    assert relative_error(moved, expected) < 1e-3
