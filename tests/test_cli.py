@@ -244,7 +244,9 @@ def test_a_signal_ends_gen_and_leaves_whole_files(
         text=True,
     )
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end and len(list(tmp_path.glob("faces/*.png"))) < 2:
+    while len(list(tmp_path.glob("faces/*.png"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
         time.sleep(0.05)
     process.send_signal(number)
     output, errors = process.communicate(timeout=SECONDS)
@@ -404,6 +406,7 @@ def test_train_on_no_folder_and_on_no_image(
         assert name in only_error(capsys)
 
 
+@pytest.mark.slow
 def test_what_was_trained_can_be_drawn_from(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -23,7 +23,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-
 from ffgan import __version__
 from ffgan.errors import DisplayError, Error, ModelError, UsageError
 from ffgan.face_files import FaceFiles
