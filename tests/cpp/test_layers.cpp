@@ -29,7 +29,7 @@ namespace layers = ffgan::layers;
 
 int failures = 0;
 
-void check(const std::string &name, bool passed, const std::string &detail = "") {
+void check(const std::string& name, bool passed, const std::string& detail = "") {
     std::cout << (passed ? "ok    " : "FAIL  ") << name << (detail.empty() ? "" : ": ") << detail
               << "\n";
     failures += !passed;
@@ -38,18 +38,18 @@ void check(const std::string &name, bool passed, const std::string &detail = "")
 /// What a layer sees of the network below it.
 struct source {
     resizable_tensor output, gradient;
-    const tensor &get_output() const { return output; }
-    tensor &get_gradient_input() { return gradient; }
+    const tensor& get_output() const { return output; }
+    tensor& get_gradient_input() { return gradient; }
 };
 
-void fill(tensor &t, std::uint64_t seed) {
-    float *values = t.host();
+void fill(tensor& t, std::uint64_t seed) {
+    float* values = t.host();
     for (std::size_t i = 0; i < t.size(); ++i)
         values[i] = 2 * ffgan::uniform_from(ffgan::counter_random(seed, 7, i)) - 1;
 }
 
 /// Assigning one tensor& to another would copy its sizes but not its values.
-void copy_values(const tensor &from, tensor &to) {
+void copy_values(const tensor& from, tensor& to) {
     std::memcpy(to.host(), from.host(), from.size() * sizeof(float));
 }
 
@@ -64,7 +64,7 @@ source random_source(long n, long k, long rows, long columns, std::uint64_t seed
 }
 
 /// Largest difference relative to the largest magnitude of the expected tensor.
-double relative_error(const tensor &expected, const tensor &actual) {
+double relative_error(const tensor& expected, const tensor& actual) {
     if (!have_same_dimensions(expected, actual))
         return std::numeric_limits<double>::infinity();
     double difference = 0, largest = 1e-30;
@@ -78,7 +78,7 @@ double relative_error(const tensor &expected, const tensor &actual) {
     return difference / largest;
 }
 
-void check_close(const std::string &name, const tensor &expected, const tensor &actual,
+void check_close(const std::string& name, const tensor& expected, const tensor& actual,
                  double tolerance) {
     const double error = relative_error(expected, actual);
     std::ostringstream text;
@@ -86,12 +86,12 @@ void check_close(const std::string &name, const tensor &expected, const tensor &
     check(name, error <= tolerance, text.str());
 }
 
-bool same_bytes(const tensor &a, const tensor &b) {
+bool same_bytes(const tensor& a, const tensor& b) {
     return have_same_dimensions(a, b) &&
            std::memcmp(a.host(), b.host(), a.size() * sizeof(float)) == 0;
 }
 
-resizable_tensor sample_of(const tensor &t, long sample) {
+resizable_tensor sample_of(const tensor& t, long sample) {
     resizable_tensor one(1, t.k(), t.nr(), t.nc());
     const std::size_t size = one.size();
     std::memcpy(one.host(), t.host() + static_cast<std::size_t>(sample) * size,
@@ -99,19 +99,19 @@ resizable_tensor sample_of(const tensor &t, long sample) {
     return one;
 }
 
-template <class Layer> std::string serialized(const Layer &layer) {
+template <class Layer> std::string serialized(const Layer& layer) {
     std::ostringstream out;
     serialize(layer, out);
     return out.str();
 }
 
-template <class Layer> void read(Layer &layer, const std::string &bytes) {
+template <class Layer> void read(Layer& layer, const std::string& bytes) {
     std::istringstream in(bytes);
     deserialize(layer, in);
 }
 
 /// Ours -> dlib's -> ours: the same bytes at every step.
-template <class Theirs, class Ours> void check_file_format(const std::string &name, Ours &ours) {
+template <class Theirs, class Ours> void check_file_format(const std::string& name, Ours& ours) {
     Theirs theirs;
     read(theirs, serialized(ours));
     Ours again;
@@ -127,7 +127,7 @@ template <class Theirs, class Ours> void check_file_format(const std::string &na
           our_text.str() == their_text.str() && our_xml.str() == their_xml.str(), our_text.str());
 }
 
-template <class Layer> resizable_tensor forward_of(Layer &layer, const tensor &input) {
+template <class Layer> resizable_tensor forward_of(Layer& layer, const tensor& input) {
     source below;
     below.output = input;
     resizable_tensor output;
@@ -137,7 +137,7 @@ template <class Layer> resizable_tensor forward_of(Layer &layer, const tensor &i
 
 /// Forward passes must not depend on the number of threads, nor a sample on its batch.
 template <class Layer>
-void check_invariance(const std::string &name, Layer &layer, const tensor &input) {
+void check_invariance(const std::string& name, Layer& layer, const tensor& input) {
     const long before = ffgan::threads();
     ffgan::set_threads(1);
     const resizable_tensor whole = forward_of(layer, input);
@@ -157,7 +157,7 @@ void check_invariance(const std::string &name, Layer &layer, const tensor &input
 }
 
 template <class Ours, class Theirs>
-void check_filters(const std::string &name, long samples, long channels, long rows, long columns,
+void check_filters(const std::string& name, long samples, long channels, long rows, long columns,
                    bool bias) {
     std::ostringstream text;
     text << name << " on " << samples << "x" << channels << "x" << rows << "x" << columns
@@ -198,6 +198,18 @@ void check_filters(const std::string &name, long samples, long channels, long ro
 
     const resizable_tensor before = below.gradient;
     const resizable_tensor params_before = params_gradient;
+    source again = random_source(samples, channels, rows, columns, 1);
+    params_gradient = 6;
+    ours.backward(gradient, again, params_gradient);
+    check(label + ": the gradients are reproducible",
+          same_bytes(before, again.gradient) && same_bytes(params_before, params_gradient));
+    ffgan::set_threads(5);
+    again = random_source(samples, channels, rows, columns, 1);
+    ours.backward(gradient, again, params_gradient);
+    check(label + ": the gradient of the input does not depend on the threads",
+          same_bytes(before, again.gradient));
+    ffgan::set_threads(2);
+    ours.backward(gradient, again, params_gradient);
     ours.set_data_gradient(false);
     ours.set_learning_rate_multiplier(0);
     ours.backward(gradient, below, params_gradient);
@@ -294,7 +306,7 @@ void initial_filters() {
         layers::convolution<1, 4, 2, 0> large;
         large.setup(small);
         forward_of(large, small.output);
-    } catch (const std::invalid_argument &) {
+    } catch (const std::invalid_argument&) {
         refused = true;
     }
     check("convolution: an image smaller than the kernel is refused", refused);
@@ -304,7 +316,7 @@ void batch_norms() {
     struct shape {
         long n, k, rows, columns;
     };
-    for (const shape &s : {shape{2, 3, 1, 1},
+    for (const shape& s : {shape{2, 3, 1, 1},
                            {3, 5, 7, 9},
                            {64, 7, 3, 3},
                            {70, 2, 20, 20},
@@ -402,7 +414,7 @@ void batch_norms() {
         resizable_tensor params_gradient;
         params_gradient.copy_size(layer.get_layer_params());
         layer.backward(weights, below, params_gradient);
-        const auto quotient = [&](float &value) {
+        const auto quotient = [&](float& value) {
             const float step = 1e-2f, before = value;
             value = before + step;
             const double up = objective();
@@ -426,11 +438,11 @@ void batch_norms() {
 /// An in-place layer against dlib's: in place and into another tensor, the gradient added and
 /// assigned.
 template <class Ours, class Theirs>
-void check_activation(const std::string &name, Ours ours, Theirs theirs, float range) {
+void check_activation(const std::string& name, Ours ours, Theirs theirs, float range) {
     for (const long size : {1L, 7L, 1000L, 100003L}) {
         const std::string label = name + " of " + std::to_string(size);
         resizable_tensor input = random_tensor(1, 1, 1, size, 1);
-        for (float &x : input)
+        for (float& x : input)
             x *= range;
         resizable_tensor output = input, expected = input;
         ours.forward_inplace(input, output);
@@ -541,7 +553,7 @@ void dropouts() {
     for (const float rate : {-0.1f, 1.1f, std::numeric_limits<float>::quiet_NaN()}) {
         try {
             layers::dropout layer(rate);
-        } catch (const std::invalid_argument &) {
+        } catch (const std::invalid_argument&) {
             ++refused;
         }
     }
@@ -575,7 +587,7 @@ void network() {
     our_network net;
     std::vector<std::array<dlib::matrix<float>, 2>> images(4);
     for (std::size_t i = 0; i < images.size(); ++i)
-        for (auto &plane : images[i])
+        for (auto& plane : images[i])
             plane = dlib::matrix_cast<float>(dlib::randm(12, 14)) * 0.8f;
     resizable_tensor x;
     net.to_tensor(images.begin(), images.end(), x);

@@ -32,7 +32,7 @@ struct segment {
 
 /// Cuts rows [first, last) of the map rows of all samples, numbered through, into blocks of at
 /// most block_places places. A block takes rows of several samples only where a sample is small.
-std::vector<std::vector<segment>> map_blocks(const convolution_shape &s, long first, long last) {
+std::vector<std::vector<segment>> map_blocks(const convolution_shape& s, long first, long last) {
     const long rows_per_block = std::max(1L, block_places / s.map_columns);
     const bool whole_samples = 2 * s.map_rows <= rows_per_block;
     std::vector<std::vector<segment>> blocks;
@@ -56,15 +56,15 @@ std::vector<std::vector<segment>> map_blocks(const convolution_shape &s, long fi
     return blocks;
 }
 
-long places_of(const std::vector<segment> &block, long columns) {
+long places_of(const std::vector<segment>& block, long columns) {
     long rows = 0;
-    for (const segment &part : block)
+    for (const segment& part : block)
         rows += part.end - part.begin;
     return rows * columns;
 }
 
 template <int Stride>
-void copy_strided(const float *source, long stride, long n, float *destination) {
+void copy_strided(const float* source, long stride, long n, float* destination) {
     const long step = Stride > 0 ? Stride : stride;
     for (long x = 0; x < n; ++x)
         destination[x] = source[x * step];
@@ -72,8 +72,8 @@ void copy_strided(const float *source, long stride, long n, float *destination) 
 
 /// The values under filter tap (tap_row, tap_column) for map rows [begin, end) of one channel:
 /// one row of the unfolded image (im2col).
-void unfold(const convolution_shape &s, const float *channel, long tap_row, long tap_column,
-            long begin, long end, float *destination) {
+void unfold(const convolution_shape& s, const float* channel, long tap_row, long tap_column,
+            long begin, long end, float* destination) {
     // Map columns [left, right) see the image, the others its padding.
     const long offset = tap_column - s.padding;
     const long left = std::min(s.map_columns, offset >= 0 ? 0 : divided_up(-offset, s.stride));
@@ -86,7 +86,7 @@ void unfold(const convolution_shape &s, const float *channel, long tap_row, long
             std::fill_n(destination, s.map_columns, 0.0f);
             continue;
         }
-        const float *source = channel + row * s.columns + left * s.stride + offset;
+        const float* source = channel + row * s.columns + left * s.stride + offset;
         std::fill_n(destination, left, 0.0f);
         if (s.stride == 1)
             std::copy_n(source, right - left, destination + left);
@@ -103,15 +103,15 @@ void unfold(const convolution_shape &s, const float *channel, long tap_row, long
 /// Copies a block's map values between the samples' maps and one contiguous matrix
 /// (filters x places of the block).
 template <bool Gather>
-void exchange_map(const convolution_shape &s, const std::vector<segment> &block, long filters,
-                  std::conditional_t<Gather, const float *, float *> map,
-                  std::conditional_t<Gather, float *, const float *> matrix) {
+void exchange_map(const convolution_shape& s, const std::vector<segment>& block, long filters,
+                  std::conditional_t<Gather, const float*, float*> map,
+                  std::conditional_t<Gather, float*, const float*> matrix) {
     const long places = places_of(block, s.map_columns);
     for (long f = 0; f < filters; ++f) {
-        auto *row = matrix + f * places;
-        for (const segment &part : block) {
+        auto* row = matrix + f * places;
+        for (const segment& part : block) {
             const long n = (part.end - part.begin) * s.map_columns;
-            auto *values =
+            auto* values =
                 map + ((part.sample * s.filters + f) * s.map_rows + part.begin) * s.map_columns;
             if constexpr (Gather)
                 std::copy_n(values, n, row);
@@ -123,9 +123,9 @@ void exchange_map(const convolution_shape &s, const std::vector<segment> &block,
 }
 
 /// correlate for one block of places and the filters of panels [first_panel, last_panel).
-void correlate_block(const convolution_shape &s, const std::vector<segment> &block,
-                     const float *image, const float *packed_filters, const float *bias, bool add,
-                     long first_panel, long last_panel, float *map) {
+void correlate_block(const convolution_shape& s, const std::vector<segment>& block,
+                     const float* image, const float* packed_filters, const float* bias, bool add,
+                     long first_panel, long last_panel, float* map) {
     static thread_local workspace row_workspace, right_workspace, result_workspace;
     const long taps = s.kernel * s.kernel;
     const long depth = s.channels * taps;
@@ -133,11 +133,11 @@ void correlate_block(const convolution_shape &s, const std::vector<segment> &blo
     const long places = s.map_rows * s.map_columns;
     const long first_filter = first_panel * packed::panel_rows;
     const long filters = std::min(s.filters, last_panel * packed::panel_rows) - first_filter;
-    float *first_map = map + first_filter * places;
+    float* first_map = map + first_filter * places;
 
     // The product goes straight into the map, or through a matrix when several samples share it.
     const bool direct = block.size() == 1;
-    float *result = nullptr;
+    float* result = nullptr;
     long result_stride = places;
     if (direct) {
         result = first_map + block[0].sample * s.filters * places + block[0].begin * s.map_columns;
@@ -149,15 +149,15 @@ void correlate_block(const convolution_shape &s, const std::vector<segment> &blo
     }
     if (bias != nullptr) {
         for (long f = 0; f < filters; ++f) {
-            float *row = result + f * result_stride;
+            float* row = result + f * result_stride;
             const float value = bias[first_filter + f];
             for (long j = 0; j < n; ++j)
                 row[j] = add ? row[j] + value : value;
         }
     }
 
-    float *unfolded = row_workspace.get(count(n));
-    float *right =
+    float* unfolded = row_workspace.get(count(n));
+    float* right =
         right_workspace.get(count(packed::right_size(std::min(depth, packed::block_depth), n)));
     const long padded_filters = divided_up(s.filters, packed::panel_rows) * packed::panel_rows;
     for (long p = 0; p < depth; p += packed::block_depth) {
@@ -165,8 +165,8 @@ void correlate_block(const convolution_shape &s, const std::vector<segment> &blo
         for (long r = 0; r < rows; ++r) {
             const long channel = (p + r) / taps;
             const long tap = (p + r) % taps;
-            float *destination = unfolded;
-            for (const segment &part : block) {
+            float* destination = unfolded;
+            for (const segment& part : block) {
                 unfold(s, image + (part.sample * s.channels + channel) * s.rows * s.columns,
                        tap / s.kernel, tap % s.kernel, part.begin, part.end, destination);
                 destination += (part.end - part.begin) * s.map_columns;
@@ -184,15 +184,15 @@ void correlate_block(const convolution_shape &s, const std::vector<segment> &blo
 /// Sums the products of filter taps and map values (rows of `taps_matrix`: one tap each, row
 /// stride `matrix_stride`, holding map rows from `first_map_row` on) into rows [begin, end) of one
 /// channel of the image (col2im).
-void fold(const convolution_shape &s, const float *taps_matrix, long matrix_stride,
+void fold(const convolution_shape& s, const float* taps_matrix, long matrix_stride,
           long first_map_row, long end_map_row, long begin, long end, float bias, bool add,
-          float *channel) {
+          float* channel) {
     // Pixel X of a row collects map column x through tap X + padding - stride * x. Pixels of equal
     // phase (X + padding) % stride are summed contiguously and interleaved at the end.
     static thread_local workspace phases_workspace;
     const long length = std::max(s.map_columns + (s.kernel - 1) / s.stride,
                                  (s.columns - 1 + s.padding) / s.stride + 1);
-    float *phases = phases_workspace.get(count(length * s.stride));
+    float* phases = phases_workspace.get(count(length * s.stride));
     for (long row = begin; row < end; ++row) {
         std::fill_n(phases, length * s.stride, bias);
         for (long tap_row = 0; tap_row < s.kernel; ++tap_row) {
@@ -203,24 +203,24 @@ void fold(const convolution_shape &s, const float *taps_matrix, long matrix_stri
             if (y < first_map_row || y >= end_map_row)
                 continue;
             for (long tap_column = 0; tap_column < s.kernel; ++tap_column) {
-                const float *__restrict source = taps_matrix +
+                const float* __restrict source = taps_matrix +
                                                  (tap_row * s.kernel + tap_column) * matrix_stride +
                                                  (y - first_map_row) * s.map_columns;
-                float *__restrict sum =
+                float* __restrict sum =
                     phases + (tap_column % s.stride) * length + tap_column / s.stride;
                 for (long x = 0; x < s.map_columns; ++x)
                     sum[x] += source[x];
             }
         }
-        float *__restrict destination = channel + row * s.columns;
+        float* __restrict destination = channel + row * s.columns;
         const auto phase_of = [&](long column) {
             const long place = column + s.padding;
             return phases + (place % s.stride) * length + place / s.stride;
         };
         long done = 0;
         if (s.stride == 2) {
-            const float *__restrict even = phase_of(0);
-            const float *__restrict odd = phase_of(1);
+            const float* __restrict even = phase_of(0);
+            const float* __restrict odd = phase_of(1);
             done = s.columns / 2 * 2;
             if (add)
                 for (long j = 0; j < s.columns / 2; ++j) {
@@ -239,7 +239,7 @@ void fold(const convolution_shape &s, const float *taps_matrix, long matrix_stri
 }
 
 /// Map rows that touch image rows [begin, end).
-std::pair<long, long> touching_rows(const convolution_shape &s, long begin, long end) {
+std::pair<long, long> touching_rows(const convolution_shape& s, long begin, long end) {
     const long lowest = begin + s.padding - (s.kernel - 1);
     const long first = lowest > 0 ? divided_up(lowest, s.stride) : 0;
     const long last = std::min(s.map_rows, (end - 1 + s.padding) / s.stride + 1);
@@ -257,9 +257,12 @@ long channels_per_group(long taps) {
 
 /// Blocks of image rows for spread: whole samples where their maps are small, bands of a sample
 /// where it is large, or where there are fewer blocks than threads and too few channels to share.
-std::vector<std::vector<segment>> image_blocks(const convolution_shape &s, long samples,
+std::vector<std::vector<segment>> image_blocks(const convolution_shape& s, long samples,
                                                long groups) {
-    constexpr long places_per_block = 2 * block_places;
+    // Map rows at the border of two bands are multiplied for both: bands are tall enough to make
+    // that a small part.
+    const long shared_rows = (s.kernel - 1) / s.stride;
+    const long places_per_block = std::max(2 * block_places, 8 * shared_rows * s.map_columns);
     const long places = s.map_rows * s.map_columns;
     std::vector<std::vector<segment>> blocks;
     long bands = divided_up(places, places_per_block);
@@ -315,12 +318,12 @@ convolution_shape convolution_shape::from_map(long filters, long map_rows, long 
     return {channels, rows, columns, filters, map_rows, map_columns, kernel, stride, padding};
 }
 
-void correlate(const convolution_shape &s, long samples, const float *image, const float *filters,
-               const float *bias, bool add, float *map) {
+void correlate(const convolution_shape& s, long samples, const float* image, const float* filters,
+               const float* bias, bool add, float* map) {
     static thread_local workspace filters_workspace;
     const long depth = s.channels * s.kernel * s.kernel;
     const long panels = divided_up(s.filters, packed::panel_rows);
-    float *packed_filters = filters_workspace.get(count(packed::left_size(s.filters, depth)));
+    float* packed_filters = filters_workspace.get(count(packed::left_size(s.filters, depth)));
     parallel_chunks(panels, [&](long, long begin, long end) {
         packed::pack_left(filters, depth, 1, s.filters, depth, 1, begin, end, packed_filters);
     });
@@ -330,19 +333,19 @@ void correlate(const convolution_shape &s, long samples, const float *image, con
     if (rows * s.map_columns <= block_places / 2 && panels >= threads()) {
         const auto blocks = map_blocks(s, 0, rows);
         parallel_chunks(panels, [&](long, long begin, long end) {
-            for (const auto &block : blocks)
+            for (const auto& block : blocks)
                 correlate_block(s, block, image, packed_filters, bias, add, begin, end, map);
         });
         return;
     }
     parallel_chunks(rows, [&](long, long begin, long end) {
-        for (const auto &block : map_blocks(s, begin, end))
+        for (const auto& block : map_blocks(s, begin, end))
             correlate_block(s, block, image, packed_filters, bias, add, 0, panels, map);
     });
 }
 
-void spread(const convolution_shape &s, long samples, const float *map, const float *filters,
-            const float *bias, bool add, float *image) {
+void spread(const convolution_shape& s, long samples, const float* map, const float* filters,
+            const float* bias, bool add, float* image) {
     static thread_local workspace filters_workspace;
     const long taps = s.kernel * s.kernel;
     const long depth = s.filters;
@@ -351,7 +354,7 @@ void spread(const convolution_shape &s, long samples, const float *map, const fl
     const long group_rows = group_channels * taps;
     const long group_panels = group_rows / packed::panel_rows;
     const long group_size = packed::left_size(group_rows, depth);
-    float *packed_filters = filters_workspace.get(count(groups * group_size));
+    float* packed_filters = filters_workspace.get(count(groups * group_size));
     parallel_chunks(groups, [&](long, long begin, long end) {
         for (long g = begin; g < end; ++g) {
             const long rows = std::min(group_rows, s.channels * taps - g * group_rows);
@@ -363,20 +366,20 @@ void spread(const convolution_shape &s, long samples, const float *map, const fl
 
     const auto blocks = image_blocks(s, samples, groups);
     const long places = s.map_rows * s.map_columns;
-    const auto spread_groups = [&](const std::vector<segment> &block, long first, long last) {
+    const auto spread_groups = [&](const std::vector<segment>& block, long first, long last) {
         static thread_local workspace right_workspace, result_workspace, row_workspace;
         std::vector<segment> map_rows;
-        for (const segment &part : block) {
+        for (const segment& part : block) {
             const auto touching = touching_rows(s, part.begin, part.end);
             map_rows.push_back({part.sample, touching.first, touching.second});
         }
         const long n = places_of(map_rows, s.map_columns);
         const long padded_n = divided_up(n, packed::panel_columns) * packed::panel_columns;
-        float *right = right_workspace.get(count(packed::right_size(depth, n)));
-        float *row = row_workspace.get(count(n));
+        float* right = right_workspace.get(count(packed::right_size(depth, n)));
+        float* row = row_workspace.get(count(n));
         for (long f = 0; f < depth; ++f) {
-            float *destination = row;
-            for (const segment &part : map_rows) {
+            float* destination = row;
+            for (const segment& part : map_rows) {
                 destination = std::copy(
                     map + (part.sample * s.filters + f) * places + part.begin * s.map_columns,
                     map + (part.sample * s.filters + f) * places + part.end * s.map_columns,
@@ -386,7 +389,7 @@ void spread(const convolution_shape &s, long samples, const float *map, const fl
             packed::pack_right_row(row, n, f - p, std::min(packed::block_depth, depth - p),
                                    right + padded_n * p);
         }
-        float *result = result_workspace.get(count(group_rows * n));
+        float* result = result_workspace.get(count(group_rows * n));
         for (long g = first; g < last; ++g) {
             const long channels = std::min(group_channels, s.channels - g * group_channels);
             const long rows = channels * taps;
@@ -423,42 +426,42 @@ namespace {
 
 /// filter_gradient over the given blocks for channels [first, last): writes columns
 /// [first * taps, last * taps) of `gradient`, whose row stride is channels * taps.
-void filter_gradient_channels(const convolution_shape &s,
-                              const std::vector<std::vector<segment>> &blocks, const float *image,
-                              const float *map, long first, long last, float *gradient) {
+void filter_gradient_channels(const convolution_shape& s,
+                              const std::vector<std::vector<segment>>& blocks, const float* image,
+                              const float* map, long first, long last, float* gradient) {
     static thread_local workspace unfolded_workspace, map_workspace;
     const long taps = s.kernel * s.kernel;
     const long places = s.map_rows * s.map_columns;
     const long gradient_stride = s.channels * taps;
     long largest = 1;
-    for (const auto &block : blocks)
+    for (const auto& block : blocks)
         largest = std::max(largest, places_of(block, s.map_columns));
     const long most_channels = std::max(1L, unfolded_floats / (largest * taps));
     const long parts = divided_up(last - first, most_channels);
-    float *unfolded =
+    float* unfolded =
         unfolded_workspace.get(count(std::min(most_channels, last - first) * taps * largest));
     for (long part = 0; part < parts; ++part) {
         const long begin = first + part * (last - first) / parts;
         const long end = first + (part + 1) * (last - first) / parts;
         bool add = false;
-        for (const auto &block : blocks) {
+        for (const auto& block : blocks) {
             const long n = places_of(block, s.map_columns);
-            float *row = unfolded;
+            float* row = unfolded;
             for (long channel = begin; channel < end; ++channel)
                 for (long tap = 0; tap < taps; ++tap)
-                    for (const segment &piece : block) {
+                    for (const segment& piece : block) {
                         unfold(s,
                                image + (piece.sample * s.channels + channel) * s.rows * s.columns,
                                tap / s.kernel, tap % s.kernel, piece.begin, piece.end, row);
                         row += (piece.end - piece.begin) * s.map_columns;
                     }
-            const float *values = nullptr;
+            const float* values = nullptr;
             long values_stride = places;
             if (block.size() == 1) {
                 values =
                     map + block[0].sample * s.filters * places + block[0].begin * s.map_columns;
             } else {
-                float *gathered = map_workspace.get(count(s.filters * n));
+                float* gathered = map_workspace.get(count(s.filters * n));
                 exchange_map<true>(s, block, s.filters, map, gathered);
                 values = gathered;
                 values_stride = n;
@@ -472,8 +475,8 @@ void filter_gradient_channels(const convolution_shape &s,
 
 } // namespace
 
-void filter_gradient(const convolution_shape &s, long samples, const float *image, const float *map,
-                     float *gradient) {
+void filter_gradient(const convolution_shape& s, long samples, const float* image, const float* map,
+                     float* gradient) {
     const long rows = samples * s.map_rows;
     if (s.channels >= 4 * threads()) {
         const auto blocks = map_blocks(s, 0, rows);
@@ -486,7 +489,7 @@ void filter_gradient(const convolution_shape &s, long samples, const float *imag
     static thread_local workspace partial_workspace;
     const long size = s.filters * s.channels * s.kernel * s.kernel;
     const long chunks = std::min(rows, threads());
-    float *partial = partial_workspace.get(count(chunks * size));
+    float* partial = partial_workspace.get(count(chunks * size));
     parallel_chunks(chunks, [&](long, long first, long last) {
         for (long chunk = first; chunk < last; ++chunk)
             filter_gradient_channels(
@@ -499,12 +502,12 @@ void filter_gradient(const convolution_shape &s, long samples, const float *imag
             gradient[i] += partial[chunk * size + i];
 }
 
-void bias_gradient(long samples, long channels, long places, const float *values, float *gradient) {
+void bias_gradient(long samples, long channels, long places, const float* values, float* gradient) {
     parallel_chunks(channels, [&](long, long begin, long end) {
         for (long channel = begin; channel < end; ++channel) {
             double total = 0;
             for (long sample = 0; sample < samples; ++sample) {
-                const float *p = values + (sample * channels + channel) * places;
+                const float* p = values + (sample * channels + channel) * places;
                 float8 sum = {};
                 long i = 0;
                 for (; i + 8 <= places; i += 8)
