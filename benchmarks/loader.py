@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from ffgan import images
 from ffgan.dataset import SIZE, Dataset
 

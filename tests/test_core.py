@@ -57,7 +57,12 @@ TABLE = [
     ("network", "shapes", "convolution_weights", "giga_multiply_adds"),
     [
         ("generator", GENERATOR, 2_919_424, 0.41),
-        ("program", PROGRAM, 64 * 48 + 128 * 1024 + 128 * 2048 + 256 * 1152 + 512 * 4096 + 1536, 0.37),
+        (
+            "program",
+            PROGRAM,
+            64 * 48 + 128 * 1024 + 128 * 2048 + 256 * 1152 + 512 * 4096 + 1536,
+            0.37,
+        ),
         (
             "table",
             TABLE,

@@ -13,13 +13,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
 from ffgan import dataset as dataset_module
 from ffgan import images
 from ffgan.dataset import Dataset, fit_square, printable
 from ffgan.errors import DatasetError, Error, UsageError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 SMALL = 24
 """Side of most images here: the rules do not depend on it, the time does."""

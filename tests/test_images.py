@@ -14,12 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from ffgan import images
-from ffgan.errors import DatasetError, Error, UsageError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
+
+from ffgan import images
+from ffgan.errors import DatasetError, Error, UsageError
 
 ORIENTATIONS = range(1, 9)
 PNG, JPEG, WEBP = "png", "jpg", "webp"

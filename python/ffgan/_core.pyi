@@ -37,7 +37,6 @@ def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
 def layers(network: Network) -> list[Layer]: ...
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]: ...
-
 def augment(
     images: Float32,
     *,
@@ -49,6 +48,16 @@ def augment(
 ) -> Float32: ...
 def pyramid_loss(images: Float32, targets: Float32) -> tuple[float, Float32]: ...
 
+class DnnModel(TypedDict):
+    generator: Parameters
+    discriminator: Parameters
+    dropout: float
+
+def read_dnn(path: str) -> DnnModel: ...
+def write_dnn(
+    path: str, generator: Parameters, discriminator: Parameters, dropout: float
+) -> None: ...
+
 class Generator:
     """Inference: batch norm folded. `parameters` are those of `parameter_shapes("generator")`."""
 
@@ -59,7 +68,9 @@ class Generator:
 class Discriminator:
     """Inference: dropout replaced by its expectation, batch norm on stored statistics."""
 
-    def __init__(self, network: DiscriminatorName, parameters: Parameters, dropout: float) -> None: ...
+    def __init__(
+        self, network: DiscriminatorName, parameters: Parameters, dropout: float
+    ) -> None: ...
     def score(self, images: UInt8) -> Float32: ...
 
 class Trainer:
@@ -101,7 +112,9 @@ class Trainer:
         """Batch-norm statistics of the averaged generator, over `latents` (n, 100)."""
 
     def sample(self, latents: Float32, averaged: bool = True) -> UInt8: ...
-    def parameters(self, network: Literal["generator", "averaged", "discriminator"]) -> Parameters: ...
+    def parameters(
+        self, network: Literal["generator", "averaged", "discriminator"]
+    ) -> Parameters: ...
     def gradients(self, network: Literal["generator", "averaged", "discriminator"]) -> Parameters:
         """The gradients that the last step left, under the parameters' names."""
 

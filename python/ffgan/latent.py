@@ -74,4 +74,5 @@ def interpolate(start: Float32, end: Float32, steps: int) -> Float32:
     if np.sin(angle) < 1e-6:
         return ((1 - t) * a + t * b).astype(np.float32)
     weights = np.sin((1 - t) * angle), np.sin(t * angle)
-    return ((weights[0] * a + weights[1] * b) / np.sin(angle)).astype(np.float32)
+    path: Float32 = ((weights[0] * a + weights[1] * b) / np.sin(angle)).astype(np.float32)
+    return path

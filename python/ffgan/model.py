@@ -91,7 +91,9 @@ class Model:
         try:
             self._generator = _core.Generator(dict(generator))
             self._discriminator = _core.Discriminator(
-                cast("_core.DiscriminatorName", self.discriminator), dict(discriminator), self.dropout
+                cast("_core.DiscriminatorName", self.discriminator),
+                dict(discriminator),
+                self.dropout,
             )
         except ValueError as error:
             raise ModelError(f"{_called(path)}: not a model of this program: {error}") from error
@@ -208,9 +210,7 @@ class Model:
         for name, array in self.parameters.items():
             network, _, parameter = name.partition(".")
             sets[network][parameter] = array
-        return save_model(
-            path, sets["generator"], sets["discriminator"], self.metadata, half=half
-        )
+        return save_model(path, sets["generator"], sets["discriminator"], self.metadata, half=half)
 
 
 def parameters_hash(parameters: Mapping[str, Float32]) -> str:

@@ -12,9 +12,9 @@ namespace ffgan {
 namespace {
 
 // The ranges of the paper's code, for pixels in [0, 1] instead of its [-1, 1].
-constexpr float brightness_range = 0.25f;  // +-
-constexpr float saturation_range = 1.0f;   // 1 +-
-constexpr float contrast_range = 0.5f;     // 1 +-
+constexpr float brightness_range = 0.25f; // +-
+constexpr float saturation_range = 1.0f;  // 1 +-
+constexpr float contrast_range = 0.5f;    // 1 +-
 
 double unit(std::uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1.0p-53; }
 
@@ -63,8 +63,8 @@ void check_channels(const dlib::tensor& images, std::size_t draws) {
 
 } // namespace
 
-augmentation::augmentation(const augment_policy& policy, std::uint64_t key, long samples,
-                           long rows, long columns)
+augmentation::augmentation(const augment_policy& policy, std::uint64_t key, long samples, long rows,
+                           long columns)
     : policy_(policy), draws_(static_cast<std::size_t>(samples)) {
     if (policy.translation < 0 || policy.translation >= std::min(rows, columns))
         throw std::invalid_argument("translation is not smaller than the image");

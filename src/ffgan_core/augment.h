@@ -15,7 +15,7 @@
 namespace ffgan {
 
 struct augment_policy {
-    bool colour = false; // brightness, saturation, contrast
+    bool colour = false;  // brightness, saturation, contrast
     long translation = 0; // pixels at the most, each way; what comes in is mid-grey
     long cutout = 0;      // side of a mid-grey square, pixels
 
@@ -36,7 +36,7 @@ class augmentation {
   private:
     struct draw {
         float brightness, saturation, contrast;
-        long down, right;                 // translation
+        long down, right;                  // translation
         long top, left, bottom, far_right; // the cut-out square, clipped; empty when top == bottom
     };
 

@@ -29,8 +29,8 @@ template <unsigned long n, dlib::fc_bias_mode m>
 struct is_fully_connected<dlib::fc_<n, m>> : std::true_type {};
 
 template <typename T>
-constexpr bool has_weights = is_convolution<T>::value || is_transposed_convolution<T>::value ||
-                             is_fully_connected<T>::value;
+constexpr bool has_weights =
+    is_convolution<T>::value || is_transposed_convolution<T>::value || is_fully_connected<T>::value;
 template <typename T> constexpr bool is_norm = std::is_same_v<T, layers::batch_norm>;
 template <typename T> constexpr bool is_dropout = std::is_same_v<T, layers::dropout>;
 
@@ -76,8 +76,7 @@ struct slice {
     }
 };
 
-template <typename details>
-std::vector<slice> slices(details& layer, const std::string& name) {
+template <typename details> std::vector<slice> slices(details& layer, const std::string& name) {
     std::vector<slice> result;
     if constexpr (is_norm<details>) {
         dlib::tensor& scale_and_shift = layer.get_layer_params();
@@ -85,7 +84,8 @@ std::vector<slice> slices(details& layer, const std::string& name) {
         result.push_back({name + ".weight", {channels}, &scale_and_shift, 0, 0, true});
         result.push_back({name + ".bias", {channels}, &scale_and_shift, channels});
         result.push_back({name + ".running_mean", {channels}, &layer.running_means(), 0});
-        result.push_back({name + ".running_var", {channels}, &layer.running_variances(), 0, 0, true});
+        result.push_back(
+            {name + ".running_var", {channels}, &layer.running_variances(), 0, 0, true});
     } else if constexpr (has_weights<details>) {
         dlib::tensor& params = layer.get_layer_params();
         const long total = static_cast<long>(params.size());
@@ -146,10 +146,8 @@ void check_parameters(const std::map<std::string, std::vector<long>>& shapes,
         const auto found = given.find(name);
         if (found == given.end())
             throw std::invalid_argument("the parameter '" + name + "' is missing");
-        const long size =
-            std::accumulate(shape.begin(), shape.end(), 1L, std::multiplies<>());
-        if (found->second.shape != shape ||
-            static_cast<long>(found->second.values.size()) != size)
+        const long size = std::accumulate(shape.begin(), shape.end(), 1L, std::multiplies<>());
+        if (found->second.shape != shape || static_cast<long>(found->second.values.size()) != size)
             throw std::invalid_argument("the parameter '" + name + "' has another shape");
     }
     for (const auto& entry : given)
@@ -224,8 +222,9 @@ template <typename net_type> class dlib_network final : public network {
     void set_data_gradient(bool wanted) override {
         each([wanted](auto& layer) {
             using details = details_of<decltype(layer)>;
-            if constexpr (reads_the_input<decltype(layer)> && (is_convolution<details>::value ||
-                                        is_transposed_convolution<details>::value))
+            if constexpr (reads_the_input<decltype(layer)> &&
+                          (is_convolution<details>::value ||
+                           is_transposed_convolution<details>::value))
                 layer.layer_details().set_data_gradient(wanted);
         });
     }
@@ -365,7 +364,8 @@ template <typename net_type> class dlib_network final : public network {
     net_type net_;
 };
 
-// ---- Folding --------------------------------------------------------------------------------------
+// ---- Folding
+// --------------------------------------------------------------------------------------
 
 // The first `layers` convolutions take over the norm behind them, and the dropout's expectation
 // `keep`: a (leaky) ReLU commutes with a positive factor. `transposed` says which axis of a weight
@@ -392,8 +392,7 @@ named_tensors fold(const named_tensors& given, int layers, bool transposed, floa
             if (has_norm) {
                 const float mean = given.at(norm + ".running_mean").values[f];
                 const float variance = given.at(norm + ".running_var").values[f];
-                const float gain =
-                    given.at(norm + ".weight").values[f] / std::sqrt(variance + eps);
+                const float gain = given.at(norm + ".weight").values[f] / std::sqrt(variance + eps);
                 scale[f] *= gain;
                 bias.values[f] = given.at(norm + ".bias").values[f] - mean * gain;
             }

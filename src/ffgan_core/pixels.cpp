@@ -35,8 +35,7 @@ void pixels_to_planes(const std::uint8_t* pixels, long count, float scale,
             float* image = values + n * image_values;
             for (long i = 0; i < plane; ++i)
                 for (long c = 0; c < image_channels; ++c)
-                    image[c * plane + i] =
-                        static_cast<float>(in[i * image_channels + c]) * scale;
+                    image[c * plane + i] = static_cast<float>(in[i * image_channels + c]) * scale;
         }
     });
 }

@@ -59,7 +59,8 @@ void along_rows(plane& large, plane& small, const pair_function& pairs) {
 const auto blur_pairs = [](long large, const auto& visit) {
     for (long s = 0; s < half(large); ++s)
         for (long k = 0; k < 5; ++k)
-            visit(std::clamp(2 * s + k - 2, 0L, large - 1), s, binomial[static_cast<std::size_t>(k)]);
+            visit(std::clamp(2 * s + k - 2, 0L, large - 1), s,
+                  binomial[static_cast<std::size_t>(k)]);
 };
 
 const auto interpolation_pairs = [](long large, const auto& visit) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The distance that the warm start trains the generator with: L1 over a Laplacian pyramid (Bojanowski
-// et al. 2018, "Optimizing the Latent Space of Generative Networks"). Plain L1 or L2 leaves the
-// choice of blur or detail to a pixel's average; per octave, edges count as much as flat areas.
+// The distance that the warm start trains the generator with: L1 over a Laplacian pyramid
+// (Bojanowski et al. 2018, "Optimizing the Latent Space of Generative Networks"). Plain L1 or L2
+// leaves the choice of blur or detail to a pixel's average; per octave, edges count as much as flat
+// areas.
 
 #pragma once
 

@@ -69,7 +69,8 @@ void scale(dlib::tensor& x, float factor) { dlib::tt::affine_transform(x, x, fac
 
 } // namespace
 
-// ---- Adam -----------------------------------------------------------------------------------------
+// ---- Adam
+// -----------------------------------------------------------------------------------------
 
 void adam::update(const std::vector<layer_parameters>& layers, double learning_rate, double beta1,
                   double beta2) {
@@ -83,11 +84,10 @@ void adam::update(const std::vector<layer_parameters>& layers, double learning_r
             m.second = 0;
         }
         change_.copy_size(*layer.values);
-        dlib::tt::compute_adam_update(0, layer.values->size(), change_, m.first, m.second,
-                                      static_cast<float>(updates_),
-                                      static_cast<float>(learning_rate), 0.0f,
-                                      static_cast<float>(beta1), static_cast<float>(beta2),
-                                      *layer.values, *layer.gradient);
+        dlib::tt::compute_adam_update(
+            0, layer.values->size(), change_, m.first, m.second, static_cast<float>(updates_),
+            static_cast<float>(learning_rate), 0.0f, static_cast<float>(beta1),
+            static_cast<float>(beta2), *layer.values, *layer.gradient);
         dlib::tt::add(*layer.values, *layer.values, change_);
     }
 }
@@ -108,7 +108,8 @@ void adam::load_state(const std::string& prefix, const std::vector<layer_paramet
         return;
     for (const layer_parameters& layer : layers) {
         moments& m = moments_[layer.name];
-        for (auto [moment, name] : {std::pair(&m.first, ".first"), std::pair(&m.second, ".second")}) {
+        for (auto [moment, name] :
+             {std::pair(&m.first, ".first"), std::pair(&m.second, ".second")}) {
             const auto found = state.find(prefix + layer.name + name);
             if (found == state.end() || found->second.values.size() != layer.values->size())
                 throw std::invalid_argument("the training state lacks '" + prefix + layer.name +
@@ -120,7 +121,8 @@ void adam::load_state(const std::string& prefix, const std::vector<layer_paramet
     }
 }
 
-// ---- The trainer ----------------------------------------------------------------------------------
+// ---- The trainer
+// ----------------------------------------------------------------------------------
 
 trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.discriminator == "program" || settings.discriminator == "table",
@@ -160,8 +162,8 @@ double trainer::discriminate(const dlib::tensor& images, target goal, double* ac
     const stream pass = goal == target::real   ? real_pass
                         : goal == target::fake ? fake_pass
                                                : fool_pass;
-    const std::uint64_t key =
-        counter_random(settings_.seed, streams + 1, static_cast<std::uint64_t>(steps_) * streams + pass);
+    const std::uint64_t key = counter_random(settings_.seed, streams + 1,
+                                             static_cast<std::uint64_t>(steps_) * streams + pass);
     const long count = static_cast<long>(images.num_samples());
     const bool fool = goal == target::fool;
 

@@ -37,7 +37,8 @@ named_tensors to_named_tensors(const py::dict& arrays) {
 py::dict to_dict(const named_tensors& tensors) {
     py::dict result;
     for (const auto& [name, tensor] : tensors) {
-        py::array_t<float> values(std::vector<py::ssize_t>(tensor.shape.begin(), tensor.shape.end()));
+        py::array_t<float> values(
+            std::vector<py::ssize_t>(tensor.shape.begin(), tensor.shape.end()));
         std::copy(tensor.values.begin(), tensor.values.end(), values.mutable_data());
         result[py::str(name)] = values;
     }

@@ -20,9 +20,8 @@ dlib::resizable_tensor to_tensor(const array<float>& images) {
 }
 
 array<float> to_array(const dlib::tensor& x) {
-    array<float> result({static_cast<py::ssize_t>(x.num_samples()),
-                         static_cast<py::ssize_t>(x.k()), static_cast<py::ssize_t>(x.nr()),
-                         static_cast<py::ssize_t>(x.nc())});
+    array<float> result({static_cast<py::ssize_t>(x.num_samples()), static_cast<py::ssize_t>(x.k()),
+                         static_cast<py::ssize_t>(x.nr()), static_cast<py::ssize_t>(x.nc())});
     std::copy_n(x.host(), x.size(), result.mutable_data());
     return result;
 }

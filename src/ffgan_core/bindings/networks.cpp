@@ -65,9 +65,10 @@ array<float> score(const discriminator& self, const array<std::uint8_t>& images)
 } // namespace
 
 void register_networks(py::module_& m) {
-    m.def("layers", &layers, "network"_a,
-          "The layers of 'generator', 'program' or 'table' from input to output: name, shape (rows, "
-          "columns, channels), parameters, multiply_adds per sample.");
+    m.def(
+        "layers", &layers, "network"_a,
+        "The layers of 'generator', 'program' or 'table' from input to output: name, shape (rows, "
+        "columns, channels), parameters, multiply_adds per sample.");
     m.def("parameter_shapes", &shapes, "network"_a,
           "Names and shapes of a network's parameters, PyTorch's layout.");
 

@@ -13,10 +13,9 @@ namespace {
 
 std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uint64_t seed,
                                       double learning_rate_g, double learning_rate_d, double beta1,
-                                      double beta2, const std::string& loss,
-                                      double label_smoothing, double dropout, double ema,
-                                      bool colour, long translation, long cutout,
-                                      bool joint_update) {
+                                      double beta2, const std::string& loss, double label_smoothing,
+                                      double dropout, double ema, bool colour, long translation,
+                                      long cutout, bool joint_update) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -110,8 +109,8 @@ void register_trainer(py::module_& m) {
              "beta2"_a = defaults.beta2, "loss"_a = "logistic",
              "label_smoothing"_a = defaults.label_smoothing, "dropout"_a = defaults.dropout,
              "ema"_a = defaults.ema, "colour"_a = defaults.augment.colour,
-             "translation"_a = defaults.augment.translation,
-             "cutout"_a = defaults.augment.cutout, "joint_update"_a = defaults.joint_update)
+             "translation"_a = defaults.augment.translation, "cutout"_a = defaults.augment.cutout,
+             "joint_update"_a = defaults.joint_update)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
              py::kw_only(), "update_generator"_a = true, "anchor_latents"_a = py::none(),
@@ -120,27 +119,31 @@ void register_trainer(py::module_& m) {
              py::arg("images").noconvert(), "learning_rate"_a)
         .def("estimate_statistics", &estimate_statistics, py::arg("latents").noconvert())
         .def("sample", &sample, py::arg("latents").noconvert(), "averaged"_a = true)
-        .def("parameters",
-             [](trainer& self, const std::string& network) {
-                 return to_dict(self.parameters(network));
-             },
-             "network"_a)
-        .def("gradients",
-             [](trainer& self, const std::string& network) {
-                 return to_dict(self.gradients(network));
-             },
-             "network"_a)
-        .def("set_parameters",
-             [](trainer& self, const std::string& network, const py::dict& parameters) {
-                 self.set_parameters(network, to_named_tensors(parameters));
-             },
-             "network"_a, "parameters"_a)
+        .def(
+            "parameters",
+            [](trainer& self, const std::string& network) {
+                return to_dict(self.parameters(network));
+            },
+            "network"_a)
+        .def(
+            "gradients",
+            [](trainer& self, const std::string& network) {
+                return to_dict(self.gradients(network));
+            },
+            "network"_a)
+        .def(
+            "set_parameters",
+            [](trainer& self, const std::string& network, const py::dict& parameters) {
+                self.set_parameters(network, to_named_tensors(parameters));
+            },
+            "network"_a, "parameters"_a)
         .def("reset_discriminator", &trainer::reset_discriminator)
         .def_property_readonly("steps", &trainer::steps)
         .def("state", [](trainer& self) { return to_dict(self.state()); })
-        .def("load_state",
-             [](trainer& self, const py::dict& state) { self.load_state(to_named_tensors(state)); },
-             "state"_a);
+        .def(
+            "load_state",
+            [](trainer& self, const py::dict& state) { self.load_state(to_named_tensors(state)); },
+            "state"_a);
 }
 
 } // namespace ffgan::bindings
