@@ -31,7 +31,7 @@ from ffgan.model import save_model
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
-SECONDS = 30
+SECONDS = 60
 HAS_WINDOWS = re.search(r"^\s*GUI:\s*NONE", cv2.getBuildInformation(), re.MULTILINE) is None
 
 
@@ -114,14 +114,15 @@ class Screen:
 
 
 @pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
+def server() -> Iterator[str]:
+    """The name of an X display of our own."""
     if not HAS_WINDOWS:
         pytest.skip("this OpenCV has no windows: install opencv-python instead of -headless")
     for tool in ("Xvfb", "xdotool", "import"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed: apt install xvfb xdotool imagemagick")
     reader, writer = os.pipe()
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
@@ -131,13 +132,19 @@ def screen() -> Iterator[Screen]:
         with os.fdopen(reader) as numbers:
             number = numbers.readline().strip()
         assert number, "Xvfb did not start"
-        screen = Screen(f":{number}")
-        yield screen
-        for process in screen.started:
-            process.kill()
+        yield f":{number}"
     finally:
-        server.terminate()
-        server.wait(SECONDS)
+        process.terminate()
+        process.wait(SECONDS)
+
+
+@pytest.fixture
+def screen(server: str) -> Iterator[Screen]:
+    screen = Screen(server)
+    yield screen
+    for process in screen.started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +357,7 @@ def test_gen_stops_with_ctrl_c_and_keeps_what_it_wrote(
     screen.window("^seed ([3-9]|[0-9][0-9])")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     files = list((tmp_path / "out").iterdir())
     assert f"{len(files)} files written" in errors
     assert "Traceback" not in errors

@@ -179,7 +179,10 @@ class Window:
         cv2.namedWindow(self._name, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def show(self, image: NDArray[np.uint8], title: str | None = None) -> None:
-        """Put `image`, (height, width, 3) uint8 RGB, and a new title up; no effect once closed."""
+        """Put `image`, (height, width, 3) uint8 RGB, and a new title up; no effect once closed.
+
+        It appears with the next `wait`, which alone takes the user's keys, so that none is lost.
+        """
         if self.closed:
             return
         shown: NDArray[np.uint8] = np.ascontiguousarray(image[:, :, ::-1])
@@ -189,7 +192,6 @@ class Window:
         self._cv2.imshow(self._name, shown)
         if title is not None:
             self._cv2.setWindowTitle(self._name, title)
-        self._cv2.waitKey(1)
 
     def wait(self, seconds: float | None = None) -> Action:
         """Let the window live for `seconds` (None: without end) or until the user does something.
