@@ -93,13 +93,15 @@ def read(path: Path) -> Checkpoint:
                     "update ffgan or choose another --name"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            digest, record = header["sha256"], header["record"]
+            step, good = header["step"], header["good"]
     except OSError as error:
         raise _cannot("read", path, error) from error
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if _digest(tensors) != header["sha256"]:
+    if _digest(tensors) != digest:
         raise ValueError(f"{path} is damaged: its SHA-256 does not match")
-    return Checkpoint(header["step"], tensors, header["record"], header["good"])
+    return Checkpoint(step, tensors, record, good)
 
 
 class RunFolder:

@@ -199,8 +199,9 @@ def _draw(chart: Chart, lines: Sequence[dict[str, Any]]) -> str:
     for (_, points), colour in zip(curves, ("one", "two"), strict=False):
         places = [place(x, y) for x, y in points]
         if len(places) == 1:
-            x, y = places[0].split(",")
-            places.append(f"{float(x) + 1:.1f},{y}")
+            # A line needs two points to be seen.
+            across, up = places[0].split(",")
+            places.append(f"{float(across) + 1:.1f},{up}")
         parts.append(f'<polyline class="line {colour}" points="{" ".join(places)}"/>')
     keys = " · ".join(
         f'<span class="key-{colour}">{html.escape(label)} {points[-1][1]:.3g}</span>'

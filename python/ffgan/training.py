@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import _core, warm_start
-from ffgan.checkpoint import Checkpoint, RunFolder, write
+from ffgan.checkpoint import Checkpoint, write
 from ffgan.dataset import Batches, Dataset
-from ffgan.errors import CheckpointError, DivergedError, UsageError
+from ffgan.errors import DivergedError, UsageError
 from ffgan.interruption import Interrupted as Interrupted
 from ffgan.interruption import Interruption
-from ffgan.latent import LATENT_SIZE, MAX_SEED, noise
+from ffgan.latent import LATENT_SIZE, noise
 from ffgan.progress import Progress, describe, duration
+from ffgan.settings import LIMITS, WHERE, Plan, resolve
+from ffgan.settings import Settings as Settings
 from ffgan.warm_start import PrincipalComponents
 
-DEFAULT_EPOCHS = 25
 SAMPLES = 36
 STATISTICS_LATENTS = 256
-AUGMENTATIONS = ("colour", "translation", "cutout")
 
 # A discriminator that has won or given up: see `_Run.looks_collapsed`.
 COLLAPSE_LOSS = 1e-4
@@ -38,115 +38,8 @@ COLLAPSE_STEPS = 500
 LATENT_STREAM = 1
 STATISTICS_STREAM = 2
 
-LIMITS = ("steps", "epochs", "minutes")
-WHERE = ("runs", "name", "init")
-FIXED = ("discriminator", "batch", "loss", "joint_update", "flip", "warm_start")
-FIXED += ("warm_start_batch", "seed", "fit")
-
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run can be asked for; the command line's options are these names with dashes.
-
-    The defaults are the original's where it has them. docs/training.md explains each. Raises
-    UsageError naming the option when a value is outside its range.
-    """
-
-    runs: str = "runs"
-    name: str | None = None
-    init: str | None = None
-    discriminator: str = "program"
-    batch: int = 64
-    learning_rate_g: float = 2e-4
-    learning_rate_d: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    loss: str = "logistic"
-    label_smoothing: float = 0.0
-    dropout: float = 0.5
-    ema: float = 0.999
-    augment: str = "none"
-    translation: int = 12
-    cutout: int = 48
-    joint_update: bool = False
-    flip: bool = False
-    warm_start: int = 0
-    warm_start_batch: int = 32
-    discriminator_warmup: int = 0
-    anchor_weight: float = 0.0
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    seed: int = 0
-    threads: int | None = None
-    fit: str = "crop"
-    cache: str | None = None
-    workers: int = 2
-    log_every: int = 100
-    sample_every: int = 500
-    checkpoint_every: int = 1000
-    checkpoint_minutes: float = 10.0
-    keep_checkpoints: int = 3
-    window: bool = False
-
-    def __post_init__(self) -> None:
-        def check(name: str, good: bool, wanted: str) -> None:
-            if not good:
-                option, value = name.replace("_", "-"), getattr(self, name)
-                raise UsageError(f"--{option} must be {wanted}, not {value!r}")
-
-        def within(low: float, high: float, wanted: str, *names: str) -> None:
-            for name in names:
-                value = getattr(self, name)
-                check(name, value is None or low <= value <= high, wanted)
-
-        for name, choices in (
-            ("discriminator", ("program", "table")),
-            ("loss", ("logistic", "hinge")),
-            ("fit", ("crop", "stretch")),
-        ):
-            check(name, getattr(self, name) in choices, " or ".join(choices))
-        init, name = self.init, self.name
-        check(
-            "init",
-            init in (None, "resume", "model", "scratch")
-            or (init.startswith("model:") and init != "model:"),
-            "resume, model, model:PATH or scratch",
-        )
-        check(
-            "name",
-            name is None or (name not in ("", ".", "..") and not set("/\\") & set(name)),
-            "the name of a folder, without slashes",
-        )
-        check(
-            "augment",
-            self.augment in ("none", "all") or set(self.augment.split(",")) <= set(AUGMENTATIONS),
-            "none, all, or a list such as " + ",".join(AUGMENTATIONS),
-        )
-        within(2, 4096, "from 2 to 4096", "batch", "warm_start_batch")
-        within(1, 1024, "from 1 to 1024", "threads")
-        within(1e-9, 0.999999, "above 0 and below 1", "learning_rate_g", "learning_rate_d")
-        within(0.0, 0.999999, "from 0 to below 1", "beta1", "beta2", "ema", "dropout")
-        within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
-        within(0, 162, "from 0 to 162 pixels", "translation")
-        within(0, 162, "from 0 to 162 pixels", "cutout")
-        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
-        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight")
-        within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
-        within(1, math.inf, "1 or more", "keep_checkpoints")
-        within(1, 256, "from 1 to 256", "workers")
-        within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
-        within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
-
-    @property
-    def augmentations(self) -> frozenset[str]:
-        """The chosen ones of `AUGMENTATIONS`."""
-        if self.augment == "none":
-            return frozenset()
-        return frozenset(AUGMENTATIONS if self.augment == "all" else self.augment.split(","))
 
 
 @dataclass(frozen=True)
@@ -164,19 +57,6 @@ class Position:
     suspect: int = 0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A run as it was asked for: where it is, what it starts from, and its complete settings."""
-
-    directory: Path
-    folder: RunFolder
-    settings: Settings
-    checkpoint: Checkpoint | None
-    init: str
-    changes: dict[str, Any]
-    notes: list[str]
-
-
 def train(directory: str | Path, **settings: Any) -> Path:
     """Train on the images below `directory`; the same as `python -m ffgan train`.
 
@@ -187,10 +67,12 @@ def train(directory: str | Path, **settings: Any) -> Path:
     one, CheckpointError when the run folder cannot be read or written, DivergedError when training
     fails twice, Interrupted after SIGINT or SIGTERM.
     """
-    plan = _plan(directory, settings)
+    plan = resolve(directory, settings)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption("finishing this step, then saving"))
-        dataset = stack.enter_context(_dataset(plan, plan.folder.skipped))
+        dataset = stack.enter_context(
+            _dataset(plan, cache=plan.settings.cache, skipped_log=plan.folder.skipped)
+        )
         stack.enter_context(plan.folder.locked())
         progress = stack.enter_context(Progress())
         window = None
@@ -212,8 +94,9 @@ def dry_run(directory: str | Path, settings: Settings) -> str:
     measured on two real steps of each stage; nothing is written. Raises what `train` raises.
     """
     defaults = asdict(Settings())
-    plan = _plan(directory, {k: v for k, v in asdict(settings).items() if v != defaults[k]})
-    with _dataset(plan, None) as dataset, Progress() as progress:
+    plan = resolve(directory, {k: v for k, v in asdict(settings).items() if v != defaults[k]})
+    # Without the cache, which would be written.
+    with _dataset(plan, cache=None, skipped_log=None) as dataset, Progress() as progress:
         run = _Run(plan, dataset, None, progress, None)
         seconds = run.seconds_per_step()
         settled = plan.settings
@@ -222,10 +105,9 @@ def dry_run(directory: str | Path, settings: Settings) -> str:
         lines.append(f"run folder: {plan.folder.path}")
         lines.append(f"starts from: {run.origin()}")
         lines.append(f"seconds per step: {seconds['adversarial']:.3f}")
-        if settled.warm_start:
-            lines.append(f"seconds per warm-start step: {seconds['warm start']:.3f}")
         done = plan.checkpoint.step if plan.checkpoint else 0
-        warm = max(0, settled.warm_start - done)
+        if warm := max(0, settled.warm_start - done):
+            lines.append(f"seconds per warm-start step: {seconds['warm start']:.3f}")
         if math.isfinite(run.last_step):
             rest = max(0, int(run.last_step) - max(done, settled.warm_start))
             estimate = warm * seconds["warm start"] + rest * seconds["adversarial"]
@@ -265,6 +147,7 @@ class _Run:
         self._began = time.monotonic()
         self._interval = _Interval(self._began)
         self._saved = self._began
+        self._statistics_of: Position | None = None
 
     # ------------------------------------------------------------------ the algorithm
 
@@ -415,24 +298,22 @@ class _Run:
 
     def seconds_per_step(self) -> dict[str, float]:
         """The time of the second of two steps of each stage (the first one allocates)."""
-        x: dict[int, UInt8] = {}
-        for batch in {self.settings.batch, self.settings.warm_start_batch}:
-            x[batch] = next(self.dataset.batches(batch, seed=self.settings.seed))
-        z = np.random.default_rng(0).standard_normal((1024, LATENT_SIZE)).astype(np.float32)
         batch, warm_batch = self.settings.batch, self.settings.warm_start_batch
+        x = next(self.dataset.batches(max(batch, warm_batch), seed=self.settings.seed))
+        z = np.random.default_rng(0).standard_normal((len(x), LATENT_SIZE)).astype(np.float32)
         anchor: dict[str, Any] = {}
         if self.settings.anchor_weight > 0.0:
-            known = x[batch][:warm_batch]
+            known = x[:batch][:warm_batch]
             anchor["anchor_latents"], anchor["anchor_images"] = z[: len(known)], known
             anchor["anchor_weight"] = self.settings.anchor_weight
-        seconds = {
-            "adversarial": _time_of_second(lambda: self.trainer.step(x[batch], z[:batch], **anchor))
+        return {
+            "adversarial": _time_of_second(
+                lambda: self.trainer.step(x[:batch], z[:batch], **anchor)
+            ),
+            "warm start": _time_of_second(
+                lambda: self.trainer.reconstruct(z[:warm_batch], x[:warm_batch], 1e-6)
+            ),
         }
-        if self.settings.warm_start:
-            seconds["warm start"] = _time_of_second(
-                lambda: self.trainer.reconstruct(z[:warm_batch], x[warm_batch], 1e-6)
-            )
-        return seconds
 
     def _trainer(self) -> _core.Trainer:
         settings = self.settings
@@ -440,13 +321,13 @@ class _Run:
             _core.set_threads(settings.threads)
         chosen = settings.augmentations
         return _core.Trainer(
-            discriminator=settings.discriminator,  # type: ignore[arg-type]
+            discriminator=settings.discriminator,
             seed=settings.seed,
             learning_rate_g=settings.learning_rate_g,
             learning_rate_d=settings.learning_rate_d,
             beta1=settings.beta1,
             beta2=settings.beta2,
-            loss=settings.loss,  # type: ignore[arg-type]
+            loss=settings.loss,
             label_smoothing=settings.label_smoothing,
             dropout=settings.dropout,
             ema=settings.ema,
@@ -472,7 +353,7 @@ class _Run:
         model = Model.load(path or None)
         networks = _networks(model.parameters)
         for network in ("generator", "averaged"):
-            self.trainer.set_parameters(network, networks["generator"])  # type: ignore[arg-type]
+            self.trainer.set_parameters(network, networks["generator"])
         if model.discriminator == self.settings.discriminator:
             self.trainer.set_parameters("discriminator", networks["discriminator"])
         else:
@@ -533,8 +414,8 @@ class _Run:
         checkpoint, damaged = self.folder.newest(good=True)
         if self.position.returns > 0 or checkpoint is None:
             raise DivergedError(
-                f"training diverged again {where}; the last good checkpoint stays in "
-                f"{self.folder.checkpoints}: try lower learning rates or --augment all"
+                f"training diverged {where}, after going back once; the last good checkpoint stays "
+                f"in {self.folder.checkpoints}: try lower learning rates or --augment all"
             )
         for line in damaged:
             self.progress.say(line)
@@ -632,6 +513,9 @@ class _Run:
 
     def estimate_statistics(self) -> None:
         """Batch-norm statistics of the averaged generator, always over the same latents."""
+        if self._statistics_of == self.position:
+            return
+        self._statistics_of = self.position
         generator = np.random.default_rng((self.settings.seed, STATISTICS_STREAM))
         latents = generator.standard_normal((STATISTICS_LATENTS, LATENT_SIZE)).astype(np.float32)
         self.trainer.estimate_statistics(latents)
@@ -659,7 +543,7 @@ class _Run:
         from ffgan.report import write_report
 
         for network in ("generator", "averaged", "discriminator"):
-            for name, tensor in self.trainer.parameters(network).items():  # type: ignore[arg-type]
+            for name, tensor in self.trainer.parameters(network).items():
                 if not np.isfinite(tensor).all():
                     self.go_back(f"{name} of the {network} is not finite")
                     return False
@@ -769,74 +653,14 @@ class _Interval:
         return {name: round(value / self.steps, 6) for name, value in self._sums.items()}
 
 
-def _dataset(plan: Plan, skipped_log: Path | None) -> Dataset:
-    settings = plan.settings
+def _dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Dataset:
     return Dataset(
         plan.directory,
-        fit=settings.fit,  # type: ignore[arg-type]
-        cache=Path(settings.cache) if settings.cache is not None else None,
+        fit=plan.settings.fit,
+        cache=cache,
         skipped_log=skipped_log,
-        workers=settings.workers,
+        workers=plan.settings.workers,
     )
-
-
-def _plan(directory: str | Path, given: Mapping[str, Any]) -> Plan:
-    """Complete the settings given with those of the run that goes on, or the defaults."""
-    given = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
-    asked = Settings(**given)
-    directory = Path(directory)
-    name = asked.name or directory.resolve().name
-    folder = RunFolder(Path(asked.runs) / name)
-    checkpoint, notes = folder.newest()
-    init = asked.init or ("resume" if checkpoint else None)
-    if init == "resume":
-        if checkpoint is None:
-            raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
-        settings, changes = _continued(asked, given, checkpoint, folder)
-    else:
-        if checkpoint is not None:
-            raise UsageError(
-                f"{folder.path} holds a run already: choose another --name, or go on with it "
-                "(--init resume)"
-            )
-        settings, changes = asked, {}
-        init = init or _default_init(asked)
-        if settings.warm_start and init != "scratch":
-            raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
-        if settings.anchor_weight and not settings.warm_start and init == "scratch":
-            raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
-    if all(getattr(settings, limit) is None for limit in LIMITS):
-        settings = replace(settings, epochs=DEFAULT_EPOCHS)
-    settings = replace(settings, name=name)
-    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
-
-
-def _default_init(settings: Settings) -> str:
-    if settings.warm_start:
-        return "scratch"
-    from ffgan.model import packaged_model
-
-    return "model" if packaged_model().exists() else "scratch"
-
-
-def _continued(
-    asked: Settings, given: Mapping[str, Any], checkpoint: Checkpoint, folder: RunFolder
-) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run that goes on, and those that change from here, as [old, new]."""
-    known = {field.name for field in fields(Settings)}
-    old = {k: v for k, v in checkpoint.record["settings"].items() if k in known}
-    new = {k: v for k, v in given.items() if k not in WHERE}
-    for name in FIXED:
-        if name in new and new[name] != old[name]:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is {old[name]} in {folder.path} and cannot become "
-                f"{new[name]}: choose a new --name"
-            )
-    if any(new.get(limit) is not None for limit in LIMITS):
-        old |= dict.fromkeys(LIMITS)
-    stored = checkpoint.record["settings"]
-    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
-    return replace(asked, **{**old, **new}), changes
 
 
 def _networks(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:

@@ -75,13 +75,13 @@ class PrincipalComponents:
 
     def whiten(self, rows: Float32) -> Float32:
         """The codes (n, 100) of reduced images (n, 8748): variance 1 along each component."""
-        codes: Float32 = (rows - self.mean) @ self.components.T / self.deviation
-        return codes
+        codes = (rows - self.mean) @ self.components.T / self.deviation
+        return codes.astype(np.float32, copy=False)
 
     def rebuild(self, codes: Float32) -> Float32:
         """The reduced images (n, 54, 54, 3) in 0..1, nearly, that have these codes."""
-        rows: Float32 = (codes * self.deviation) @ self.components + self.mean
-        return rows.reshape(-1, SIZE, SIZE, 3)
+        rows = (codes * self.deviation) @ self.components + self.mean
+        return rows.reshape(-1, SIZE, SIZE, 3).astype(np.float32, copy=False)
 
     def tensors(self) -> dict[str, Float32]:
         """For a checkpoint: the basis, from which an image's code follows whenever it is needed."""

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a training run can be asked for, and what that means when the run goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ffgan.checkpoint import Checkpoint, RunFolder
+from ffgan.errors import CheckpointError, UsageError
+from ffgan.latent import MAX_SEED
+
+DEFAULT_EPOCHS = 25
+AUGMENTATIONS = ("colour", "translation", "cutout")
+
+# Whichever of these is reached first ends the run.
+LIMITS = ("steps", "epochs", "minutes")
+# These belong to one start of the run and are not kept with it.
+WHERE = ("runs", "name", "init")
+# A run that goes on with another of these would not be the same run.
+FIXED = (
+    "discriminator",
+    "batch",
+    "loss",
+    "joint_update",
+    "flip",
+    "warm_start",
+    "warm_start_batch",
+    "seed",
+    "fit",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run can be asked for; the command line's options are these names with dashes.
+
+    The defaults are the original's where it has them. docs/training.md explains each. Raises
+    UsageError naming the option when a value is outside its range.
+    """
+
+    runs: str = "runs"
+    name: str | None = None
+    init: str | None = None
+    discriminator: Literal["program", "table"] = "program"
+    batch: int = 64
+    learning_rate_g: float = 2e-4
+    learning_rate_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    loss: Literal["logistic", "hinge"] = "logistic"
+    label_smoothing: float = 0.0
+    dropout: float = 0.5
+    ema: float = 0.999
+    augment: str = "none"
+    translation: int = 12
+    cutout: int = 48
+    joint_update: bool = False
+    flip: bool = False
+    warm_start: int = 0
+    warm_start_batch: int = 32
+    discriminator_warmup: int = 0
+    anchor_weight: float = 0.0
+    steps: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    seed: int = 0
+    threads: int | None = None
+    fit: Literal["crop", "stretch"] = "crop"
+    cache: str | None = None
+    workers: int = 2
+    log_every: int = 100
+    sample_every: int = 500
+    checkpoint_every: int = 1000
+    checkpoint_minutes: float = 10.0
+    keep_checkpoints: int = 3
+    window: bool = False
+
+    def __post_init__(self) -> None:
+        def check(name: str, good: bool, wanted: str) -> None:
+            if not good:
+                option, value = name.replace("_", "-"), getattr(self, name)
+                raise UsageError(f"--{option} must be {wanted}, not {value!r}")
+
+        def within(low: float, high: float, wanted: str, *names: str) -> None:
+            for name in names:
+                value = getattr(self, name)
+                check(name, value is None or low <= value <= high, wanted)
+
+        for name, choices in (
+            ("discriminator", ("program", "table")),
+            ("loss", ("logistic", "hinge")),
+            ("fit", ("crop", "stretch")),
+        ):
+            check(name, getattr(self, name) in choices, " or ".join(choices))
+        init, folder = self.init, self.name
+        check(
+            "init",
+            init in (None, "resume", "model", "scratch")
+            or (init.startswith("model:") and init != "model:"),
+            "resume, model, model:PATH or scratch",
+        )
+        check(
+            "name",
+            folder is None or (folder not in ("", ".", "..") and not set("/\\") & set(folder)),
+            "the name of a folder, without slashes",
+        )
+        check(
+            "augment",
+            self.augment in ("none", "all") or set(self.augment.split(",")) <= set(AUGMENTATIONS),
+            "none, all, or a list such as " + ",".join(AUGMENTATIONS),
+        )
+        within(2, 4096, "from 2 to 4096", "batch", "warm_start_batch")
+        within(1, 1024, "from 1 to 1024", "threads")
+        within(1e-9, 0.999999, "above 0 and below 1", "learning_rate_g", "learning_rate_d")
+        within(0.0, 0.999999, "from 0 to below 1", "beta1", "beta2", "ema", "dropout")
+        within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
+        within(0, 162, "from 0 to 162 pixels", "translation")
+        within(0, 162, "from 0 to 162 pixels", "cutout")
+        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
+        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight")
+        within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
+        within(1, math.inf, "1 or more", "keep_checkpoints")
+        within(1, 256, "from 1 to 256", "workers")
+        within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
+        within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
+
+    @property
+    def augmentations(self) -> frozenset[str]:
+        """The chosen ones of `AUGMENTATIONS`."""
+        if self.augment == "none":
+            return frozenset()
+        return frozenset(AUGMENTATIONS if self.augment == "all" else self.augment.split(","))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it was asked for: where it is, what it starts from, and its complete settings."""
+
+    directory: Path
+    folder: RunFolder
+    settings: Settings
+    checkpoint: Checkpoint | None
+    init: str
+    changes: dict[str, Any]
+    notes: list[str]
+
+
+def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
+    """Complete the settings given with those of the run that goes on, or the defaults."""
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
+    asked = Settings(**given)
+    directory = Path(directory)
+    name = asked.name or directory.resolve().name
+    folder = RunFolder(Path(asked.runs) / name)
+    checkpoint, notes = folder.newest()
+    init = asked.init or ("resume" if checkpoint else None)
+    if init == "resume":
+        if checkpoint is None:
+            raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
+        settings, changes = _continued(asked, given, checkpoint, folder)
+    else:
+        if checkpoint is not None:
+            raise UsageError(
+                f"{folder.path} holds a run already: choose another --name, or go on with it "
+                "(--init resume)"
+            )
+        settings, changes = asked, {}
+        init = init or _default_init(asked)
+        if settings.warm_start and init != "scratch":
+            raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
+        if settings.anchor_weight and not settings.warm_start and init == "scratch":
+            raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
+    if all(getattr(settings, limit) is None for limit in LIMITS):
+        settings = replace(settings, epochs=DEFAULT_EPOCHS)
+    settings = replace(settings, name=name)
+    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
+
+
+def _default_init(settings: Settings) -> str:
+    if settings.warm_start:
+        return "scratch"
+    from ffgan.model import packaged_model
+
+    return "model" if packaged_model().exists() else "scratch"
+
+
+def _continued(
+    asked: Settings, given: Mapping[str, Any], checkpoint: Checkpoint, folder: RunFolder
+) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run that goes on, and those that change from here, as [old, new]."""
+    known = {field.name for field in fields(Settings)}
+    old = {k: v for k, v in checkpoint.record["settings"].items() if k in known}
+    new = {k: v for k, v in given.items() if k not in WHERE}
+    for name in FIXED:
+        if name in new and new[name] != old[name]:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is {old[name]} in {folder.path} and cannot become "
+                f"{new[name]}: choose a new --name"
+            )
+    if any(new.get(limit) is not None for limit in LIMITS):
+        old |= dict.fromkeys(LIMITS)
+    stored = checkpoint.record["settings"]
+    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
+    return replace(asked, **{**old, **new}), changes
