@@ -91,7 +91,8 @@ examples:
 
 IMPORT_EXAMPLES = """\
 example:
-  ffgan import dcgan_162x162_synth_faces.dnn faces.safetensors --trust"""
+  ffgan import dcgan_162x162_synth_faces.dnn
+  ffgan import dcgan_162x162_synth_faces.dnn.bz2 faces.safetensors"""
 
 EXPORT_EXAMPLES = """\
 examples:
@@ -407,11 +408,12 @@ def add_info(parser: Parser) -> None:
 
 def add_import(parser: Parser) -> None:
     parser.add_argument("source", metavar="FILE.dnn", type=Path, help="the original's model file")
-    parser.add_argument("target", metavar="OUT.safetensors", type=Path, help="the file to write")
     parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="required: dlib's file format is not safe to read from strangers (default: no)",
+        "target",
+        metavar="OUT.safetensors",
+        type=Path,
+        nargs="?",
+        help="the file to write (default: FILE.safetensors, here)",
     )
 
 
@@ -610,17 +612,14 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    if arguments.target.suffix != ".safetensors":
-        raise UsageError(f"{arguments.target} must end in .safetensors")
-    if not arguments.trust:
-        raise UsageError(
-            f"reading {arguments.source} needs --trust: dlib's format is not safe against a file "
-            "made to harm, so give --trust only if you know where the file comes from"
-        )
+    source: Path = arguments.source
+    target = arguments.target or Path(source.name.removesuffix(".bz2")).with_suffix(".safetensors")
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target} must end in .safetensors")
     from ffgan import legacy
 
-    legacy.import_dnn(arguments.source, arguments.target)
-    print(f"model: {arguments.target}")
+    legacy.import_dnn(source, target)
+    print(f"model: {target}")
     return 0
 
 
