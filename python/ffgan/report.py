@@ -20,8 +20,8 @@ MAX_POINTS = 400
 NEWEST_GRID, OLDER_GRID = 972, 486
 QUALITY = 85
 
-WIDTH, HEIGHT = 560, 200
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 24
+WIDTH, HEIGHT = 400, 170
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 24
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --faint: #d5dae0;
@@ -36,7 +36,7 @@ figure { margin: 0; } figcaption { color: var(--soft); font-size: .875rem; }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
 img, svg { display: block; width: 100%; height: auto; }
 .newest { max-width: 972px; }
-svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
+svg text { fill: var(--soft); font: 13px system-ui, sans-serif; }
 .axis { stroke: var(--faint); } .line { fill: none; stroke-width: 1.5; }
 .one { stroke: var(--one); } .two { stroke: var(--two); }
 .key-one { color: var(--one); } .key-two { color: var(--two); }
