@@ -15,17 +15,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
-def describe(measures: Mapping[str, float], images_per_second: float) -> str:
-    """The measures of a step on part of a line."""
-    parts = [f"{images_per_second:.1f} images/s"]
+def describe(measures: Mapping[str, float]) -> str:
+    """The measures of a step on part of a line, about 50 characters."""
     if "loss" in measures:
-        parts.append(f"loss {measures['loss']:.4f}")
-    if "loss_d" in measures:
-        parts.append(f"loss D {measures['loss_d']:.3f} G {measures['loss_g']:.3f}")
-        parts.append(
-            f"accuracy real {measures['accuracy_real']:.2f} fake {measures['accuracy_fake']:.2f}"
-        )
-    return " · ".join(parts)
+        return f"loss {measures['loss']:.4f}"
+    return (
+        f"loss D {measures['loss_d']:.3f} G {measures['loss_g']:.3f} · "
+        f"right on real {measures['accuracy_real']:.2f} fake {measures['accuracy_fake']:.2f}"
+    )
 
 
 class Progress:
@@ -43,7 +40,7 @@ class Progress:
                 return self
             self._bar = progress.Progress(
                 progress.TextColumn("{task.description}"),
-                progress.BarColumn(bar_width=20),
+                progress.BarColumn(bar_width=None),
                 progress.TextColumn("{task.fields[state]}"),
                 console=console.Console(stderr=True),
                 refresh_per_second=4,
@@ -68,9 +65,15 @@ class Progress:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def update(self, fraction: float, description: str, state: str, *, line: bool) -> None:
-        """Move the bar; without a terminal, print a line where `line` asks for one."""
+    def update(
+        self, fraction: float, description: str, pace: str, measures: str = "", *, line: bool
+    ) -> None:
+        """Move the bar; without a terminal, print a line where `line` asks for one.
+
+        `pace` and `measures` stand one above the other, so that all fits into 80 columns.
+        """
         if self._bar is not None:
+            state = f"{pace}\n{measures}" if measures else pace
             self._bar.update(self._task, completed=fraction, description=description, state=state)
         elif line:
-            self.say(f"{description} · {state}")
+            self.say(" · ".join(part for part in (description, pace, measures) if part))

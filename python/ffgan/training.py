@@ -73,13 +73,13 @@ def train(directory: str | Path, **settings: Any) -> Path:
         dataset = stack.enter_context(
             _dataset(plan, cache=plan.settings.cache, skipped_log=plan.folder.skipped)
         )
-        stack.enter_context(plan.folder.locked())
-        progress = stack.enter_context(Progress())
         window = None
         if plan.settings.window:
             from ffgan.viewer import Window
 
             window = stack.enter_context(Window("ffgan: training"))
+        stack.enter_context(plan.folder.locked())
+        progress = stack.enter_context(Progress())
         run = _Run(plan, dataset, interruption, progress, window)
         run.start()
         run.loop()
@@ -478,7 +478,8 @@ class _Run:
         self.progress.update(
             fraction,
             f"{stage} {self.position.step}{total}",
-            f"{describe(measures, rate)} · {duration(left)} left",
+            f"{rate:.1f} images/s · {duration(left)} left",
+            describe(measures),
             line=line,
         )
         if self.window is not None:
