@@ -13,9 +13,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ffgan import _core
-from ffgan.errors import Error
-from ffgan.model import DEFAULT_TRIES, Face, Model, UInt8
+from ffgan import _build, _cpu
+
+_cpu.check(_build.CPU_FLAGS, _build.ARCH)  # before the first instruction that could be missing
+
+from ffgan import _core  # noqa: E402
+from ffgan.errors import Error  # noqa: E402
+from ffgan.model import DEFAULT_TRIES, Face, Model, UInt8  # noqa: E402
 
 if TYPE_CHECKING:
     from ffgan.training import train
