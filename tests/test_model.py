@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +42,14 @@ def test_a_saved_model_is_loaded_as_it_was(model: Model, tmp_path: Path) -> None
     assert copy.dropout == 0.25
     np.testing.assert_array_equal(copy.generate(2, seed=3), model.generate(2, seed=3))
     assert not list(tmp_path.glob(".*")), "a temporary file was left behind"
+
+
+def test_equal_models_are_equal_files(model: Model, tmp_path: Path) -> None:
+    first = model.save(tmp_path / "first.safetensors").read_bytes()
+    code = "import sys; from ffgan.model import Model; Model.load(sys.argv[1]).save(sys.argv[2])"
+    second = tmp_path / "second.safetensors"  # by a process with another order of chance
+    subprocess.run([sys.executable, "-c", code, str(model.path), str(second)], check=True)
+    assert second.read_bytes() == first
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_a_face(

@@ -251,8 +251,16 @@ def save_model(
         "generator": "table",
         "parameters_sha256": parameters_hash(stored),
     }
-    write_whole(Path(path), save(tensors, dict(sorted(complete.items()))))
+    write_whole(Path(path), _with_sorted_header(save(tensors, complete)))
     return Path(path)
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """Equal models are equal files: safetensors writes the metadata in an order of chance."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
 def write_whole(path: Path, data: bytes) -> None:
