@@ -108,7 +108,7 @@ void set_statistics(dlib::bn_<dlib::CONV_MODE>& layer, const dlib::resizable_ten
 }
 
 class parameter_writer {
-public:
+  public:
     parameter_writer(const named_tensors& parameters, float dropout)
         : parameters_(parameters), dropout_(dropout) {}
 
@@ -139,7 +139,7 @@ public:
 
     void operator()(dlib::dropout_& layer) { layer = dlib::dropout_(dropout_); }
 
-private:
+  private:
     template <typename LAYER> void write_convolution(LAYER& layer) {
         const std::string name = "conv" + std::to_string(conv_--);
         if (layer.bias_is_disabled())

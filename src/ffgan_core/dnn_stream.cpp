@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned long longest_name = 64;
 
 class stream_reader {
-public:
+  public:
     explicit stream_reader(std::istream& in) : in_(in) {
         const auto start = in_.tellg();
         in_.seekg(0, std::ios::end);
@@ -70,7 +70,7 @@ public:
             value<double>();
     }
 
-private:
+  private:
     std::size_t tensor_size() {
         version(2, 2);
         std::array<long long, 4> extents;

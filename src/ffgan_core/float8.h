@@ -21,13 +21,13 @@ namespace ffgan {
 typedef float float8 __attribute__((vector_size(32)));
 typedef std::int32_t int32x8 __attribute__((vector_size(32)));
 
-inline float8 load8(const float *p) {
+inline float8 load8(const float* p) {
     float8 v;
     std::memcpy(&v, p, sizeof v);
     return v;
 }
 
-inline void store8(float *p, float8 v) { std::memcpy(p, &v, sizeof v); }
+inline void store8(float* p, float8 v) { std::memcpy(p, &v, sizeof v); }
 
 inline float8 broadcast8(float x) { return float8{x, x, x, x, x, x, x, x}; }
 
@@ -39,12 +39,12 @@ inline double sum8(float8 v) {
 /// A growing, 64-byte aligned scratch array of floats; its content does not survive `get`.
 class workspace {
   public:
-    float *get(std::size_t size) {
+    float* get(std::size_t size) {
         if (size > capacity_) {
             data_.reset();
             capacity_ = 0;
-            data_.reset(static_cast<float *>(
-                ::operator new(size * sizeof(float), std::align_val_t{alignment})));
+            data_.reset(static_cast<float*>(
+                ::operator new (size * sizeof(float), std::align_val_t{alignment})));
             capacity_ = size;
         }
         return data_.get();
@@ -53,7 +53,7 @@ class workspace {
   private:
     static constexpr std::size_t alignment = 64;
     struct release {
-        void operator()(float *p) const { ::operator delete(p, std::align_val_t{alignment}); }
+        void operator()(float* p) const { ::operator delete (p, std::align_val_t{alignment}); }
     };
     std::unique_ptr<float, release> data_;
     std::size_t capacity_ = 0;

@@ -15,7 +15,7 @@ long rounded_up(long value, long multiple) { return (value + multiple - 1) / mul
 
 /// One register tile: 6 x 16 accumulators are the most that leave room for the operands in 16
 /// vector registers of 8 floats.
-void multiply_tile(long rows, const float *left, const float *right, bool add, float *c, long ldc,
+void multiply_tile(long rows, const float* left, const float* right, bool add, float* c, long ldc,
                    long height, long width) {
     float8 sum[panel_rows][2] = {};
     for (long p = 0; p < rows; ++p) {
@@ -33,7 +33,7 @@ void multiply_tile(long rows, const float *left, const float *right, bool add, f
     if (height == panel_rows && width == panel_columns) {
 #pragma GCC unroll 6
         for (long i = 0; i < panel_rows; ++i) {
-            float *row = c + i * ldc;
+            float* row = c + i * ldc;
             store8(row, add ? load8(row) + sum[i][0] : sum[i][0]);
             store8(row + 8, add ? load8(row + 8) + sum[i][1] : sum[i][1]);
         }
@@ -55,16 +55,16 @@ long left_size(long m, long depth) { return rounded_up(m, panel_rows) * depth; }
 
 long right_size(long depth, long n) { return depth * rounded_up(n, panel_columns); }
 
-void pack_left(const float *a, long row_stride, long column_stride, long m, long depth, float alpha,
-               long first_panel, long last_panel, float *packed) {
+void pack_left(const float* a, long row_stride, long column_stride, long m, long depth, float alpha,
+               long first_panel, long last_panel, float* packed) {
     const long padded_m = rounded_up(m, panel_rows);
     for (long p = 0; p < depth; p += block_depth) {
         const long rows = std::min(block_depth, depth - p);
         for (long panel = first_panel; panel < last_panel; ++panel) {
             const long i = panel * panel_rows;
             const long height = std::min(panel_rows, m - i);
-            const float *source = a + i * row_stride + p * column_stride;
-            float *destination = packed + padded_m * p + i * rows;
+            const float* source = a + i * row_stride + p * column_stride;
+            float* destination = packed + padded_m * p + i * rows;
             if (height == panel_rows) {
                 for (long q = 0; q < rows; ++q)
 #pragma GCC unroll 6
@@ -81,8 +81,8 @@ void pack_left(const float *a, long row_stride, long column_stride, long m, long
     }
 }
 
-void pack_right(const float *b, long row_stride, long column_stride, long rows, long n,
-                float *packed_block) {
+void pack_right(const float* b, long row_stride, long column_stride, long rows, long n,
+                float* packed_block) {
     if (column_stride == 1) {
         for (long p = 0; p < rows; ++p)
             pack_right_row(b + p * row_stride, n, p, rows, packed_block);
@@ -90,8 +90,8 @@ void pack_right(const float *b, long row_stride, long column_stride, long rows, 
     }
     for (long j = 0; j < n; j += panel_columns) {
         const long width = std::min(panel_columns, n - j);
-        const float *source = b + j * column_stride;
-        float *destination = packed_block + j * rows;
+        const float* source = b + j * column_stride;
+        float* destination = packed_block + j * rows;
         for (long p = 0; p < rows; ++p)
             for (long c = 0; c < panel_columns; ++c)
                 destination[p * panel_columns + c] =
@@ -99,8 +99,8 @@ void pack_right(const float *b, long row_stride, long column_stride, long rows, 
     }
 }
 
-void pack_right_row(const float *source, long n, long row, long rows, float *packed_block) {
-    float *destination = packed_block + row * panel_columns;
+void pack_right_row(const float* source, long n, long row, long rows, float* packed_block) {
+    float* destination = packed_block + row * panel_columns;
     const long stride = rows * panel_columns;
     long j = 0;
     for (; j + panel_columns <= n; j += panel_columns, destination += stride)
@@ -112,7 +112,7 @@ void pack_right_row(const float *source, long n, long row, long rows, float *pac
 }
 
 void multiply_block(long m, long n, long rows, long first_panel, long last_panel,
-                    const float *left_block, const float *right_block, bool add, float *c,
+                    const float* left_block, const float* right_block, bool add, float* c,
                     long ldc) {
     for (long panel = first_panel; panel < last_panel; panel += block_panels) {
         const long end = std::min(last_panel, panel + block_panels);

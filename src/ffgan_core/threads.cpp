@@ -39,7 +39,7 @@ long affinity_cpus() {
 
 #ifdef __linux__
 /// Quota in CPUs of one cgroup folder, or 0 when it sets none.
-double quota_of(const std::string &folder) {
+double quota_of(const std::string& folder) {
     std::string quota;
     double period = 0;
     if (std::ifstream(folder + "/cpu.max") >> quota >> period) {
@@ -88,8 +88,8 @@ double cgroup_cpus() {
 }
 
 long default_threads() {
-    if (const char *text = std::getenv("FFGAN_NUM_THREADS")) {
-        char *end = nullptr;
+    if (const char* text = std::getenv("FFGAN_NUM_THREADS")) {
+        char* end = nullptr;
         const long value = std::strtol(text, &end, 10);
         if (end == text || *end != '\0' || value < 1 || value > maximum_threads)
             throw std::invalid_argument(
@@ -110,7 +110,7 @@ thread_local bool inside_chunk = false;
 
 struct job {
     detail::chunk_function function;
-    void *context;
+    void* context;
     long n;
     long chunks;
     long next = 0;
@@ -130,7 +130,7 @@ struct job {
 
 class pool {
   public:
-    void run(job &work) {
+    void run(job& work) {
         std::unique_lock<std::mutex> lock(mutex_);
         grow(work.chunks - 1);
         work.unfinished = work.chunks;
@@ -150,7 +150,7 @@ class pool {
         while (workers_ < workers) {
             try {
                 std::thread([this] { serve(); }).detach();
-            } catch (const std::system_error &) {
+            } catch (const std::system_error&) {
                 // At the system's limit of threads the caller does the remaining chunks itself.
                 return;
             }
@@ -166,7 +166,7 @@ class pool {
         }
     }
 
-    void run_next(job &work, std::unique_lock<std::mutex> &lock) {
+    void run_next(job& work, std::unique_lock<std::mutex>& lock) {
         const long chunk = work.next++;
         if (work.next == work.chunks)
             jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &work));
@@ -190,16 +190,16 @@ class pool {
 
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<job *> jobs_;
+    std::deque<job*> jobs_;
     long workers_ = 0;
 };
 
 // Never destroyed: a worker may still wait on it while the process exits, and a forked child must
 // abandon its parent's (whose workers do not exist there).
-std::atomic<pool *> current_pool{nullptr};
+std::atomic<pool*> current_pool{nullptr};
 
-pool &get_pool() {
-    if (pool *existing = current_pool.load(std::memory_order_acquire))
+pool& get_pool() {
+    if (pool* existing = current_pool.load(std::memory_order_acquire))
         return *existing;
 #if defined(__unix__) || defined(__APPLE__)
     static const int registered =
@@ -208,7 +208,7 @@ pool &get_pool() {
         throw std::system_error(registered, std::generic_category(), "pthread_atfork");
 #endif
     auto created = std::make_unique<pool>();
-    pool *expected = nullptr;
+    pool* expected = nullptr;
     if (current_pool.compare_exchange_strong(expected, created.get()))
         return *created.release();
     return *expected;
@@ -233,7 +233,7 @@ void set_threads(long count) {
     configured_threads.store(count);
 }
 
-void detail::run_chunks(long n, chunk_function function, void *context) {
+void detail::run_chunks(long n, chunk_function function, void* context) {
     if (n <= 0)
         return;
     const long chunks = std::min(n, threads());

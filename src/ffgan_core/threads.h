@@ -21,21 +21,21 @@ long threads();
 void set_threads(long count);
 
 namespace detail {
-using chunk_function = void (*)(void *context, long chunk, long begin, long end);
-void run_chunks(long n, chunk_function function, void *context);
+using chunk_function = void (*)(void* context, long chunk, long begin, long end);
+void run_chunks(long n, chunk_function function, void* context);
 } // namespace detail
 
 /// Calls f(chunk, begin, end) for min(n, threads()) contiguous chunks of [0, n), sizes differing by
 /// at most one, concurrently; returns when all are done. A call from inside a chunk runs its own
 /// chunks one after the other. The exception of the lowest failing chunk is rethrown.
-template <class F> void parallel_chunks(long n, F &&f) {
+template <class F> void parallel_chunks(long n, F&& f) {
     using function_type = std::remove_reference_t<F>;
     detail::run_chunks(
         n,
-        [](void *context, long chunk, long begin, long end) {
-            (*static_cast<function_type *>(context))(chunk, begin, end);
+        [](void* context, long chunk, long begin, long end) {
+            (*static_cast<function_type*>(context))(chunk, begin, end);
         },
-        const_cast<void *>(static_cast<const void *>(std::addressof(f))));
+        const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
 } // namespace ffgan

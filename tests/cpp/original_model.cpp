@@ -44,7 +44,7 @@ image random_picture(dlib::rand& random) {
 }
 
 class adversarial_training {
-public:
+  public:
     adversarial_training(generator_type& generator, discriminator_type& discriminator)
         : generator_(generator), discriminator_(discriminator),
           generator_solvers_(generator.num_computational_layers, dlib::adam(0, 0.5F, 0.999F)),
@@ -76,7 +76,7 @@ public:
         painter.update_parameters(dlib::make_sstack(generator_solvers_), rate);
     }
 
-private:
+  private:
     static constexpr double rate = 2e-3; // ten times the original's: so few steps must show
 
     void judge(const std::vector<image>& images, float label) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "arrays.h"
 #include "dnn_file.h"
+#include "arrays.h"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

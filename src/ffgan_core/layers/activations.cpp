@@ -12,7 +12,7 @@ namespace ffgan::layers::detail {
 namespace {
 
 /// f(begin, end) on parts of [0, n) in parallel; a small tensor is not worth waking a thread for.
-template <class F> void for_elements(long n, F &&f) {
+template <class F> void for_elements(long n, F&& f) {
     constexpr long worth_a_thread = 16 * 1024;
     if (n < 2 * worth_a_thread)
         f(0, n);
@@ -48,15 +48,15 @@ float8 sigmoid8(float8 x) { return 1.0f / (1.0f + exp8(-x)); }
 
 } // namespace
 
-void leaky_relu_forward(long n, float slope, const float *input, float *output) {
+void leaky_relu_forward(long n, float slope, const float* input, float* output) {
     for_elements(n, [&](long begin, long end) {
         for (long i = begin; i < end; ++i)
             output[i] = input[i] > 0 ? input[i] : slope * input[i];
     });
 }
 
-void leaky_relu_backward(long n, float slope, const float *output, const float *gradient, bool add,
-                         float *data_gradient) {
+void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,
+                         float* data_gradient) {
     for_elements(n, [&](long begin, long end) {
         if (add)
             for (long i = begin; i < end; ++i)
@@ -67,7 +67,7 @@ void leaky_relu_backward(long n, float slope, const float *output, const float *
     });
 }
 
-void sigmoid_forward(long n, const float *input, float *output) {
+void sigmoid_forward(long n, const float* input, float* output) {
     for_elements(n, [&](long begin, long end) {
         long i = begin;
         for (; i + 8 <= end; i += 8)
@@ -82,8 +82,8 @@ void sigmoid_forward(long n, const float *input, float *output) {
     });
 }
 
-void sigmoid_backward(long n, const float *output, const float *gradient, bool add,
-                      float *data_gradient) {
+void sigmoid_backward(long n, const float* output, const float* gradient, bool add,
+                      float* data_gradient) {
     for_elements(n, [&](long begin, long end) {
         if (add)
             for (long i = begin; i < end; ++i)

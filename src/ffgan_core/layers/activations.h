@@ -33,25 +33,25 @@ using sigmoid = dlib::sig_;
 
 namespace detail {
 // On n floats; output may be input. A gradient is added to data_gradient when `add`, else written.
-void leaky_relu_forward(long n, float slope, const float *input, float *output);
-void leaky_relu_backward(long n, float slope, const float *output, const float *gradient, bool add,
-                         float *data_gradient);
-void sigmoid_forward(long n, const float *input, float *output);
-void sigmoid_backward(long n, const float *output, const float *gradient, bool add,
-                      float *data_gradient);
+void leaky_relu_forward(long n, float slope, const float* input, float* output);
+void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,
+                         float* data_gradient);
+void sigmoid_forward(long n, const float* input, float* output);
+void sigmoid_backward(long n, const float* output, const float* gradient, bool add,
+                      float* data_gradient);
 } // namespace detail
 
 /// What every activation is to dlib: an in-place layer without parameters.
 class activation {
   public:
-    template <typename Subnet> void setup(const Subnet &) {}
-    dlib::dpoint map_input_to_output(const dlib::dpoint &p) const { return p; }
-    dlib::dpoint map_output_to_input(const dlib::dpoint &p) const { return p; }
-    const dlib::tensor &get_layer_params() const { return params_; }
-    dlib::tensor &get_layer_params() { return params_; }
+    template <typename Subnet> void setup(const Subnet&) {}
+    dlib::dpoint map_input_to_output(const dlib::dpoint& p) const { return p; }
+    dlib::dpoint map_output_to_input(const dlib::dpoint& p) const { return p; }
+    const dlib::tensor& get_layer_params() const { return params_; }
+    dlib::tensor& get_layer_params() { return params_; }
 
   protected:
-    static void expect(const std::string &expected, std::istream &in) {
+    static void expect(const std::string& expected, std::istream& in) {
         std::string version;
         dlib::deserialize(version, in);
         if (version != expected)
@@ -69,29 +69,29 @@ class leaky_relu : public activation {
     explicit leaky_relu(float slope = leaky_slope) : slope_(slope) {}
     float get_alpha() const { return slope_; }
 
-    void forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
+    void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         detail::leaky_relu_forward(static_cast<long>(input.size()), slope_, input.host(),
                                    output.host());
     }
-    void backward_inplace(const dlib::tensor &computed_output, const dlib::tensor &gradient_input,
-                          dlib::tensor &data_grad, dlib::tensor &) {
+    void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
+                          dlib::tensor& data_grad, dlib::tensor&) {
         detail::leaky_relu_backward(static_cast<long>(data_grad.size()), slope_,
                                     computed_output.host(), gradient_input.host(),
                                     !is_same_object(gradient_input, data_grad), data_grad.host());
     }
 
-    friend void serialize(const leaky_relu &item, std::ostream &out) {
+    friend void serialize(const leaky_relu& item, std::ostream& out) {
         dlib::serialize(std::string("leaky_relu_"), out);
         dlib::serialize(item.slope_, out);
     }
-    friend void deserialize(leaky_relu &item, std::istream &in) {
+    friend void deserialize(leaky_relu& item, std::istream& in) {
         expect("leaky_relu_", in);
         dlib::deserialize(item.slope_, in);
     }
-    friend std::ostream &operator<<(std::ostream &out, const leaky_relu &item) {
+    friend std::ostream& operator<<(std::ostream& out, const leaky_relu& item) {
         return out << "leaky_relu\t(alpha=" << item.slope_ << ")";
     }
-    friend void to_xml(const leaky_relu &item, std::ostream &out) {
+    friend void to_xml(const leaky_relu& item, std::ostream& out) {
         out << "<leaky_relu alpha='" << item.slope_ << "'/>\n";
     }
 
@@ -106,13 +106,13 @@ class relu : public activation {
     void disable() { disabled_ = true; }
     bool is_disabled() const { return disabled_; }
 
-    void forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
+    void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         if (!disabled_)
             detail::leaky_relu_forward(static_cast<long>(input.size()), 0, input.host(),
                                        output.host());
     }
-    void backward_inplace(const dlib::tensor &computed_output, const dlib::tensor &gradient_input,
-                          dlib::tensor &data_grad, dlib::tensor &) {
+    void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
+                          dlib::tensor& data_grad, dlib::tensor&) {
         if (!disabled_)
             detail::leaky_relu_backward(static_cast<long>(data_grad.size()), 0,
                                         computed_output.host(), gradient_input.host(),
@@ -120,11 +120,11 @@ class relu : public activation {
                                         data_grad.host());
     }
 
-    friend void serialize(const relu &item, std::ostream &out) {
+    friend void serialize(const relu& item, std::ostream& out) {
         dlib::serialize(std::string("relu_2"), out);
         dlib::serialize(item.disabled_, out);
     }
-    friend void deserialize(relu &item, std::istream &in) {
+    friend void deserialize(relu& item, std::istream& in) {
         std::string version;
         dlib::deserialize(version, in);
         item.disabled_ = false;
@@ -134,10 +134,10 @@ class relu : public activation {
             throw dlib::serialization_error("expected 'relu_2' in the file, found '" + version +
                                             "'");
     }
-    friend std::ostream &operator<<(std::ostream &out, const relu &item) {
+    friend std::ostream& operator<<(std::ostream& out, const relu& item) {
         return out << "relu" << (item.disabled_ ? "\t (disabled)" : "");
     }
-    friend void to_xml(const relu &item, std::ostream &out) {
+    friend void to_xml(const relu& item, std::ostream& out) {
         out << "<relu" << (item.disabled_ ? " disabled='true'" : "") << "/>\n";
     }
 
@@ -148,22 +148,22 @@ class relu : public activation {
 /// 1 / (1 + exp(-x)), to within 2 units in the last place of float32.
 class sigmoid : public activation {
   public:
-    void forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
+    void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         detail::sigmoid_forward(static_cast<long>(input.size()), input.host(), output.host());
     }
-    void backward_inplace(const dlib::tensor &computed_output, const dlib::tensor &gradient_input,
-                          dlib::tensor &data_grad, dlib::tensor &) {
+    void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
+                          dlib::tensor& data_grad, dlib::tensor&) {
         detail::sigmoid_backward(static_cast<long>(data_grad.size()), computed_output.host(),
                                  gradient_input.host(), !is_same_object(gradient_input, data_grad),
                                  data_grad.host());
     }
 
-    friend void serialize(const sigmoid &, std::ostream &out) {
+    friend void serialize(const sigmoid&, std::ostream& out) {
         dlib::serialize(std::string("sig_"), out);
     }
-    friend void deserialize(sigmoid &, std::istream &in) { expect("sig_", in); }
-    friend std::ostream &operator<<(std::ostream &out, const sigmoid &) { return out << "sig"; }
-    friend void to_xml(const sigmoid &, std::ostream &out) { out << "<sig/>\n"; }
+    friend void deserialize(sigmoid&, std::istream& in) { expect("sig_", in); }
+    friend std::ostream& operator<<(std::ostream& out, const sigmoid&) { return out << "sig"; }
+    friend void to_xml(const sigmoid&, std::ostream& out) { out << "<sig/>\n"; }
 };
 
 #endif

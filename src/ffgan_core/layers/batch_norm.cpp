@@ -17,7 +17,7 @@ namespace {
 constexpr long block_places = 512;
 
 /// Sum of f(i) over [0, n) for f given as a function of 8 places and one of a single place.
-template <class Vector, class Scalar> double sum_places(long n, Vector &&vector, Scalar &&scalar) {
+template <class Vector, class Scalar> double sum_places(long n, Vector&& vector, Scalar&& scalar) {
     double total = 0;
     long i = 0;
     while (i + 8 <= n) {
@@ -38,14 +38,14 @@ template <class Vector, class Scalar> double sum_places(long n, Vector &&vector,
 
 } // namespace
 
-void detail::channel_statistics(long samples, long channels, long places, const float *input,
-                                double *means, double *variances) {
+void detail::channel_statistics(long samples, long channels, long places, const float* input,
+                                double* means, double* variances) {
     parallel_chunks(channels, [&](long, long begin, long end) {
         for (long channel = begin; channel < end; ++channel) {
             const double n = static_cast<double>(samples) * static_cast<double>(places);
             double sum = 0;
             for (long sample = 0; sample < samples; ++sample) {
-                const float *x = input + (sample * channels + channel) * places;
+                const float* x = input + (sample * channels + channel) * places;
                 sum += sum_places(
                     places, [&](long i) { return load8(x + i); }, [&](long i) { return x[i]; });
             }
@@ -53,7 +53,7 @@ void detail::channel_statistics(long samples, long channels, long places, const 
             const float mean = static_cast<float>(means[channel]);
             double squares = 0;
             for (long sample = 0; sample < samples; ++sample) {
-                const float *x = input + (sample * channels + channel) * places;
+                const float* x = input + (sample * channels + channel) * places;
                 squares += sum_places(
                     places,
                     [&](long i) {
@@ -69,14 +69,14 @@ void detail::channel_statistics(long samples, long channels, long places, const 
     });
 }
 
-void detail::normalize(long samples, long channels, long places, const float *input,
-                       const float *means, const float *scales, const float *beta, float *output) {
+void detail::normalize(long samples, long channels, long places, const float* input,
+                       const float* means, const float* scales, const float* beta, float* output) {
     parallel_chunks(samples * channels, [&](long, long begin, long end) {
         for (long plane = begin; plane < end; ++plane) {
             const long channel = plane % channels;
             const float mean = means[channel], scale = scales[channel], shift = beta[channel];
-            const float *x = input + plane * places;
-            float *y = output + plane * places;
+            const float* x = input + plane * places;
+            float* y = output + plane * places;
             for (long i = 0; i < places; ++i)
                 y[i] = (x[i] - mean) * scale + shift;
         }
@@ -84,17 +84,17 @@ void detail::normalize(long samples, long channels, long places, const float *in
 }
 
 void detail::normalize_backward(long samples, long channels, long places, bool batch_statistics,
-                                const float *input, const float *gradient, const float *means,
-                                const float *invstds, const float *gamma, float *data_gradient,
-                                float *gamma_gradient, float *beta_gradient) {
+                                const float* input, const float* gradient, const float* means,
+                                const float* invstds, const float* gamma, float* data_gradient,
+                                float* gamma_gradient, float* beta_gradient) {
     parallel_chunks(channels, [&](long, long begin, long end) {
         for (long channel = begin; channel < end; ++channel) {
             const float mean = means[channel], invstd = invstds[channel];
             double sum = 0, sum_centred = 0;
             for (long sample = 0; sample < samples; ++sample) {
                 const long offset = (sample * channels + channel) * places;
-                const float *x = input + offset;
-                const float *g = gradient + offset;
+                const float* x = input + offset;
+                const float* g = gradient + offset;
                 sum += sum_places(
                     places, [&](long i) { return load8(g + i); }, [&](long i) { return g[i]; });
                 sum_centred += sum_places(
@@ -110,9 +110,9 @@ void detail::normalize_backward(long samples, long channels, long places, bool b
                 batch_statistics ? static_cast<float>(sum_centred / n * invstd * invstd) : 0.0f;
             for (long sample = 0; sample < samples; ++sample) {
                 const long offset = (sample * channels + channel) * places;
-                const float *x = input + offset;
-                const float *g = gradient + offset;
-                float *d = data_gradient + offset;
+                const float* x = input + offset;
+                const float* g = gradient + offset;
+                float* d = data_gradient + offset;
                 for (long i = 0; i < places; ++i)
                     d[i] += scale * (g[i] - constant - (x[i] - mean) * slope);
             }
@@ -149,7 +149,7 @@ void batch_norm::allocate(long channels) {
 
 #ifdef DLIB_USE_CUDA
 
-void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &output) {
+void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {
     const auto gamma = gamma_(params_, 0);
     const auto beta = beta_(params_, gamma_.size());
     if (mode_ == mode::inference) {
@@ -185,8 +185,8 @@ void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &outp
     }
 }
 
-void batch_norm::compute_gradient(const dlib::tensor &gradient, const dlib::tensor &input,
-                                  dlib::tensor &data_gradient, dlib::tensor &params_gradient) {
+void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
+                                  dlib::tensor& data_gradient, dlib::tensor& params_gradient) {
     if (mode_ == mode::inference || input.num_samples() == 1)
         throw std::logic_error("batch norm on CUDA has gradients for batches of at least two "
                                "samples, normalised by their own statistics");
@@ -199,14 +199,14 @@ void batch_norm::compute_gradient(const dlib::tensor &gradient, const dlib::tens
 
 #else
 
-void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &output) {
+void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {
     const long samples = input.num_samples(), channels = input.k();
     const long places = input.nr() * input.nc();
     output.copy_size(input);
-    const float *gamma = params_.host();
+    const float* gamma = params_.host();
     std::vector<float> scales(static_cast<std::size_t>(channels));
     if (mode_ == mode::inference) {
-        const float *variances = running_variances_.host();
+        const float* variances = running_variances_.host();
         for (long k = 0; k < channels; ++k)
             scales[static_cast<std::size_t>(k)] =
                 static_cast<float>(gamma[k] / std::sqrt(variances[k] + eps_));
@@ -221,8 +221,8 @@ void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &outp
                                variances.data());
     means_.set_size(1, channels);
     invstds_.set_size(1, channels);
-    float *mean = means_.host_write_only();
-    float *invstd = invstds_.host_write_only();
+    float* mean = means_.host_write_only();
+    float* invstd = invstds_.host_write_only();
     for (std::size_t k = 0; k < means.size(); ++k) {
         mean[k] = static_cast<float>(means[k]);
         invstd[k] = static_cast<float>(1 / std::sqrt(variances[k] + eps_));
@@ -237,8 +237,8 @@ void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &outp
     updates_ = std::min(updates_ + 1, window_size_);
     const double n = static_cast<double>(samples) * static_cast<double>(places);
     const double unbiased = n > 1 ? n / (n - 1) : 1;
-    float *running_mean = running_means_.host();
-    float *running_variance = running_variances_.host();
+    float* running_mean = running_means_.host();
+    float* running_variance = running_variances_.host();
     for (std::size_t k = 0; k < means.size(); ++k) {
         running_mean[k] = static_cast<float>((1 - weight) * running_mean[k] + weight * means[k]);
         running_variance[k] = static_cast<float>((1 - weight) * running_variance[k] +
@@ -246,20 +246,20 @@ void batch_norm::compute(const dlib::tensor &input, dlib::resizable_tensor &outp
     }
 }
 
-void batch_norm::compute_gradient(const dlib::tensor &gradient, const dlib::tensor &input,
-                                  dlib::tensor &data_gradient, dlib::tensor &params_gradient) {
+void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
+                                  dlib::tensor& data_gradient, dlib::tensor& params_gradient) {
     const long channels = input.k();
-    const float *means = means_.host();
-    const float *invstds = invstds_.host();
+    const float* means = means_.host();
+    const float* invstds = invstds_.host();
     std::vector<float> running_invstds;
     if (mode_ == mode::inference) {
-        const float *variances = running_variances_.host();
+        const float* variances = running_variances_.host();
         for (long k = 0; k < channels; ++k)
             running_invstds.push_back(static_cast<float>(1 / std::sqrt(variances[k] + eps_)));
         means = running_means_.host();
         invstds = running_invstds.data();
     }
-    float *gradients = params_gradient.host();
+    float* gradients = params_gradient.host();
     detail::normalize_backward(input.num_samples(), channels, input.nr() * input.nc(),
                                mode_ != mode::inference, input.host(), gradient.host(), means,
                                invstds, params_.host(), data_gradient.host(), gradients,
@@ -268,7 +268,7 @@ void batch_norm::compute_gradient(const dlib::tensor &gradient, const dlib::tens
 
 #endif
 
-void serialize(const batch_norm &item, std::ostream &out) {
+void serialize(const batch_norm& item, std::ostream& out) {
     using dlib::serialize;
     serialize(std::string("bn_con2"), out);
     serialize(item.params_, out);
@@ -287,7 +287,7 @@ void serialize(const batch_norm &item, std::ostream &out) {
     serialize(item.eps_, out);
 }
 
-void deserialize(batch_norm &item, std::istream &in) {
+void deserialize(batch_norm& item, std::istream& in) {
     using dlib::deserialize;
     std::string version;
     deserialize(version, in);
@@ -309,7 +309,7 @@ void deserialize(batch_norm &item, std::istream &in) {
     deserialize(item.eps_, in);
 }
 
-std::ostream &operator<<(std::ostream &out, const batch_norm &item) {
+std::ostream& operator<<(std::ostream& out, const batch_norm& item) {
     return out << "bn_con   eps=" << item.eps_ << " running_stats_window_size=" << item.window_size_
                << " learning_rate_mult=" << item.learning_rate_multiplier_
                << " weight_decay_mult=" << item.weight_decay_multiplier_
@@ -317,7 +317,7 @@ std::ostream &operator<<(std::ostream &out, const batch_norm &item) {
                << " bias_weight_decay_mult=" << item.bias_weight_decay_multiplier_;
 }
 
-void to_xml(const batch_norm &item, std::ostream &out) {
+void to_xml(const batch_norm& item, std::ostream& out) {
     out << "<bn_con eps='" << item.eps_ << "' running_stats_window_size='" << item.window_size_
         << "' learning_rate_mult='" << item.learning_rate_multiplier_ << "' weight_decay_mult='"
         << item.weight_decay_multiplier_ << "' bias_learning_rate_mult='"

@@ -16,20 +16,20 @@ namespace detail {
 // On (samples, channels, places) floats; statistics are arrays of one value per channel.
 
 /// Means and variances (divided by the count, not the count less one) over samples and places.
-void channel_statistics(long samples, long channels, long places, const float *input, double *means,
-                        double *variances);
+void channel_statistics(long samples, long channels, long places, const float* input, double* means,
+                        double* variances);
 
 /// output = (input - mean) * scale + beta.
-void normalize(long samples, long channels, long places, const float *input, const float *means,
-               const float *scales, const float *beta, float *output);
+void normalize(long samples, long channels, long places, const float* input, const float* means,
+               const float* scales, const float* beta, float* output);
 
 /// The gradients of gamma * (input - mean) * invstd + beta. data_gradient is added to; with
 /// `batch_statistics` the derivatives of mean and invstd by the input are included (Ioffe, Szegedy:
 /// "Batch normalization", 2015, section 3).
 void normalize_backward(long samples, long channels, long places, bool batch_statistics,
-                        const float *input, const float *gradient, const float *means,
-                        const float *invstds, const float *gamma, float *data_gradient,
-                        float *gamma_gradient, float *beta_gradient);
+                        const float* input, const float* gradient, const float* means,
+                        const float* invstds, const float* gamma, float* data_gradient,
+                        float* gamma_gradient, float* beta_gradient);
 } // namespace detail
 
 /// Batch normalisation per channel (dlib's bn_con): parameters are gammas, then betas.
@@ -53,10 +53,10 @@ class batch_norm {
     double get_eps() const { return eps_; }
 
     /// (1, channels); the variances are unbiased, as dlib's.
-    const dlib::resizable_tensor &running_means() const { return running_means_; }
-    dlib::resizable_tensor &running_means() { return running_means_; }
-    const dlib::resizable_tensor &running_variances() const { return running_variances_; }
-    dlib::resizable_tensor &running_variances() { return running_variances_; }
+    const dlib::resizable_tensor& running_means() const { return running_means_; }
+    dlib::resizable_tensor& running_means() { return running_means_; }
+    const dlib::resizable_tensor& running_variances() const { return running_variances_; }
+    dlib::resizable_tensor& running_variances() { return running_variances_; }
 
     /// Batches in the running statistics, at most the window size. The next one weighs
     /// 1 / (updates + 1), so 0 makes the running statistics start anew.
@@ -72,31 +72,31 @@ class batch_norm {
     void set_bias_learning_rate_multiplier(double value) { bias_learning_rate_multiplier_ = value; }
     void set_bias_weight_decay_multiplier(double value) { bias_weight_decay_multiplier_ = value; }
 
-    dlib::dpoint map_input_to_output(const dlib::dpoint &p) const { return p; }
-    dlib::dpoint map_output_to_input(const dlib::dpoint &p) const { return p; }
+    dlib::dpoint map_input_to_output(const dlib::dpoint& p) const { return p; }
+    dlib::dpoint map_output_to_input(const dlib::dpoint& p) const { return p; }
 
-    template <typename Subnet> void setup(const Subnet &sub) { allocate(sub.get_output().k()); }
-    template <typename Subnet> void forward(const Subnet &sub, dlib::resizable_tensor &output) {
+    template <typename Subnet> void setup(const Subnet& sub) { allocate(sub.get_output().k()); }
+    template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
         compute(sub.get_output(), output);
     }
     template <typename Subnet>
-    void backward(const dlib::tensor &gradient_input, Subnet &sub, dlib::tensor &params_grad) {
+    void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
         compute_gradient(gradient_input, sub.get_output(), sub.get_gradient_input(), params_grad);
     }
 
-    const dlib::tensor &get_layer_params() const { return params_; }
-    dlib::tensor &get_layer_params() { return params_; }
+    const dlib::tensor& get_layer_params() const { return params_; }
+    dlib::tensor& get_layer_params() { return params_; }
 
-    friend void serialize(const batch_norm &item, std::ostream &out);
-    friend void deserialize(batch_norm &item, std::istream &in);
-    friend std::ostream &operator<<(std::ostream &out, const batch_norm &item);
-    friend void to_xml(const batch_norm &item, std::ostream &out);
+    friend void serialize(const batch_norm& item, std::ostream& out);
+    friend void deserialize(batch_norm& item, std::istream& in);
+    friend std::ostream& operator<<(std::ostream& out, const batch_norm& item);
+    friend void to_xml(const batch_norm& item, std::ostream& out);
 
   private:
     void allocate(long channels);
-    void compute(const dlib::tensor &input, dlib::resizable_tensor &output);
-    void compute_gradient(const dlib::tensor &gradient, const dlib::tensor &input,
-                          dlib::tensor &data_gradient, dlib::tensor &params_gradient);
+    void compute(const dlib::tensor& input, dlib::resizable_tensor& output);
+    void compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
+                          dlib::tensor& data_gradient, dlib::tensor& params_gradient);
 
     dlib::resizable_tensor params_;
     dlib::alias_tensor gamma_, beta_;

@@ -57,13 +57,13 @@ class convolution : public filter_parameters {
         return {p.x() * Stride - Padding + Kernel / 2, p.y() * Stride - Padding + Kernel / 2};
     }
 
-    template <typename Subnet> void setup(const Subnet &sub) {
+    template <typename Subnet> void setup(const Subnet& sub) {
         const long channels = sub.get_output().k();
         allocate(num_filters(), channels, Kernel, channels);
     }
 
-    template <typename Subnet> void forward(const Subnet &sub, dlib::resizable_tensor &output) {
-        const dlib::tensor &input = sub.get_output();
+    template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
+        const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
         output.set_size(input.num_samples(), shape.filters, shape.map_rows, shape.map_columns);
         correlate(shape, input.num_samples(), input.host(), filters(), biases(), false,
@@ -71,8 +71,8 @@ class convolution : public filter_parameters {
     }
 
     template <typename Subnet>
-    void backward(const dlib::tensor &gradient_input, Subnet &sub, dlib::tensor &params_grad) {
-        const dlib::tensor &input = sub.get_output();
+    void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
+        const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
         if (data_gradient())
             spread(shape, input.num_samples(), gradient_input.host(), filters(), nullptr, true,
@@ -86,13 +86,13 @@ class convolution : public filter_parameters {
                           gradient_input.host(), params_grad.host() + biases_offset());
     }
 
-    friend void serialize(const convolution &item, std::ostream &out) {
+    friend void serialize(const convolution& item, std::ostream& out) {
         item.write("con_6", Kernel, Stride, Padding, out);
         const bool use_relu = false;
         dlib::serialize(use_relu, out);
     }
 
-    friend void deserialize(convolution &item, std::istream &in) {
+    friend void deserialize(convolution& item, std::istream& in) {
         std::string version;
         dlib::deserialize(version, in);
         if (version != "con_4" && version != "con_5" && version != "con_6")
@@ -107,17 +107,17 @@ class convolution : public filter_parameters {
                                             "which this network does not");
     }
 
-    friend std::ostream &operator<<(std::ostream &out, const convolution &item) {
+    friend std::ostream& operator<<(std::ostream& out, const convolution& item) {
         item.print("con", Kernel, Stride, Padding, out);
         return out;
     }
 
-    friend void to_xml(const convolution &item, std::ostream &out) {
+    friend void to_xml(const convolution& item, std::ostream& out) {
         item.print_xml("con", " use_relu='false'", Kernel, Stride, Padding, out);
     }
 
   private:
-    convolution_shape shape_of(const dlib::tensor &input) const {
+    convolution_shape shape_of(const dlib::tensor& input) const {
         return convolution_shape::over_image(input.k(), input.nr(), input.nc(), num_filters(),
                                              Kernel, Stride, Padding);
     }

@@ -15,7 +15,7 @@ namespace {
 constexpr long word_bits = 64;
 
 /// f(first, last) on parts of the words of a mask of n bits.
-template <class F> void for_words(long n, F &&f) {
+template <class F> void for_words(long n, F&& f) {
     parallel_chunks((n + word_bits - 1) / word_bits,
                     [&](long, long first, long last) { f(first, last); });
 }
@@ -34,7 +34,7 @@ float8 kept(std::uint64_t bits, float8 values) {
 
 } // namespace
 
-void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t> &mask) {
+void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t>& mask) {
     constexpr int precision = 16;
     const long drop = std::lround(static_cast<double>(rate) * (1L << precision));
     mask.resize(static_cast<std::size_t>((n + word_bits - 1) / word_bits));
@@ -57,8 +57,8 @@ void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std
     });
 }
 
-void detail::dropout_apply(const std::vector<std::uint64_t> &mask, long n, const float *input,
-                           bool add, float *output) {
+void detail::dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input,
+                           bool add, float* output) {
     for_words(n, [&](long first, long last) {
         for (long w = first; w < last; ++w) {
             std::uint64_t bits = mask[static_cast<std::size_t>(w)];
@@ -76,7 +76,7 @@ void detail::dropout_apply(const std::vector<std::uint64_t> &mask, long n, const
     });
 }
 
-void detail::dropout_scale(float factor, long n, const float *input, bool add, float *output) {
+void detail::dropout_scale(float factor, long n, const float* input, bool add, float* output) {
     for_words(n, [&](long first, long last) {
         const long end = std::min(n, last * word_bits);
         if (add)
@@ -104,7 +104,7 @@ void dropout::clean() {
 
 #ifdef DLIB_USE_CUDA
 
-void dropout::forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
+void dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
     if (rate_ == 0 && is_same_object(input, output))
         return;
     if (rate_ == 0 || mode_ == mode::inference) {
@@ -114,15 +114,15 @@ void dropout::forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
     const long n = static_cast<long>(input.size());
     detail::dropout_mask(key_, rate_, n, mask_);
     device_mask_.copy_size(input);
-    float *values = device_mask_.host_write_only();
+    float* values = device_mask_.host_write_only();
     for (long i = 0; i < n; ++i)
         values[i] = static_cast<float>(
             mask_[static_cast<std::size_t>(i / word_bits)] >> (i % word_bits) & 1);
     dlib::tt::multiply(false, output, input, device_mask_);
 }
 
-void dropout::backward_inplace(const dlib::tensor &gradient_input, dlib::tensor &data_grad,
-                               dlib::tensor &) {
+void dropout::backward_inplace(const dlib::tensor& gradient_input, dlib::tensor& data_grad,
+                               dlib::tensor&) {
     const bool add = !is_same_object(gradient_input, data_grad);
     if (rate_ != 0 && mode_ == mode::training)
         dlib::tt::multiply(add, data_grad, device_mask_, gradient_input);
@@ -134,7 +134,7 @@ void dropout::backward_inplace(const dlib::tensor &gradient_input, dlib::tensor 
 
 #else
 
-void dropout::forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
+void dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
     if (rate_ == 0 && is_same_object(input, output))
         return;
     const long n = static_cast<long>(input.size());
@@ -146,8 +146,8 @@ void dropout::forward_inplace(const dlib::tensor &input, dlib::tensor &output) {
     detail::dropout_apply(mask_, n, input.host(), false, output.host());
 }
 
-void dropout::backward_inplace(const dlib::tensor &gradient_input, dlib::tensor &data_grad,
-                               dlib::tensor &) {
+void dropout::backward_inplace(const dlib::tensor& gradient_input, dlib::tensor& data_grad,
+                               dlib::tensor&) {
     const bool add = !is_same_object(gradient_input, data_grad);
     if (rate_ == 0 && !add)
         return;
@@ -160,13 +160,13 @@ void dropout::backward_inplace(const dlib::tensor &gradient_input, dlib::tensor 
 
 #endif
 
-void serialize(const dropout &item, std::ostream &out) {
+void serialize(const dropout& item, std::ostream& out) {
     dlib::serialize(std::string("dropout_"), out);
     dlib::serialize(item.rate_, out);
     serialize(dlib::resizable_tensor(), out);
 }
 
-void deserialize(dropout &item, std::istream &in) {
+void deserialize(dropout& item, std::istream& in) {
     std::string version;
     dlib::deserialize(version, in);
     if (version != "dropout_")

@@ -17,14 +17,14 @@ namespace ffgan::layers {
 namespace detail {
 /// Bit i of the words: 1 keeps element i, which happens with probability 1 - rate (to 2^-16),
 /// independently; a pure function of (key, i).
-void dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t> &mask);
+void dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t>& mask);
 
 /// output = (or +=) input where kept, else 0.
-void dropout_apply(const std::vector<std::uint64_t> &mask, long n, const float *input, bool add,
-                   float *output);
+void dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input, bool add,
+                   float* output);
 
 /// output = (or +=) factor * input.
-void dropout_scale(float factor, long n, const float *input, bool add, float *output);
+void dropout_scale(float factor, long n, const float* input, bool add, float* output);
 } // namespace detail
 
 class dropout {
@@ -42,25 +42,25 @@ class dropout {
     /// Fixes the mask of the next forward pass in training.
     void set_key(std::uint64_t key) { key_ = key; }
 
-    template <typename Subnet> void setup(const Subnet &) {}
-    void forward_inplace(const dlib::tensor &input, dlib::tensor &output);
-    void backward_inplace(const dlib::tensor &gradient_input, dlib::tensor &data_grad,
-                          dlib::tensor &params_grad);
-    dlib::dpoint map_input_to_output(const dlib::dpoint &p) const { return p; }
-    dlib::dpoint map_output_to_input(const dlib::dpoint &p) const { return p; }
-    const dlib::tensor &get_layer_params() const { return params_; }
-    dlib::tensor &get_layer_params() { return params_; }
+    template <typename Subnet> void setup(const Subnet&) {}
+    void forward_inplace(const dlib::tensor& input, dlib::tensor& output);
+    void backward_inplace(const dlib::tensor& gradient_input, dlib::tensor& data_grad,
+                          dlib::tensor& params_grad);
+    dlib::dpoint map_input_to_output(const dlib::dpoint& p) const { return p; }
+    dlib::dpoint map_output_to_input(const dlib::dpoint& p) const { return p; }
+    const dlib::tensor& get_layer_params() const { return params_; }
+    dlib::tensor& get_layer_params() { return params_; }
 
     /// Forgets the last mask, as dlib's networks do before they are saved.
     void clean();
 
     // dlib's format, with the empty mask that a cleaned dlib layer has.
-    friend void serialize(const dropout &item, std::ostream &out);
-    friend void deserialize(dropout &item, std::istream &in);
-    friend std::ostream &operator<<(std::ostream &out, const dropout &item) {
+    friend void serialize(const dropout& item, std::ostream& out);
+    friend void deserialize(dropout& item, std::istream& in);
+    friend std::ostream& operator<<(std::ostream& out, const dropout& item) {
         return out << "dropout\t (drop_rate=" << item.rate_ << ")";
     }
-    friend void to_xml(const dropout &item, std::ostream &out) {
+    friend void to_xml(const dropout& item, std::ostream& out) {
         out << "<dropout drop_rate='" << item.rate_ << "'/>\n";
     }
 

@@ -50,8 +50,8 @@ class filter_parameters {
         biases_ = dlib::alias_tensor();
     }
 
-    const dlib::tensor &get_layer_params() const { return params_; }
-    dlib::tensor &get_layer_params() { return params_; }
+    const dlib::tensor& get_layer_params() const { return params_; }
+    dlib::tensor& get_layer_params() { return params_; }
 
   protected:
     explicit filter_parameters(long output_channels) : output_channels_(output_channels) {}
@@ -65,7 +65,7 @@ class filter_parameters {
         params_.set_size(size + (use_bias_ ? output_channels_ : 0));
         const float bound = static_cast<float>(
             std::sqrt(6.0 / static_cast<double>(inputs * kernel * kernel + output_channels_)));
-        float *values = params_.host_write_only();
+        float* values = params_.host_write_only();
         for (long i = 0; i < size; ++i) {
             const auto index = static_cast<std::uint64_t>(i);
             values[i] = bound * (2 * uniform_from(counter_random(seed_, 0, index)) - 1);
@@ -76,12 +76,12 @@ class filter_parameters {
         }
     }
 
-    const float *filters() const { return params_.host(); }
-    const float *biases() const { return use_bias_ ? params_.host() + filters_.size() : nullptr; }
+    const float* filters() const { return params_.host(); }
+    const float* biases() const { return use_bias_ ? params_.host() + filters_.size() : nullptr; }
     long biases_offset() const { return static_cast<long>(filters_.size()); }
     long output_channels() const { return output_channels_; }
 
-    void write(const char *version, long kernel, int stride, int padding, std::ostream &out) const {
+    void write(const char* version, long kernel, int stride, int padding, std::ostream& out) const {
         using dlib::serialize;
         serialize(std::string(version), out);
         serialize(params_, out);
@@ -102,7 +102,7 @@ class filter_parameters {
     }
 
     /// Reads what `write` writes after the version; `has_bias_flag` is false for the oldest files.
-    void read(bool has_bias_flag, long kernel, int stride, int padding, std::istream &in) {
+    void read(bool has_bias_flag, long kernel, int stride, int padding, std::istream& in) {
         using dlib::deserialize;
         long rows = 0, columns = 0;
         int stride_y = 0, stride_x = 0, padding_y = 0, padding_x = 0;
@@ -133,7 +133,7 @@ class filter_parameters {
                 std::to_string(stride) + " and " + std::to_string(padding));
     }
 
-    void print(const char *name, long kernel, int stride, int padding, std::ostream &out) const {
+    void print(const char* name, long kernel, int stride, int padding, std::ostream& out) const {
         out << name << "\t (num_filters=" << output_channels_ << ", nr=" << kernel
             << ", nc=" << kernel << ", stride_y=" << stride << ", stride_x=" << stride
             << ", padding_y=" << padding << ", padding_x=" << padding << ")"
@@ -146,8 +146,8 @@ class filter_parameters {
             out << " use_bias=false";
     }
 
-    void print_xml(const char *name, const char *more_attributes, long kernel, int stride,
-                   int padding, std::ostream &out) const {
+    void print_xml(const char* name, const char* more_attributes, long kernel, int stride,
+                   int padding, std::ostream& out) const {
         out << "<" << name << " num_filters='" << output_channels_ << "' nr='" << kernel << "' nc='"
             << kernel << "' stride_y='" << stride << "' stride_x='" << stride << "' padding_y='"
             << padding << "' padding_x='" << padding << "' learning_rate_mult='"

@@ -59,13 +59,13 @@ class transposed_convolution : public filter_parameters {
         return {p.x() * Stride - Padding + Kernel / 2, p.y() * Stride - Padding + Kernel / 2};
     }
 
-    template <typename Subnet> void setup(const Subnet &sub) {
+    template <typename Subnet> void setup(const Subnet& sub) {
         const long channels = sub.get_output().k();
         allocate(channels, num_filters(), Kernel, channels);
     }
 
-    template <typename Subnet> void forward(const Subnet &sub, dlib::resizable_tensor &output) {
-        const dlib::tensor &input = sub.get_output();
+    template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
+        const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
         output.set_size(input.num_samples(), shape.channels, shape.rows, shape.columns);
         spread(shape, input.num_samples(), input.host(), filters(), biases(), false,
@@ -73,8 +73,8 @@ class transposed_convolution : public filter_parameters {
     }
 
     template <typename Subnet>
-    void backward(const dlib::tensor &gradient_input, Subnet &sub, dlib::tensor &params_grad) {
-        const dlib::tensor &input = sub.get_output();
+    void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
+        const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
         if (data_gradient())
             correlate(shape, input.num_samples(), gradient_input.host(), filters(), nullptr, true,
@@ -88,11 +88,11 @@ class transposed_convolution : public filter_parameters {
                           gradient_input.host(), params_grad.host() + biases_offset());
     }
 
-    friend void serialize(const transposed_convolution &item, std::ostream &out) {
+    friend void serialize(const transposed_convolution& item, std::ostream& out) {
         item.write("cont_2", Kernel, Stride, Padding, out);
     }
 
-    friend void deserialize(transposed_convolution &item, std::istream &in) {
+    friend void deserialize(transposed_convolution& item, std::istream& in) {
         std::string version;
         dlib::deserialize(version, in);
         if (version != "cont_1" && version != "cont_2")
@@ -102,17 +102,17 @@ class transposed_convolution : public filter_parameters {
         item.read(version == "cont_2", Kernel, Stride, Padding, in);
     }
 
-    friend std::ostream &operator<<(std::ostream &out, const transposed_convolution &item) {
+    friend std::ostream& operator<<(std::ostream& out, const transposed_convolution& item) {
         item.print("cont", Kernel, Stride, Padding, out);
         return out;
     }
 
-    friend void to_xml(const transposed_convolution &item, std::ostream &out) {
+    friend void to_xml(const transposed_convolution& item, std::ostream& out) {
         item.print_xml("cont", "", Kernel, Stride, Padding, out);
     }
 
   private:
-    convolution_shape shape_of(const dlib::tensor &input) const {
+    convolution_shape shape_of(const dlib::tensor& input) const {
         return convolution_shape::from_map(input.k(), input.nr(), input.nc(), num_filters(), Kernel,
                                            Stride, Padding);
     }
