@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A shell that runs the tests in the background ignores Ctrl+C, and every child would inherit that."""
+
+from __future__ import annotations
+
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
