@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A shell that runs the tests in the background ignores Ctrl+C, and every child would inherit that."""
+"""A shell in the background ignores Ctrl+C, and every child of the tests would inherit that."""
 
 from __future__ import annotations
 
