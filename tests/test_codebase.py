@@ -111,10 +111,20 @@ def test_the_package_carries_its_model_and_type_marker() -> None:
     assert (Path(ffgan.__file__).parent / "py.typed").exists()
 
 
-def test_the_stub_matches_the_extension() -> None:
+# What the stub alone has: names for types, and the classes' metaclass, which is pybind11's.
+STUB_ONLY = r"""
+ffgan\._core\.(Discriminator|Generator|Trainer)
+ffgan\._core\.(DiscriminatorName|DnnModel|Engine|Float32|Layer|Network|Parameters|StepResult|UInt8)
+"""
+
+
+def test_the_stub_matches_the_extension(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is not installed (pip install '.[dev]')")
+    allowed = tmp_path / "allowed"
+    allowed.write_text(STUB_ONLY)
+    stubtest = [sys.executable, "-m", "mypy.stubtest", "ffgan._core", "--allowlist", str(allowed)]
     run = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "ffgan._core", "--ignore-missing-stub"],
+        stubtest,
         capture_output=True,
         text=True,
         env=os.environ | {"MYPYPATH": str(ROOT / "python")},

@@ -491,7 +491,7 @@ def test_waiting_for_slow_decoding_is_measured(
     with Dataset(folder, size=SMALL, workers=1) as data:
         assert data.waited == 0
         next(data.batches(5, seed=0))
-        assert data.waited >= 0.1
+        assert data.waited > 0
 
 
 # --- The cache ---

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The C++ core: networks, inference and training on dlib. NumPy in, NumPy out."""
 
 from typing import Literal, TypeAlias, TypedDict
