@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Decides whether dlib is compiled for CUDA, and sets FFGAN_USE_CUDA. A dlib compiled for CUDA cannot
-# run without a GPU, so AUTO takes CUDA only where a GPU is visible: a compiler and libraries alone
-# (a build server's) do not make a machine that could run the result.
+# Decides whether dlib is compiled for CUDA; sets FFGAN_USE_CUDA and FFGAN_CUDA_RUNTIME_PATHS, the
+# folders of the libraries. A dlib compiled for CUDA cannot run without a GPU, so AUTO takes CUDA only
+# where a GPU is visible: a compiler and libraries alone (a build server's) do not make a machine that
+# could run the result.
 
 set(FFGAN_CUDA
     "AUTO"
@@ -13,6 +14,7 @@ if(NOT FFGAN_CUDA MATCHES "^(AUTO|ON|OFF)$")
 endif()
 
 set(FFGAN_USE_CUDA OFF)
+set(FFGAN_CUDA_RUNTIME_PATHS "")
 if(FFGAN_CUDA MATCHES "AUTO|ON")
     set(_reason "")
     file(GLOB _gpus "/dev/nvidia[0-9]*" "/dev/dxg")
@@ -40,6 +42,8 @@ if(FFGAN_CUDA MATCHES "AUTO|ON")
         endif()
         set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}")
         enable_language(CUDA)
+        cmake_path(GET CUDNN_LIBRARY_PATH PARENT_PATH _cudnn_folder)
+        set(FFGAN_CUDA_RUNTIME_PATHS "${_cudnn_folder}" ${CUDAToolkit_LIBRARY_DIR})
     elseif(FFGAN_CUDA STREQUAL "ON")
         message(FATAL_ERROR "FFGAN_CUDA=ON, but ${_reason}. See docs/cuda.md.")
     endif()
