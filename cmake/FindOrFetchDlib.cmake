@@ -72,7 +72,7 @@ function(_fetch_dlib archive)
                 "dlib ${FFGAN_DLIB_PINNED} could not be had. Tried: an installed dlib"
                 " (find_package), the cached ${cache}/${name}, and\n  ${command}\n${output}\n"
                 "Without a network, give dlib's source as a folder or as ${name}:\n"
-                "  pip install . -C cmake.define.FFGAN_DLIB_SOURCE=DIR")
+                "  pip install . --config-settings=cmake.define.FFGAN_DLIB_SOURCE=DIR")
     endif()
     file(MAKE_DIRECTORY "${cache}")
     # A rename within one folder is atomic, so a build beside this one never sees half a file.
