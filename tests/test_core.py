@@ -198,6 +198,27 @@ def test_a_loaded_state_goes_on_with_the_same_bytes() -> None:
     assert_equal_states(through.state(), resumed.state())
 
 
+def test_an_anchor_adds_its_weighted_gradient() -> None:
+    def gradients(anchored: float | None, adversarial: bool = True) -> dict[str, np.ndarray]:
+        trainer = _core.Trainer(seed=2, learning_rate_g=1e-9, learning_rate_d=1e-9)
+        images, z = random_images(SMALL_BATCH), random_latents(SMALL_BATCH)
+        if not adversarial:
+            trainer.reconstruct(z, images, 1e-9)
+        elif anchored is None:
+            trainer.step(images, z)
+        else:
+            trainer.step(images, z, anchor_latents=z, anchor_images=images, anchor_weight=anchored)
+        return trainer.gradients("generator")
+
+    plain, both = gradients(None), gradients(30.0)
+    alone = gradients(None, adversarial=False)
+    for name, gradient in both.items():
+        expected = plain[name] + 30 * alone[name]
+        error = np.linalg.norm(gradient - expected) / np.linalg.norm(expected)
+        assert error < 1e-4, name
+        assert not np.array_equal(gradient, plain[name])
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
