@@ -63,6 +63,12 @@ class Screen:
             found = self.tool("xdotool", "search", "--onlyvisible", "--name", title)
             if found:
                 return int(found.split()[-1])
+            process = self.started[-1]
+            if process.poll() is not None:
+                output, errors = process.communicate()
+                raise AssertionError(
+                    f"ended with {process.returncode} before {title!r} was seen: {output}{errors}"
+                )
             time.sleep(0.05)
         raise AssertionError(f"no window with the title {title!r}")
 
@@ -122,8 +128,10 @@ def server() -> Iterator[str]:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed: apt install xvfb xdotool imagemagick")
     reader, writer = os.pipe()
+    # A server that resets when its last client leaves turns away whoever comes at that moment.
+    options = ["-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
     process = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writer), *options],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
     )
