@@ -256,9 +256,12 @@ SHOW_RED = """
 def test_a_picture_is_shown_in_its_colours_and_enlarged(screen: Screen, tmp_path: Path) -> None:
     process = screen.python("-c", textwrap.dedent(SHOW_RED), cwd=tmp_path)
     window = screen.window("a red picture")
-    time.sleep(0.5)
-    shown = screen.picture(tmp_path / "screen.png")
-    red = (shown == (255, 0, 0)).all(axis=2)
+    end = time.monotonic() + SECONDS
+    while True:  # a window is there before it is painted
+        shown = screen.picture(tmp_path / "screen.png")
+        red = (shown == (255, 0, 0)).all(axis=2)
+        if red.sum() == 120 * 180 or time.monotonic() > end:
+            break
     rows, columns = np.nonzero(red)
     assert red.sum() == 120 * 180
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (120, 180)
