@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ffgan import _core
 from ffgan.errors import Error, ModelError
 from ffgan.latent import LATENT_SIZE
-from ffgan.model import Model, write_whole
+from ffgan.model import Model, by_network, write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -76,8 +76,8 @@ def export_dnn(model: Model, out: str | os.PathLike[str]) -> Path:
     try:
         _core.write_dnn(
             os.fspath(out),
-            _network(model, "generator"),
-            _network(model, "discriminator"),
+            by_network(model.parameters)["generator"],
+            by_network(model.parameters)["discriminator"],
             model.dropout,
         )
     except (RuntimeError, ValueError) as error:
@@ -97,7 +97,7 @@ def export_onnx(model: Model, out: str | os.PathLike[str]) -> Path:
         import onnx
     except ImportError as error:
         raise Error("writing ONNX needs the package onnx: pip install onnx") from error
-    graph = _onnx_graph(_network(model, "generator"))
+    graph = _onnx_graph(by_network(model.parameters)["generator"])
     proto = onnx.helper.make_model(
         graph,
         producer_name="ffgan",
@@ -128,15 +128,6 @@ def _uncompressed(path: Path) -> Iterator[Path]:
     except (OSError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"{path} cannot be read: {reason}") from error
-
-
-def _network(model: Model, network: str) -> dict[str, NDArray[np.float32]]:
-    prefix = f"{network}."
-    return {
-        name.removeprefix(prefix): array
-        for name, array in model.parameters.items()
-        if name.startswith(prefix)
-    }
 
 
 def _folded(

@@ -107,11 +107,8 @@ class Model:
         """
         file = packaged_model() if path is None else Path(path)
         metadata, parameters = read_model(file)
-        sets: dict[str, dict[str, Float32]] = {"generator": {}, "discriminator": {}}
-        for name, array in parameters.items():
-            network, _, parameter = name.partition(".")
-            sets[network][parameter] = array
-        return cls(sets["generator"], sets["discriminator"], metadata, file)
+        networks = by_network(parameters)
+        return cls(networks["generator"], networks["discriminator"], metadata, file)
 
     def latents(self, n: int = 1, seed: int | None = None, *, truncation: float = 1.0) -> Float32:
         """Return (n, 100) float32 noise; row i is that of seed + i, its first draw."""
@@ -206,11 +203,19 @@ class Model:
 
     def save(self, path: str | os.PathLike[str], *, half: bool = False) -> Path:
         """Write the model as a safetensors file; ``half`` stores float16, half the size."""
-        sets: dict[str, dict[str, Float32]] = {"generator": {}, "discriminator": {}}
-        for name, array in self.parameters.items():
-            network, _, parameter = name.partition(".")
-            sets[network][parameter] = array
-        return save_model(path, sets["generator"], sets["discriminator"], self.metadata, half=half)
+        networks = by_network(self.parameters)
+        return save_model(
+            path, networks["generator"], networks["discriminator"], self.metadata, half=half
+        )
+
+
+def by_network(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
+    """Return the tensors grouped by the first part of their names: `a.b.c` as `["a"]["b.c"]`."""
+    networks: dict[str, dict[str, Float32]] = {}
+    for name, tensor in tensors.items():
+        network, _, rest = name.partition(".")
+        networks.setdefault(network, {})[rest] = tensor
+    return networks
 
 
 def parameters_hash(parameters: Mapping[str, Float32]) -> str:

@@ -22,6 +22,7 @@ from ffgan.errors import DivergedError, UsageError
 from ffgan.interruption import Interrupted as Interrupted
 from ffgan.interruption import Interruption
 from ffgan.latent import LATENT_SIZE, noise
+from ffgan.model import by_network
 from ffgan.progress import Progress, describe, duration
 from ffgan.settings import LIMITS, WHERE, Plan, resolve
 from ffgan.settings import Settings as Settings
@@ -351,7 +352,7 @@ class _Run:
 
         path = self.plan.init.removeprefix("model").removeprefix(":")
         model = Model.load(path or None)
-        networks = _networks(model.parameters)
+        networks = by_network(model.parameters)
         for network in ("generator", "averaged"):
             self.trainer.set_parameters(network, networks["generator"])
         if model.discriminator == self.settings.discriminator:
@@ -580,7 +581,7 @@ class _Run:
         self._saved = time.monotonic()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        tensors = _networks(checkpoint.tensors)
+        tensors = by_network(checkpoint.tensors)
         self.trainer.load_state(tensors["trainer"])
         self.trainer.set_learning_rates(
             self.settings.learning_rate_g, self.settings.learning_rate_d
@@ -662,15 +663,6 @@ def _dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Data
         skipped_log=skipped_log,
         workers=plan.settings.workers,
     )
-
-
-def _networks(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
-    """`a.b.c` becomes `["a"]["b.c"]`."""
-    networks: dict[str, dict[str, Float32]] = {}
-    for name, tensor in tensors.items():
-        network, _, rest = name.partition(".")
-        networks.setdefault(network, {})[rest] = tensor
-    return networks
 
 
 def _time_of_second(step: Callable[[], object]) -> float:
