@@ -3,6 +3,7 @@
 
 #include "blas.h"
 #include "float8.h"
+#include "layers/tiled_convolution.h"
 #include "packed_product.h"
 #include "threads.h"
 
@@ -24,6 +25,11 @@ constexpr long unfolded_floats = 96 * 1024;
 std::size_t count(long n) { return static_cast<std::size_t>(n); }
 
 long divided_up(long a, long b) { return (a + b - 1) / b; }
+
+/// A tile's channels fill whole panels then. With fewer the unfolded image below is faster.
+bool has_many_channels(const convolution_shape& s) {
+    return std::min(s.channels, s.filters) >= 16;
+}
 
 /// Rows [begin, end) of one sample's map (or image).
 struct segment {
@@ -320,6 +326,10 @@ convolution_shape convolution_shape::from_map(long filters, long map_rows, long 
 
 void correlate(const convolution_shape& s, long samples, const float* image, const float* filters,
                const float* bias, bool add, float* map) {
+    if (has_many_channels(s)) {
+        convolve(tiling(s, tiling::direction::correlate), samples, image, filters, bias, add, map);
+        return;
+    }
     static thread_local workspace filters_workspace;
     const long depth = s.channels * s.kernel * s.kernel;
     const long panels = divided_up(s.filters, packed::panel_rows);
@@ -346,6 +356,10 @@ void correlate(const convolution_shape& s, long samples, const float* image, con
 
 void spread(const convolution_shape& s, long samples, const float* map, const float* filters,
             const float* bias, bool add, float* image) {
+    if (has_many_channels(s)) {
+        convolve(tiling(s, tiling::direction::spread), samples, map, filters, bias, add, image);
+        return;
+    }
     static thread_local workspace filters_workspace;
     const long taps = s.kernel * s.kernel;
     const long depth = s.filters;
@@ -477,6 +491,10 @@ void filter_gradient_channels(const convolution_shape& s,
 
 void filter_gradient(const convolution_shape& s, long samples, const float* image, const float* map,
                      float* gradient) {
+    if (has_many_channels(s)) {
+        tiled_filter_gradient(s, samples, image, map, gradient);
+        return;
+    }
     const long rows = samples * s.map_rows;
     if (s.channels >= 4 * threads()) {
         const auto blocks = map_blocks(s, 0, rows);

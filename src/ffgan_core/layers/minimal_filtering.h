@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef FFGAN_LAYERS_MINIMAL_FILTERING_H
+#define FFGAN_LAYERS_MINIMAL_FILTERING_H
+
+// The transforms of F(m, r) in one dimension (see tiled_convolution.h): with d the m + r - 1 inputs
+// and g the r taps, outputs y[i] = sum over a of g[a] d[i + a] are output(input(d) * filter(g)).
+// F(2, 2) has the interpolation points 0, -1 and infinity, F(3, 2) and F(2, 3) have 0, 1, -1 and
+// infinity, F(4, 3) adds 2 and -2: the matrices are those of Lavin and Gray, up to signs. The
+// adjoints give gradients: of y by g, filter_adjoint(input(d) * output_adjoint(dy)).
+//
+// V is float or a vector of floats.
+
+namespace ffgan::layers {
+
+template <int M, int R> struct minimal_filtering;
+
+template <> struct minimal_filtering<2, 2> {
+    static constexpr int tile = 2;
+    static constexpr int taps = 2;
+    static constexpr int window = 3;
+    template <class V> static void input(const V* d, V* v) {
+        v[0] = d[0] - d[1];
+        v[1] = d[1];
+        v[2] = d[1] - d[2];
+    }
+    template <class V> static void filter(const V* g, V* u) {
+        u[0] = g[0];
+        u[1] = g[0] + g[1];
+        u[2] = g[1];
+    }
+    template <class V> static void output(const V* m, V* y) {
+        y[0] = m[0] + m[1];
+        y[1] = m[1] - m[2];
+    }
+    template <class V> static void output_adjoint(const V* y, V* m) {
+        m[0] = y[0];
+        m[1] = y[0] + y[1];
+        m[2] = -y[1];
+    }
+    template <class V> static void filter_adjoint(const V* u, V* g) {
+        g[0] = u[0] + u[1];
+        g[1] = u[1] + u[2];
+    }
+};
+
+template <> struct minimal_filtering<3, 2> {
+    static constexpr int tile = 3;
+    static constexpr int taps = 2;
+    static constexpr int window = 4;
+    template <class V> static void input(const V* d, V* v) {
+        v[0] = d[0] - d[2];
+        v[1] = d[1] + d[2];
+        v[2] = d[2] - d[1];
+        v[3] = d[1] - d[3];
+    }
+    template <class V> static void filter(const V* g, V* u) {
+        u[0] = g[0];
+        u[1] = 0.5f * (g[0] + g[1]);
+        u[2] = 0.5f * (g[0] - g[1]);
+        u[3] = g[1];
+    }
+    template <class V> static void output(const V* m, V* y) {
+        const V sum = m[1] + m[2];
+        y[0] = m[0] + sum;
+        y[1] = m[1] - m[2];
+        y[2] = sum - m[3];
+    }
+    template <class V> static void output_adjoint(const V* y, V* m) {
+        const V outer = y[0] + y[2];
+        m[0] = y[0];
+        m[1] = outer + y[1];
+        m[2] = outer - y[1];
+        m[3] = -y[2];
+    }
+    template <class V> static void filter_adjoint(const V* u, V* g) {
+        g[0] = u[0] + 0.5f * (u[1] + u[2]);
+        g[1] = u[3] + 0.5f * (u[1] - u[2]);
+    }
+};
+
+template <> struct minimal_filtering<2, 3> {
+    static constexpr int tile = 2;
+    static constexpr int taps = 3;
+    static constexpr int window = 4;
+    template <class V> static void input(const V* d, V* v) {
+        v[0] = d[0] - d[2];
+        v[1] = d[1] + d[2];
+        v[2] = d[2] - d[1];
+        v[3] = d[1] - d[3];
+    }
+    template <class V> static void filter(const V* g, V* u) {
+        const V outer = g[0] + g[2];
+        u[0] = g[0];
+        u[1] = 0.5f * (outer + g[1]);
+        u[2] = 0.5f * (outer - g[1]);
+        u[3] = g[2];
+    }
+    template <class V> static void output(const V* m, V* y) {
+        y[0] = m[0] + m[1] + m[2];
+        y[1] = m[1] - m[2] - m[3];
+    }
+    template <class V> static void output_adjoint(const V* y, V* m) {
+        m[0] = y[0];
+        m[1] = y[0] + y[1];
+        m[2] = y[0] - y[1];
+        m[3] = -y[1];
+    }
+    template <class V> static void filter_adjoint(const V* u, V* g) {
+        const V sum = 0.5f * (u[1] + u[2]);
+        g[0] = u[0] + sum;
+        g[1] = 0.5f * (u[1] - u[2]);
+        g[2] = sum + u[3];
+    }
+};
+
+template <> struct minimal_filtering<4, 3> {
+    static constexpr int tile = 4;
+    static constexpr int taps = 3;
+    static constexpr int window = 6;
+    template <class V> static void input(const V* d, V* v) {
+        const V a = d[4] - 4.0f * d[2];
+        const V b = d[3] - 4.0f * d[1];
+        const V c = d[4] - d[2];
+        const V e = 2.0f * (d[3] - d[1]);
+        v[0] = 4.0f * d[0] - 5.0f * d[2] + d[4];
+        v[1] = a + b;
+        v[2] = a - b;
+        v[3] = c + e;
+        v[4] = c - e;
+        v[5] = 4.0f * d[1] - 5.0f * d[3] + d[5];
+    }
+    template <class V> static void filter(const V* g, V* u) {
+        const V near = (-1.0f / 6) * (g[0] + g[2]);
+        const V middle = (1.0f / 6) * g[1];
+        const V far = (1.0f / 24) * g[0] + (1.0f / 6) * g[2];
+        const V half = (1.0f / 12) * g[1];
+        u[0] = 0.25f * g[0];
+        u[1] = near - middle;
+        u[2] = near + middle;
+        u[3] = far + half;
+        u[4] = far - half;
+        u[5] = g[2];
+    }
+    template <class V> static void output(const V* m, V* y) {
+        const V a = m[1] + m[2];
+        const V b = m[1] - m[2];
+        const V c = m[3] + m[4];
+        const V e = m[3] - m[4];
+        y[0] = m[0] + a + c;
+        y[1] = b + 2.0f * e;
+        y[2] = a + 4.0f * c;
+        y[3] = b + 8.0f * e + m[5];
+    }
+    template <class V> static void output_adjoint(const V* y, V* m) {
+        const V even = y[0] + y[2];
+        const V odd = y[1] + y[3];
+        const V far_even = y[0] + 4.0f * y[2];
+        const V far_odd = 2.0f * y[1] + 8.0f * y[3];
+        m[0] = y[0];
+        m[1] = even + odd;
+        m[2] = even - odd;
+        m[3] = far_even + far_odd;
+        m[4] = far_even - far_odd;
+        m[5] = y[3];
+    }
+    template <class V> static void filter_adjoint(const V* u, V* g) {
+        const V near = (-1.0f / 6) * (u[1] + u[2]);
+        const V far = u[3] + u[4];
+        g[0] = 0.25f * u[0] + near + (1.0f / 24) * far;
+        g[1] = (1.0f / 6) * (u[2] - u[1]) + (1.0f / 12) * (u[3] - u[4]);
+        g[2] = near + (1.0f / 6) * far + u[5];
+    }
+};
+
+/// A transform along both dimensions, from In x In to Out x Out values.
+template <int In, int Out, class V, class Transform>
+[[gnu::always_inline]] inline void in_two_dimensions(const V (&in)[In * In], V (&out)[Out * Out], const Transform& transform) {
+    V half[In * Out]; // In columns of Out values
+#pragma GCC unroll 6
+    for (int column = 0; column < In; ++column) {
+        V line[In];
+#pragma GCC unroll 6
+        for (int row = 0; row < In; ++row)
+            line[row] = in[row * In + column];
+        transform(line, half + column * Out);
+    }
+#pragma GCC unroll 6
+    for (int row = 0; row < Out; ++row) {
+        V line[In];
+#pragma GCC unroll 6
+        for (int column = 0; column < In; ++column)
+            line[column] = half[column * Out + row];
+        transform(line, out + row * Out);
+    }
+}
+
+} // namespace ffgan::layers
+
+#endif
