@@ -50,6 +50,9 @@ class workspace {
         return data_.get();
     }
 
+    /// What the last get() returned.
+    const float* data() const { return data_.get(); }
+
   private:
     static constexpr std::size_t alignment = 64;
     struct release {

@@ -5,12 +5,12 @@
 
 #pragma once
 
-#include "network.h"
+#include "layer_time.h"
+#include "named_tensor.h"
 #include "shapes.h"
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace ffgan {
@@ -19,6 +19,7 @@ class generator {
   public:
     // Throws std::invalid_argument when `parameters` are not those of the generator.
     explicit generator(const named_tensors& parameters);
+    ~generator();
 
     // latents: count x 100; pixels: count x 162 x 162 x 3, RGB, the sigmoid times 255, rounded.
     // An image does not depend on the others of its batch, nor on the calling thread.
@@ -27,12 +28,13 @@ class generator {
     // The sigmoid's output itself: count x 3 x 162 x 162 in (0, 1).
     void generate(const float* latents, long count, float* planes) const;
 
-  private:
-    template <typename consumer>
-    void in_batches(const float* latents, long count, const consumer& consume) const;
+    // Layer by layer, milliseconds for one image on all cores: medians of `repetitions` runs. Empty
+    // where the layers run on a device.
+    std::vector<layer_time> profile(long repetitions) const;
 
-    mutable std::mutex mutex_; // the network holds its activations
-    std::unique_ptr<network> network_;
+  private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
 };
 
 } // namespace ffgan

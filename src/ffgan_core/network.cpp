@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "network.h"
 
+#include "architecture.h"
 #include "networks.h"
 #include "random.h"
 
@@ -440,18 +441,6 @@ std::unique_ptr<network> make_inference_network(const std::string& name,
     }
     net->set_mode(mode::inference);
     return net;
-}
-
-std::map<std::string, std::vector<long>> parameter_shapes(const std::string& name) {
-    // dlib knows the shapes only after a forward pass: once per network is enough.
-    static std::mutex mutex;
-    static std::map<std::string, std::map<std::string, std::vector<long>>> known;
-    const std::lock_guard<std::mutex> lock(mutex);
-    std::map<std::string, std::vector<long>>& shapes = known[name];
-    if (shapes.empty())
-        for (const auto& [parameter, tensor] : make_network(name)->parameters())
-            shapes[parameter] = tensor.shape;
-    return shapes;
 }
 
 } // namespace ffgan

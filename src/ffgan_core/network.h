@@ -84,7 +84,4 @@ std::unique_ptr<network> make_network(const std::string& name);
 std::unique_ptr<network> make_inference_network(const std::string& name,
                                                 const named_tensors& parameters, float dropout);
 
-// The names and shapes that set_parameters expects.
-std::map<std::string, std::vector<long>> parameter_shapes(const std::string& name);
-
 } // namespace ffgan

@@ -145,6 +145,24 @@ class pool {
         work.done.wait(lock, [&] { return work.unfinished == 0; });
     }
 
+    long take_cores() {
+        std::unique_lock<std::mutex> lock(mutex_);
+        const long ticket = next_ticket_++;
+        freed_.wait(lock, [&] { return ticket == served_ && taken_ < threads(); });
+        const long waiting = next_ticket_ - served_; // this one among them
+        const long count = std::max(1L, (threads() - taken_) / waiting);
+        taken_ += count;
+        ++served_;
+        freed_.notify_all();
+        return count;
+    }
+
+    void give_back_cores(long count) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        taken_ -= count;
+        freed_.notify_all();
+    }
+
   private:
     void grow(long workers) {
         while (workers_ < workers) {
@@ -192,6 +210,11 @@ class pool {
     std::condition_variable wake_;
     std::deque<job*> jobs_;
     long workers_ = 0;
+
+    std::condition_variable freed_;
+    long taken_ = 0;
+    // Those who wait for a core are served in the order in which they came.
+    long next_ticket_ = 0, served_ = 0;
 };
 
 // Never destroyed: a worker may still wait on it while the process exits, and a forked child must
@@ -215,6 +238,9 @@ pool& get_pool() {
 }
 
 } // namespace
+
+core_share::core_share() : pool_(&get_pool()), count_(static_cast<pool*>(pool_)->take_cores()) {}
+core_share::~core_share() { static_cast<pool*>(pool_)->give_back_cores(count_); }
 
 long threads() {
     long count = configured_threads.load(std::memory_order_relaxed);

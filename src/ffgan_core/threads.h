@@ -38,6 +38,23 @@ template <class F> void parallel_chunks(long n, F&& f) {
         const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
+/// A part of the cores for a while. Many application threads that compute at the same time would
+/// otherwise each use all of them. The constructor waits until one of threads() cores is free and
+/// takes a fair part of those that are; the holder should divide its work into count() chunks.
+class core_share {
+  public:
+    core_share();
+    ~core_share();
+    core_share(const core_share&) = delete;
+    core_share& operator=(const core_share&) = delete;
+
+    long count() const { return count_; }
+
+  private:
+    void* pool_; // of the process that took it: a forked child has another
+    long count_;
+};
+
 } // namespace ffgan
 
 #endif

@@ -2,6 +2,7 @@
 #include "arrays.h"
 #include "discriminator.h"
 #include "generator.h"
+#include "architecture.h"
 #include "network.h"
 #include "shapes.h"
 
@@ -62,6 +63,18 @@ array<float> score(const discriminator& self, const array<std::uint8_t>& images)
     return scores;
 }
 
+template <typename network> py::list profile(const network& self, long repetitions) {
+    std::vector<layer_time> times;
+    {
+        py::gil_scoped_release release; // no Python object in it
+        times = self.profile(repetitions);
+    }
+    py::list result;
+    for (const layer_time& time : times)
+        result.append(py::make_tuple(time.name, time.milliseconds));
+    return result;
+}
+
 } // namespace
 
 void register_networks(py::module_& m) {
@@ -80,7 +93,9 @@ void register_networks(py::module_& m) {
         .def("generate", &generate, py::arg("latents").noconvert(),
              "latents (n, 100) float32 -> images (n, 162, 162, 3) uint8 RGB.")
         .def("generate_float", &generate_float, py::arg("latents").noconvert(),
-             "latents (n, 100) float32 -> images (n, 3, 162, 162) float32 in (0, 1).");
+             "latents (n, 100) float32 -> images (n, 3, 162, 162) float32 in (0, 1).")
+        .def("profile", &profile<generator>, "repetitions"_a = 20,
+             "[(layer, milliseconds)] for one image on all cores, medians; empty on a device.");
 
     py::class_<discriminator>(
         m, "Discriminator",
@@ -92,7 +107,9 @@ void register_networks(py::module_& m) {
              "network"_a, "parameters"_a, "dropout"_a)
         .def("score", &score, py::arg("images").noconvert(),
              "images (n, 162, 162, 3) uint8 RGB -> logits (n,) float32, above 0 where believed "
-             "real.");
+             "real.")
+        .def("profile", &profile<discriminator>, "repetitions"_a = 20,
+             "[(layer, milliseconds)] for one image on all cores, medians; empty on a device.");
 }
 
 } // namespace ffgan::bindings

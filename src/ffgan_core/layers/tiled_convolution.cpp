@@ -315,23 +315,48 @@ void fill_windows(const tiling& how, const std::vector<strip>& strips,
     });
 }
 
-float8 finished(float8 x, float8 bias, const epilogue& end) {
-    x += bias;
-    if (end.activate) {
-        const float8 scaled = x * broadcast8(end.slope);
-        const int32x8 positive = x > float8{};
-        x = (float8)(((int32x8)x & positive) | ((int32x8)scaled & ~positive));
+/// The epilogue of one panel of channels.
+class finish {
+  public:
+    finish(const epilogue& end, long channel)
+        : activate_(end.activate), scaled_(end.scale != nullptr), slope_(broadcast8(end.slope)) {
+        for (long half = 0; half < 2; ++half) {
+            const long first = channel + 8 * half;
+            bias_[half] = end.bias ? load8(end.bias + first) : float8{};
+            if (scaled_) {
+                scale_[half] = load8(end.scale + first);
+                shift_[half] = load8(end.shift + first);
+            }
+        }
     }
-    return x;
-}
+
+    float8 operator()(float8 x, long half) const {
+        x += bias_[half];
+        if (activate_) {
+            const float8 lower = x * slope_;
+            x = x > float8{} ? x : lower;
+        }
+        return scaled_ ? x * scale_[half] + shift_[half] : x;
+    }
+
+  private:
+    bool activate_, scaled_;
+    float8 slope_, bias_[2], scale_[2], shift_[2];
+};
 
 /// Writes one panel of output channels of the strips' tiles from the products c[position][tile][16].
 void store_tiles(const tiling& how, const std::vector<strip>& strips, const place& plane,
                  long channel, const float* c, long position_stride, const epilogue& end) {
-    const float8 bias[2] = {end.bias ? load8(end.bias + channel) : float8{},
-                            end.bias ? load8(end.bias + channel + 8) : float8{}};
+    const finish finished(end, channel);
+    const long channels = std::min(panel::columns, how.out_channels - channel);
+    const bool whole = strips.empty() || strips[0].out.pixel_stride >= channel + panel::columns;
     const auto store = [&](const strip& part, long row, long column, long half, float8 value) {
-        store8(part.out.at(row, column) + channel + 8 * half, finished(value, bias[half], end));
+        float* target = part.out.at(row, column) + channel + 8 * half;
+        value = finished(value, half);
+        if (whole)
+            store8(target, value);
+        else if (channels > 8 * half)
+            std::memcpy(target, &value, count(std::min(8L, channels - 8 * half)) * sizeof(float));
     };
     if (!how.minimal_filtering) {
         for (const strip& part : strips) {

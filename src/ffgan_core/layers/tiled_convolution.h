@@ -74,11 +74,14 @@ struct tiling {
     long columns_read() const;
 };
 
-/// What happens to an output before it is stored: plus bias, then x > 0 ? x : slope * x.
+/// What happens to an output before it is stored: plus bias, then x > 0 ? x : slope * x, then times
+/// scale plus shift. Arrays are padded to a multiple of 16 channels, or null.
 struct epilogue {
-    const float* bias = nullptr; // padded to a multiple of 16 channels, or null
+    const float* bias = nullptr;
     bool activate = false;
     float slope = 0;
+    const float* scale = nullptr;
+    const float* shift = nullptr;
 };
 
 /// Filters in the form in which a tiling multiplies them.
@@ -106,8 +109,8 @@ class tiled_filters {
     long chunk_size_, chunks_, panels_, size_;
 };
 
-/// One row of tiles of one sample. The views must be readable and writable (out: up to a multiple of
-/// 16 channels) wherever the tiling reads and writes.
+/// One row of tiles of one sample. The views must be readable and writable wherever the tiling reads
+/// and writes; a pixel of `out` has room for whole panels of 16 channels, or for its channels only.
 struct strip {
     image_view in;
     image_view out;
