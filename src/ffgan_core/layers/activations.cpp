@@ -49,21 +49,27 @@ float8 sigmoid8(float8 x) { return 1.0f / (1.0f + exp8(-x)); }
 } // namespace
 
 void leaky_relu_forward(long n, float slope, const float* input, float* output) {
-    for_elements(n, [&](long begin, long end) {
-        for (long i = begin; i < end; ++i)
+    for_elements(n, [=](long begin, long end) {
+        long i = begin;
+        for (; i + 8 <= end; i += 8)
+            store8(output + i, leaky8(load8(input + i), load8(input + i), slope));
+        for (; i < end; ++i)
             output[i] = input[i] > 0 ? input[i] : slope * input[i];
     });
 }
 
 void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,
                          float* data_gradient) {
-    for_elements(n, [&](long begin, long end) {
-        if (add)
-            for (long i = begin; i < end; ++i)
-                data_gradient[i] += output[i] > 0 ? gradient[i] : slope * gradient[i];
-        else
-            for (long i = begin; i < end; ++i)
-                data_gradient[i] = output[i] > 0 ? gradient[i] : slope * gradient[i];
+    for_elements(n, [=](long begin, long end) {
+        long i = begin;
+        for (; i + 8 <= end; i += 8) {
+            const float8 g = leaky8(load8(output + i), load8(gradient + i), slope);
+            store8(data_gradient + i, add ? load8(data_gradient + i) + g : g);
+        }
+        for (; i < end; ++i) {
+            const float g = output[i] > 0 ? gradient[i] : slope * gradient[i];
+            data_gradient[i] = add ? data_gradient[i] + g : g;
+        }
     });
 }
 
