@@ -36,6 +36,11 @@ class StepResult(TypedDict):
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
+def profile_training(
+    network: Network, batch: int = 16, repetitions: int = 5
+) -> list[tuple[str, float, float, float]]:
+    """(layer, forward, data gradient, filter gradient) of the convolutions, in ms per image."""
+
 def layers(network: Network) -> list[Layer]: ...
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]: ...
 def augment(
@@ -65,6 +70,8 @@ class Generator:
     def __init__(self, parameters: Parameters) -> None: ...
     def generate(self, latents: Float32) -> UInt8: ...
     def generate_float(self, latents: Float32) -> Float32: ...
+    def profile(self, repetitions: int = 20) -> list[tuple[str, float]]:
+        """(layer, milliseconds) for one image on all cores; empty on a device."""
 
 class Discriminator:
     """Inference: dropout replaced by its expectation, batch norm on stored statistics."""
@@ -73,6 +80,8 @@ class Discriminator:
         self, network: DiscriminatorName, parameters: Parameters, dropout: float
     ) -> None: ...
     def score(self, images: UInt8) -> Float32: ...
+    def profile(self, repetitions: int = 20) -> list[tuple[str, float]]:
+        """(layer, milliseconds) for one image on all cores; empty on a device."""
 
 class Trainer:
     def __init__(

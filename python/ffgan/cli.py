@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 DEFAULT_DELAY = 0.5
 DEFAULT_QUALITY = 95
 DEFAULT_SCALE = 3
+DEFAULT_PROFILE_BATCH = 16
 MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
 MAX_TRIES = 1000
+MAX_THREADS = 1024
 
 ORIGINAL_FORMS = {"--train": "train", "--gen": "gen", "--web": "web"}
 
@@ -87,7 +89,8 @@ INFO_EXAMPLES = """\
 examples:
   ffgan info                            of the packaged model
   ffgan info --json --model FILE        for programs
-  ffgan info --discriminator table      the layers of the other discriminator"""
+  ffgan info --discriminator table      the layers of the other discriminator
+  ffgan info --profile                  where the time goes, layer by layer"""
 
 IMPORT_EXAMPLES = """\
 example:
@@ -299,6 +302,21 @@ def add_search(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_threads(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the number of threads; `use_threads` obeys it."""
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=integer(1, MAX_THREADS),
+        help="threads of the engine (default: FFGAN_NUM_THREADS, else one per core)",
+    )
+
+
+def use_threads(arguments: argparse.Namespace) -> None:
+    if arguments.threads is not None:
+        _core.set_threads(arguments.threads)
+
+
 def add_gen(parser: Parser) -> None:
     parser.add_argument("count", metavar="N", type=integer(1, MAX_COUNT), help="how many faces")
     files = parser.add_argument_group("files")
@@ -339,6 +357,7 @@ def add_gen(parser: Parser) -> None:
         help="seed of the first face (default: a random one, which is told)",
     )
     add_search(search)
+    add_threads(search)
     search.add_argument(
         "--truncation",
         metavar="FACTOR",
@@ -394,6 +413,7 @@ def add_web(parser: Parser) -> None:
         help="info prints a line per request (default: %(default)s)",
     )
     add_search(parser)
+    add_threads(parser)
 
 
 def add_info(parser: Parser) -> None:
@@ -403,6 +423,19 @@ def add_info(parser: Parser) -> None:
         choices=("program", "table"),
         help="which discriminator's layers (default: the model's)",
     )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also measure each layer's time, in inference and in training (default: no)",
+    )
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=integer(1, 1024),
+        default=DEFAULT_PROFILE_BATCH,
+        help="images at a time in the profile of training (default: %(default)s)",
+    )
+    add_threads(parser)
     parser.add_argument("--json", action="store_true", help="as JSON (default: as tables)")
 
 
@@ -443,6 +476,7 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def run_gen(arguments: argparse.Namespace) -> int:
+    use_threads(arguments)
     files = FaceFiles(
         arguments.out,
         count=arguments.count,
@@ -577,6 +611,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 def run_web(arguments: argparse.Namespace) -> int:
     from ffgan.server import serve
 
+    use_threads(arguments)
     serve(
         arguments.model,
         host=arguments.host,
@@ -592,6 +627,7 @@ def run_web(arguments: argparse.Namespace) -> int:
 def run_info(arguments: argparse.Namespace) -> int:
     from ffgan import info
 
+    use_threads(arguments)
     model: Model | None = None
     try:
         model = Model.load(arguments.model)
@@ -602,6 +638,8 @@ def run_info(arguments: argparse.Namespace) -> int:
         notice(f"warning: {error}")
     discriminator = arguments.discriminator or (model.discriminator if model else "program")
     facts = info.collect(model, discriminator)
+    if arguments.profile:
+        facts["profile"] = info.profile(model, discriminator, arguments.batch)
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif sys.stdout.isatty():

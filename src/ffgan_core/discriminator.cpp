@@ -91,8 +91,7 @@ void to_input(const std::uint8_t* __restrict pixels, float* __restrict input) {
 void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
     const layers::tiling& last = implementation_->chain->layers().back().how;
     implementation_->chain->run(
-        count,
-        [&](long image, float* input) { to_input(pixels + image * image_values, input); },
+        count, [&](long image, float* input) { to_input(pixels + image * image_values, input); },
         [&](long image, const layers::image_view& output, long begin, long end) {
             // Few values: one thread has all rows.
             const float* weight = implementation_->weights.data();

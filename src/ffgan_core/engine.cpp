@@ -15,7 +15,7 @@ engine_description describe_engine() {
     e.convolution = "dlib's layers on cuDNN";
 #else
     e.cuda = false;
-    e.convolution = "ffgan's layers on the BLAS";
+    e.convolution = "ffgan's layers: minimal filtering, packed products";
 #endif
 #if defined(__AVX512F__)
     e.instructions = "AVX-512";

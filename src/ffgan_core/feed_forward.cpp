@@ -75,9 +75,8 @@ struct feed_forward::stage {
         const tiling& how = layer.how;
         input.first_row = std::min(0L, how.first_row(0));
         input.first_column = std::min(0L, how.first_column());
-        input.rows =
-            std::max(how.in_rows, how.first_row(how.tile_rows - 1) + how.rows_read()) -
-            input.first_row;
+        input.rows = std::max(how.in_rows, how.first_row(how.tile_rows - 1) + how.rows_read()) -
+                     input.first_row;
         input.columns =
             std::max(how.in_columns, how.first_column() + how.columns_read()) - input.first_column;
         input.channels = how.in_channels;
@@ -106,7 +105,8 @@ class feed_forward::arena {
         images_.push_back(output);
         memory_.resize(images_.size());
         for (std::size_t i = 0; i < images_.size(); ++i) {
-            // A stage that takes a group writes a group, also where the next one reads it one by one.
+            // A stage that takes a group writes a group, also where the next one reads it one by
+            // one.
             const bool several = i == 0 ? stages[0].grouped : stages[i - 1].grouped;
             const long size = (several ? group_images : 1) * images_[i].size();
             // Nothing writes around an image, so what is zero now stays so.

@@ -47,11 +47,12 @@ class feed_forward {
     using consume =
         std::function<void(long image, const layers::image_view& output, long begin, long end)>;
 
-    /// Calls `fill` once and `consume` for all rows of each of `count` images, from several threads.
+    /// Calls `fill` once and `consume` for all rows of each of `count` images, from several
+    /// threads.
     void run(long count, const fill& source, const consume& sink) const;
 
-    /// Milliseconds that each layer takes for one image on all cores, medians of `repetitions` runs,
-    /// and last what `source` and `sink` take.
+    /// Milliseconds that each layer takes for one image on all cores, medians of `repetitions`
+    /// runs, and last what `source` and `sink` take.
     std::vector<layer_time> profile(const fill& source, const consume& sink,
                                     long repetitions) const;
 

@@ -81,25 +81,22 @@ struct generator::implementation {
     /// row, values): the sigmoids, interleaved RGB.
     template <typename consumer, typename function>
     static void with_rows(const float* latents, const consumer& take, const function& f) {
-        f(
-            [&](long image, float* input) {
-                std::copy_n(latents + image * latent_size, latent_size, input);
-            },
-            [&](long image, const layers::image_view& output, long begin, long end) {
-                float row[(row_values + 7) / 8 * 8] = {};
-                for (long place = begin; place < end; ++place)
-                    for (long y = 0; y < square; ++y) {
-                        sigmoid_row(output, place, y, row);
-                        take(image, square * place + y, row);
-                    }
-            });
+        f([&](long image,
+              float* input) { std::copy_n(latents + image * latent_size, latent_size, input); },
+          [&](long image, const layers::image_view& output, long begin, long end) {
+              float row[(row_values + 7) / 8 * 8] = {};
+              for (long place = begin; place < end; ++place)
+                  for (long y = 0; y < square; ++y) {
+                      sigmoid_row(output, place, y, row);
+                      take(image, square * place + y, row);
+                  }
+          });
     }
 
     template <typename consumer>
     void each_row(const float* latents, long count, const consumer& take) const {
-        with_rows(latents, take, [&](const auto& source, const auto& sink) {
-            chain->run(count, source, sink);
-        });
+        with_rows(latents, take,
+                  [&](const auto& source, const auto& sink) { chain->run(count, source, sink); });
     }
 };
 

@@ -69,8 +69,8 @@ void scale_filters(std::vector<float>& filters, const tiling& how,
 feed_forward_layer folded(const named_tensors& parameters, const convolution_facts& c,
                           std::size_t i, float keep) {
     const std::string name = "conv" + std::to_string(i);
-    feed_forward_layer layer{name, tiling_of(c), parameters.at(name + ".weight").values, {}, false,
-                             0,    {},           {}};
+    feed_forward_layer layer{
+        name, tiling_of(c), parameters.at(name + ".weight").values, {}, false, 0, {}, {}};
     std::vector<float> factors(count(c.out_channels), keep);
     layer.bias.assign(count(c.out_channels), 0.0f);
     if (const std::vector<float>* bias = find(parameters, name + ".bias"))
@@ -111,7 +111,8 @@ feed_forward_layer pixel_squares(const named_tensors& parameters, const convolut
                         for (long b = 0; b < 2; ++b) {
                             const long filter = (2 * y + x) * c.out_channels + out;
                             filters[count(((filter * c.in_channels + in) * 2 + a) * 2 + b)] =
-                                given[count(((in * c.out_channels + out) * 4 + y + 2 * (1 - a)) * 4 +
+                                given[count(((in * c.out_channels + out) * 4 + y + 2 * (1 - a)) *
+                                                4 +
                                             x + 2 * (1 - b))];
                         }
     std::vector<float> bias;
@@ -149,8 +150,14 @@ std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& networ
             // The norm follows the activation, and zeros around its output are no longer zeros
             // before it: it cannot become part of the next convolution either.
             const std::string name = "conv" + std::to_string(i + 1);
-            chain.push_back({name, tiling_of(all[i]), parameters.at(name + ".weight").values,
-                             parameters.at(name + ".bias").values, true, layers::leaky_slope, {}, {}});
+            chain.push_back({name,
+                             tiling_of(all[i]),
+                             parameters.at(name + ".weight").values,
+                             parameters.at(name + ".bias").values,
+                             true,
+                             layers::leaky_slope,
+                             {},
+                             {}});
             const affine a = affine_of(parameters, "norm" + std::to_string(i + 1));
             for (std::size_t k = 0; k < a.gain.size(); ++k) {
                 chain.back().scale.push_back(a.gain[k] * keep);

@@ -10,7 +10,8 @@ namespace {
 // floats.
 constexpr long most_rows = 6;
 
-template <long Height> void store_tile(const float8 (&sum)[Height][2], bool add, float* c, long c_stride) {
+template <long Height>
+void store_tile(const float8 (&sum)[Height][2], bool add, float* c, long c_stride) {
 #pragma GCC unroll 6
     for (long i = 0; i < Height; ++i) {
         float* row = c + i * c_stride;
@@ -38,7 +39,9 @@ template <long Height> struct rows_in_sequence {
         }
         store_tile<Height>(sum, add, c, c_stride);
     }
-    static const float* rows_from(const float* l, long l_stride, long i) { return l + i * l_stride; }
+    static const float* rows_from(const float* l, long l_stride, long i) {
+        return l + i * l_stride;
+    }
 };
 
 template <long Height> struct columns_in_sequence {
@@ -74,12 +77,24 @@ void multiply_tiles(long rows, const float* l, long l_stride, long depth, const 
             multiply_tile(first, l_stride, depth, panel, panel_stride, add, target, c_stride);
         };
         switch (height) {
-        case 1: with(Tile<1>::multiply); break;
-        case 2: with(Tile<2>::multiply); break;
-        case 3: with(Tile<3>::multiply); break;
-        case 4: with(Tile<4>::multiply); break;
-        case 5: with(Tile<5>::multiply); break;
-        default: with(Tile<6>::multiply); break;
+        case 1:
+            with(Tile<1>::multiply);
+            break;
+        case 2:
+            with(Tile<2>::multiply);
+            break;
+        case 3:
+            with(Tile<3>::multiply);
+            break;
+        case 4:
+            with(Tile<4>::multiply);
+            break;
+        case 5:
+            with(Tile<5>::multiply);
+            break;
+        default:
+            with(Tile<6>::multiply);
+            break;
         }
         done += height;
     }

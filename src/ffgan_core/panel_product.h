@@ -2,9 +2,9 @@
 #ifndef FFGAN_PANEL_PRODUCT_H
 #define FFGAN_PANEL_PRODUCT_H
 
-// C = L R where R is a panel of 16 columns, which stays in the L1 cache while the rows of L pass by.
-// Row i of C is a function of row i of L, the panel and the depth alone, summed in the order of the
-// depth, whatever the number of rows is.
+// C = L R where R is a panel of 16 columns, which stays in the L1 cache while the rows of L pass
+// by. Row i of C is a function of row i of L, the panel and the depth alone, summed in the order of
+// the depth, whatever the number of rows is.
 
 namespace ffgan::panel {
 

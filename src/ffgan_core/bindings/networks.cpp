@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "architecture.h"
 #include "arrays.h"
 #include "discriminator.h"
 #include "generator.h"
-#include "architecture.h"
 #include "network.h"
 #include "shapes.h"
 

@@ -27,9 +27,7 @@ std::size_t count(long n) { return static_cast<std::size_t>(n); }
 long divided_up(long a, long b) { return (a + b - 1) / b; }
 
 /// A tile's channels fill whole panels then. With fewer the unfolded image below is faster.
-bool has_many_channels(const convolution_shape& s) {
-    return std::min(s.channels, s.filters) >= 16;
-}
+bool has_many_channels(const convolution_shape& s) { return std::min(s.channels, s.filters) >= 16; }
 
 /// Rows [begin, end) of one sample's map (or image).
 struct segment {

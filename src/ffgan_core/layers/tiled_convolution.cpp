@@ -28,10 +28,11 @@ std::size_t count(long n) { return static_cast<std::size_t>(n); }
 long divided_up(long a, long b) { return (a + b - 1) / b; }
 long rounded_up(long a, long b) { return divided_up(a, b) * b; }
 
-/// Multiplications per pixel of an output phase of `size` x `size` and pair of channels.
-long products(long size, long tile, long window) {
-    const long tiles = divided_up(size, tile);
-    return tiles * tiles * window * window;
+/// What a tile size costs in an output phase of rows x columns: multiplications per pair of
+/// channels, a filter's way from memory counted as that of a few tiles.
+long cost_of(long rows, long columns, long tile, long window) {
+    constexpr long reading = 8;
+    return (divided_up(rows, tile) * divided_up(columns, tile) + reading) * window * window;
 }
 
 /// Calls f(minimal_filtering<tile, taps>()).
@@ -69,12 +70,12 @@ tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
     // Minimal filtering, where its transforms are few beside the products.
     tile = 1;
     minimal_filtering = false;
-    const long size = std::max(phase_rows, phase_columns);
     if ((phase_taps == 2 || phase_taps == 3) && s.kernel % stride == 0 && in_channels >= 16 &&
         out_channels >= 16) {
-        long best = products(size, 1, phase_taps);
-        for (const long candidate : phase_taps == 2 ? std::vector<long>{2, 3} : std::vector<long>{2, 4}) {
-            const long cost = products(size, candidate, candidate + phase_taps - 1);
+        long best = cost_of(phase_rows, phase_columns, 1, phase_taps);
+        for (const long candidate : {2L, phase_taps == 2 ? 3L : 4L}) {
+            const long cost =
+                cost_of(phase_rows, phase_columns, candidate, candidate + phase_taps - 1);
             if (cost < best) {
                 best = cost;
                 tile = candidate;
@@ -109,7 +110,8 @@ tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
         const auto begin = [&](long b) { return divided_up(std::max(0L, s.padding - b), stride); };
         for (long b = 0; b < stride; ++b)
             for (long c = 0; c < stride; ++c) {
-                out_planes.push_back({stride * begin(b) + b - s.padding, stride * begin(c) + c - s.padding});
+                out_planes.push_back(
+                    {stride * begin(b) + b - s.padding, stride * begin(c) + c - s.padding});
                 in_planes.push_back({{begin(b) - (taps - 1), begin(c) - (taps - 1)}});
             }
     }
@@ -169,7 +171,8 @@ tiled_filters::tiled_filters(const tiling& how) : how_(how) {
 }
 
 long tiled_filters::chunk_end(long chunk) const {
-    return std::min(chunk_begin(chunk + 1), how_.minimal_filtering ? how_.in_channels : how_.window);
+    return std::min(chunk_begin(chunk + 1),
+                    how_.minimal_filtering ? how_.in_channels : how_.window);
 }
 
 long tiled_filters::depth(long chunk) const {
@@ -218,19 +221,22 @@ void tiled_filters::pack(const float* filters, float* storage) const {
                 std::fill_n(values, panel::columns, 0.0f);
                 if (row >= s.kernel || column >= s.kernel)
                     return;
-                const float* first = filters + in * in_stride + first_out * out_stride +
-                                     row * s.kernel + column;
+                const float* first =
+                    filters + in * in_stride + first_out * out_stride + row * s.kernel + column;
                 for (long j = 0; j < outs; ++j)
                     values[j] = first[j * out_stride];
             };
             for (long chunk = 0; chunk < chunks_; ++chunk) {
                 const long rows = depth(chunk);
-                float* target = storage + (panel(storage, plane, chunk, output % panels_) - storage);
+                float* target =
+                    storage + (panel(storage, plane, chunk, output % panels_) - storage);
                 if (!how_.minimal_filtering) {
-                    for (long a = chunk_begin(chunk); a < chunk_end(chunk); ++a)
-                        for (long b = 0; b < taps; ++b)
-                            for (long in = 0; in < how_.in_channels; ++in, target += panel::columns)
-                                load(0, in, a, b, target);
+                    // The taps of one pair of channels lie side by side in memory.
+                    const long lines = (chunk_end(chunk) - chunk_begin(chunk)) * taps;
+                    for (long in = 0; in < how_.in_channels; ++in)
+                        for (long line = 0; line < lines; ++line)
+                            load(0, in, chunk_begin(chunk) + line / taps, line % taps,
+                                 target + (line * how_.in_channels + in) * panel::columns);
                     continue;
                 }
                 const long units = rows / in_planes;
@@ -252,8 +258,10 @@ void tiled_filters::pack(const float* filters, float* storage) const {
                                     transform.filter(x, y);
                                 });
                                 for (long p = 0; p < N * N; ++p)
-                                    store8(target + (p * rows + in_plane * units + unit) *
-                                                        panel::columns + half,
+                                    store8(target +
+                                               (p * rows + in_plane * units + unit) *
+                                                   panel::columns +
+                                               half,
                                            u[p]);
                             }
                         }
@@ -344,7 +352,8 @@ class finish {
     float8 slope_, bias_[2], scale_[2], shift_[2];
 };
 
-/// Writes one panel of output channels of the strips' tiles from the products c[position][tile][16].
+/// Writes one panel of output channels of the strips' tiles from the products
+/// c[position][tile][16].
 void store_tiles(const tiling& how, const std::vector<strip>& strips, const place& plane,
                  long channel, const float* c, long position_stride, const epilogue& end) {
     const finish finished(end, channel);
@@ -388,8 +397,8 @@ void store_tiles(const tiling& how, const std::vector<strip>& strips, const plac
                         for (int w = 0; w < M; ++w)
                             if (row + u * how.out_step < how.out_rows &&
                                 column + w * how.out_step < how.out_columns)
-                                store(part, row + u * how.out_step, column + w * how.out_step,
-                                      half, y[u * M + w]);
+                                store(part, row + u * how.out_step, column + w * how.out_step, half,
+                                      y[u * M + w]);
                 }
             }
         }
@@ -467,11 +476,11 @@ void load_rows(const tiling& how, const float* planes, long tile_row, long begin
     }
 }
 
-/// Rows of tiles of all samples, in blocks of about block_tiles tiles.
+/// Rows of tiles of all samples, in blocks of about block_tiles tiles, as many for each thread.
 long strips_per_block(const tiling& how, long samples) {
     const long strips = samples * how.tile_rows;
-    const long per_block = std::max(1L, (block_tiles + how.tile_columns / 2) / how.tile_columns);
-    return std::min(per_block, divided_up(strips, threads()));
+    const long most = std::max(1L, (block_tiles + how.tile_columns / 2) / how.tile_columns);
+    return divided_up(strips, threads() * divided_up(strips, threads() * most));
 }
 
 } // namespace
@@ -514,8 +523,8 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
                 const long channel = how.minimal_filtering ? packed.chunk_begin(chunk) : 0;
                 const long channel_end =
                     how.minimal_filtering ? packed.chunk_end(chunk) : how.in_channels;
-                const long stride = how.minimal_filtering ? rounded_up(channel_end - channel, 8)
-                                                          : how.in_channels;
+                const long stride =
+                    how.minimal_filtering ? rounded_up(channel_end - channel, 8) : how.in_channels;
                 const long rows_size = how.rows_read() * columns * stride;
                 float* pixels = in_workspace.get(count((last - first) * rows_size));
                 for (long i = 0; i < last - first; ++i, pixels += rows_size) {
@@ -566,9 +575,8 @@ void fill_gradients(const tiling& how, const float* pixels, long pixel_stride, l
                     for (int w = 0; w < M; ++w)
                         y[u * M + w] =
                             load8(pixels + u * row_stride + (t * M + w) * pixel_stride + c);
-                in_two_dimensions<M, N>(y, m, [&](const float8* x, float8* z) {
-                    transform.output_adjoint(x, z);
-                });
+                in_two_dimensions<M, N>(
+                    y, m, [&](const float8* x, float8* z) { transform.output_adjoint(x, z); });
                 float* target = d + (c / panel::columns * tiles + first_tile + t) * panel::columns +
                                 c % panel::columns;
 #pragma GCC unroll 36
@@ -610,8 +618,9 @@ void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin,
     const long channel = how.minimal_filtering ? begin : 0;
     const long channel_end = how.minimal_filtering ? end : s.channels;
     const long pixel = how.minimal_filtering ? rounded_up(units, 8) : s.channels;
-    const long depth = how.minimal_filtering ? rounded_up(units, 8) * static_cast<long>(planes.size())
-                                             : units * how.window * s.channels;
+    const long depth = how.minimal_filtering
+                           ? rounded_up(units, 8) * static_cast<long>(planes.size())
+                           : units * how.window * s.channels;
     const long columns = how.columns_read();
     const long rows_size = how.rows_read() * columns * pixel;
     const long map_columns = how.tile_columns * how.tile;
@@ -633,7 +642,8 @@ void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin,
             part.tile_row = (first + i) % how.tile_rows;
             load_rows(how, image + sample * image_size, part.tile_row, channel, channel_end, pixels,
                       pixel);
-            part.in = {pixels - (how.first_row(part.tile_row) * columns + how.first_column()) * pixel,
+            part.in = {pixels -
+                           (how.first_row(part.tile_row) * columns + how.first_column()) * pixel,
                        columns * pixel, pixel};
             if (how.minimal_filtering) {
                 load_map(s, map + sample * map_size, part.tile_row * how.tile, how.tile,
@@ -650,15 +660,13 @@ void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin,
         fill_windows(how, parts, planes, begin, end, windows, window_stride);
         for (long p = 0; p < how.positions(); ++p)
             for (long j = 0; j < panels; ++j) {
-                const float* right =
-                    how.minimal_filtering
-                        ? gradients + p * gradient_stride + j * tiles * panel::columns
-                        : gradients + j * panel::columns;
-                panel::multiply_transposed(depth, windows + p * window_stride, depth, tiles, right,
-                                           how.minimal_filtering ? panel::columns : map_pixel,
-                                           first > first_strip,
-                                           sum + (p * panels + j) * depth * panel::columns,
-                                           panel::columns);
+                const float* right = how.minimal_filtering ? gradients + p * gradient_stride +
+                                                                 j * tiles * panel::columns
+                                                           : gradients + j * panel::columns;
+                panel::multiply_transposed(
+                    depth, windows + p * window_stride, depth, tiles, right,
+                    how.minimal_filtering ? panel::columns : map_pixel, first > first_strip,
+                    sum + (p * panels + j) * depth * panel::columns, panel::columns);
             }
     }
 }
@@ -719,8 +727,8 @@ void tiled_filter_gradient(const convolution_shape& s, long samples, const float
     const long strips = samples * how.tile_rows;
     const long panels = divided_up(s.filters, panel::columns);
     const long units = how.minimal_filtering ? s.channels : how.window;
-    const long per_unit =
-        how.minimal_filtering ? static_cast<long>(how.in_planes[0].size()) : how.window * s.channels;
+    const long per_unit = how.minimal_filtering ? static_cast<long>(how.in_planes[0].size())
+                                                : how.window * s.channels;
     // Chunks of the depth are summed independently; where there are too few of them for the
     // threads, so are parts of the strips.
     const long most = how.minimal_filtering ? gradient_depth / per_unit
@@ -752,8 +760,8 @@ void tiled_filter_gradient(const convolution_shape& s, long samples, const float
             for (long part = 1; part < parts; ++part)
                 for (long i = 0; i < sum_size; ++i)
                     total[i] += total[part * sum_size + i];
-            store_gradient(how, chunk * chunk_size, std::min(units, (chunk + 1) * chunk_size), total,
-                           gradient);
+            store_gradient(how, chunk * chunk_size, std::min(units, (chunk + 1) * chunk_size),
+                           total, gradient);
         }
     });
 }

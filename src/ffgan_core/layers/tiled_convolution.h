@@ -109,8 +109,9 @@ class tiled_filters {
     long chunk_size_, chunks_, panels_, size_;
 };
 
-/// One row of tiles of one sample. The views must be readable and writable wherever the tiling reads
-/// and writes; a pixel of `out` has room for whole panels of 16 channels, or for its channels only.
+/// One row of tiles of one sample. The views must be readable and writable wherever the tiling
+/// reads and writes; a pixel of `out` has room for whole panels of 16 channels, or for its channels
+/// only.
 struct strip {
     image_view in;
     image_view out;
