@@ -113,7 +113,7 @@ def version(source: Path | None) -> str:
     found = source or cache_folder() / ARCHIVE
     for file in (found / "CMakeLists.txt", found / "dlib" / "CMakeLists.txt"):
         if file.exists():
-            pattern = r"CPACK_PACKAGE_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)"
+            pattern = r'CPACK_PACKAGE_VERSION_(?:MAJOR|MINOR|PATCH) "?(\d+)'
             if numbers := re.findall(pattern, file.read_text(encoding="utf-8")):
                 return ".".join(numbers)
     return found.name.removeprefix("dlib-").removesuffix(".tar.gz")
