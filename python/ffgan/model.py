@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -76,7 +77,6 @@ class Model:
             **{f"generator.{name}": array for name, array in generator.items()},
             **{f"discriminator.{name}": array for name, array in discriminator.items()},
         }
-        self.hash = parameters_hash(self.parameters)
         self.discriminator = self.metadata.get("discriminator", "program")
         self.threshold = _number(self.metadata, "threshold", 0.0, path)
         self.dropout = _number(self.metadata, "dropout", 0.5, path)
@@ -98,6 +98,11 @@ class Model:
         except ValueError as error:
             raise ModelError(f"{_called(path)}: not a model of this program: {error}") from error
 
+    @functools.cached_property
+    def hash(self) -> str:
+        """The SHA-256 of the parameters, as hex: equal for equal models, in whatever file."""
+        return parameters_hash(self.parameters)
+
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Model:
         """Load a safetensors model file; without a path the model that comes with the package.
@@ -108,7 +113,10 @@ class Model:
         file = packaged_model() if path is None else Path(path)
         metadata, parameters = read_model(file)
         networks = by_network(parameters)
-        return cls(networks["generator"], networks["discriminator"], metadata, file)
+        model = cls(networks["generator"], networks["discriminator"], metadata, file)
+        if "parameters_sha256" in metadata:
+            model.hash = metadata["parameters_sha256"]  # read_model has compared it
+        return model
 
     def latents(self, n: int = 1, seed: int | None = None, *, truncation: float = 1.0) -> Float32:
         """Return (n, 100) float32 noise; row i is that of seed + i, its first draw."""
@@ -224,7 +232,7 @@ def parameters_hash(parameters: Mapping[str, Float32]) -> str:
     for name in sorted(parameters):
         array = np.ascontiguousarray(parameters[name], dtype="<f4")
         digest.update(f"{name}{list(array.shape)}".encode())
-        digest.update(array.tobytes())
+        digest.update(memoryview(array).cast("B") if array.size else b"")
     return digest.hexdigest()
 
 
