@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
@@ -108,13 +109,29 @@ std::atomic<long> configured_threads{0};
 
 thread_local bool inside_chunk = false;
 
+/// Waits for `ready` without sleeping, for as long as the layers of a network are apart: to wake a
+/// sleeping thread takes longer than many a layer.
+template <class F> void spin_until(const F& ready) {
+    constexpr std::chrono::microseconds patience{50};
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!ready()) {
+        for (int i = 0; i < 32; ++i) {
+#if defined(__x86_64__) || defined(__i386__)
+            __builtin_ia32_pause();
+#endif
+        }
+        if (std::chrono::steady_clock::now() > end)
+            return;
+    }
+}
+
 struct job {
     detail::chunk_function function;
     void* context;
     long n;
     long chunks;
     long next = 0;
-    long unfinished = 0;
+    std::atomic<long> unfinished{0};
     long failed_chunk = 0;
     std::exception_ptr error{};
     std::condition_variable done{};
@@ -135,6 +152,7 @@ class pool {
         grow(work.chunks - 1);
         work.unfinished = work.chunks;
         jobs_.push_back(&work);
+        waiting_jobs_ = static_cast<long>(jobs_.size());
         if (work.chunks == 2)
             wake_.notify_one();
         else
@@ -142,6 +160,11 @@ class pool {
         // The caller never depends on a worker being free, so concurrent callers cannot deadlock.
         while (work.next < work.chunks)
             run_next(work, lock);
+        if (work.unfinished != 0) {
+            lock.unlock();
+            spin_until([&] { return work.unfinished == 0; });
+            lock.lock(); // also where it is 0: the worker that made it so still holds the lock
+        }
         work.done.wait(lock, [&] { return work.unfinished == 0; });
     }
 
@@ -179,6 +202,11 @@ class pool {
     void serve() {
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
+            if (jobs_.empty()) {
+                lock.unlock();
+                spin_until([&] { return waiting_jobs_ != 0; });
+                lock.lock();
+            }
             wake_.wait(lock, [&] { return !jobs_.empty(); });
             run_next(*jobs_.front(), lock);
         }
@@ -186,8 +214,10 @@ class pool {
 
     void run_next(job& work, std::unique_lock<std::mutex>& lock) {
         const long chunk = work.next++;
-        if (work.next == work.chunks)
+        if (work.next == work.chunks) {
             jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &work));
+            waiting_jobs_ = static_cast<long>(jobs_.size());
+        }
         lock.unlock();
         std::exception_ptr error;
         inside_chunk = true;
@@ -209,6 +239,7 @@ class pool {
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<job*> jobs_;
+    std::atomic<long> waiting_jobs_{0}; // their number, to be read without the lock
     long workers_ = 0;
 
     std::condition_variable freed_;
