@@ -113,8 +113,9 @@ def test_the_package_carries_its_model_and_type_marker() -> None:
 
 # What the stub alone has: names for types, and the classes' metaclass, which is pybind11's.
 STUB_ONLY = r"""
-ffgan\._core\.(Discriminator|Generator|Trainer)
-ffgan\._core\.(DiscriminatorName|DnnModel|Engine|Float32|Layer|Network|Parameters|StepResult|UInt8)
+ffgan\._core\.(Discriminator|FaceDetector|FaceEmbedder|FaceLandmarks|Generator|Trainer)
+ffgan\._core\.(Float32|Float64|Int64|UInt8)
+ffgan\._core\.(DiscriminatorName|DnnModel|Engine|Layer|Network|Parameters|StepResult)
 """
 
 

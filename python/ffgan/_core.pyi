@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32: TypeAlias = NDArray[np.float32]
+Float64: TypeAlias = NDArray[np.float64]
+Int64: TypeAlias = NDArray[np.int64]
 UInt8: TypeAlias = NDArray[np.uint8]
 Network: TypeAlias = Literal["generator", "program", "table"]
 DiscriminatorName: TypeAlias = Literal["program", "table"]
@@ -82,6 +84,33 @@ class Discriminator:
     def score(self, images: UInt8) -> Float32: ...
     def profile(self, repetitions: int = 20) -> list[tuple[str, float]]:
         """(layer, milliseconds) for one image on all cores; empty on a device."""
+
+class FaceDetector:
+    """dlib's frontal face detector."""
+
+    def __init__(self) -> None: ...
+    def detect(
+        self, images: list[UInt8], upsamplings: int = 0, threshold: float = 0.0
+    ) -> list[Float64]:
+        """For each image (k, 5): left, top, right, bottom, confidence; best first."""
+
+class FaceLandmarks:
+    """dlib's shape predictor for faces. `path` must be trusted."""
+
+    def __init__(self, path: str) -> None: ...
+    @property
+    def count(self) -> int: ...
+    def find(self, image: UInt8, boxes: Int64) -> Int64:
+        """Points (k, count, 2) of the faces in boxes (k, 4): column, row."""
+
+    def chips(self, image: UInt8, boxes: Int64, size: int, padding: float) -> UInt8: ...
+
+class FaceEmbedder:
+    """dlib's face recognition network. `path` must be trusted."""
+
+    def __init__(self, path: str) -> None: ...
+    def embed(self, images: UInt8) -> Float32:
+        """Aligned faces (n, 150, 150, 3) -> embeddings (n, 128)."""
 
 class Trainer:
     def __init__(

@@ -45,3 +45,9 @@ class DisplayError(Error):
 
 class ServerError(Error):
     """The web server cannot start."""
+
+
+class ExtraError(Error):
+    """An optional package, one of ffgan's extras, is asked for and not installed."""
+
+    exit_code = 2

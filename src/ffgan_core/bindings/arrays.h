@@ -30,6 +30,7 @@ pybind11::dict to_dict(const named_tensors& tensors);
 
 void register_engine(pybind11::module_& m);
 void register_differentiable(pybind11::module_& m);
+void register_faces(pybind11::module_& m);
 void register_networks(pybind11::module_& m);
 void register_trainer(pybind11::module_& m);
 

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
     m.attr("__version__") = FFGAN_VERSION;
     ffgan::bindings::register_engine(m);
     ffgan::bindings::register_differentiable(m);
+    ffgan::bindings::register_faces(m);
     ffgan::bindings::register_networks(m);
     ffgan::bindings::register_trainer(m);
     register_dnn_file(m);
