@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ffgan import __version__
+from ffgan import __version__, _core
 from ffgan.errors import DisplayError, Error, ModelError, UsageError
 from ffgan.face_files import FaceFiles
 from ffgan.latent import MAX_SEED, random_seed
