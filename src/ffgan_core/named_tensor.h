@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,16 @@ struct named_tensor {
 };
 
 using named_tensors = std::map<std::string, named_tensor>;
+
+// A number among tensors, as a training state has them.
+inline named_tensor scalar(double value) { return {{1}, {static_cast<float>(value)}}; }
+
+// Throws std::invalid_argument that names the number which is missing.
+inline long read_counter(const named_tensors& state, const std::string& name) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.values.size() != 1)
+        throw std::invalid_argument("the training state lacks '" + name + "'");
+    return static_cast<long>(found->second.values[0]);
+}
 
 } // namespace ffgan

@@ -34,20 +34,6 @@ void require(bool condition, const char* message) {
 double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
-named_tensor scalar(double value) { return {{1}, {static_cast<float>(value)}}; }
-
-long read_counter(const named_tensors& state, const std::string& name) {
-    const auto found = state.find(name);
-    if (found == state.end() || found->second.values.size() != 1)
-        throw std::invalid_argument("the training state lacks '" + name + "'");
-    return static_cast<long>(found->second.values[0]);
-}
-
-named_tensor flat(const dlib::tensor& t) {
-    const float* values = t.host();
-    return {{static_cast<long>(t.size())}, {values, values + t.size()}};
-}
-
 named_tensors with_prefix(const std::string& prefix, const named_tensors& all) {
     named_tensors result;
     for (auto i = all.lower_bound(prefix); i != all.end() && i->first.rfind(prefix, 0) == 0; ++i)
@@ -68,61 +54,6 @@ void to_tensor(const float* latents, long count, dlib::resizable_tensor& x) {
 void scale(dlib::tensor& x, float factor) { dlib::tt::affine_transform(x, x, factor); }
 
 } // namespace
-
-// ---- Adam
-// -----------------------------------------------------------------------------------------
-
-void adam::update(const std::vector<layer_parameters>& layers, double learning_rate, double beta1,
-                  double beta2) {
-    ++updates_;
-    for (const layer_parameters& layer : layers) {
-        moments& m = moments_[layer.name];
-        if (m.first.size() == 0) {
-            m.first.copy_size(*layer.values);
-            m.second.copy_size(*layer.values);
-            m.first = 0;
-            m.second = 0;
-        }
-        change_.copy_size(*layer.values);
-        dlib::tt::compute_adam_update(
-            0, layer.values->size(), change_, m.first, m.second, static_cast<float>(updates_),
-            static_cast<float>(learning_rate), 0.0f, static_cast<float>(beta1),
-            static_cast<float>(beta2), *layer.values, *layer.gradient);
-        dlib::tt::add(*layer.values, *layer.values, change_);
-    }
-}
-
-void adam::add_state(const std::string& prefix, named_tensors& state) const {
-    state[prefix + "updates"] = scalar(static_cast<double>(updates_));
-    for (const auto& [layer, m] : moments_) {
-        state[prefix + layer + ".first"] = flat(m.first);
-        state[prefix + layer + ".second"] = flat(m.second);
-    }
-}
-
-void adam::load_state(const std::string& prefix, const std::vector<layer_parameters>& layers,
-                      const named_tensors& state) {
-    updates_ = read_counter(state, prefix + "updates");
-    moments_.clear();
-    if (updates_ == 0)
-        return;
-    for (const layer_parameters& layer : layers) {
-        moments& m = moments_[layer.name];
-        for (auto [moment, name] :
-             {std::pair(&m.first, ".first"), std::pair(&m.second, ".second")}) {
-            const auto found = state.find(prefix + layer.name + name);
-            if (found == state.end() || found->second.values.size() != layer.values->size())
-                throw std::invalid_argument("the training state lacks '" + prefix + layer.name +
-                                            name + "', or has it in another size");
-            moment->copy_size(*layer.values);
-            std::copy(found->second.values.begin(), found->second.values.end(),
-                      moment->host_write_only());
-        }
-    }
-}
-
-// ---- The trainer
-// ----------------------------------------------------------------------------------
 
 trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.discriminator == "program" || settings.discriminator == "table",

@@ -7,11 +7,11 @@
 
 #pragma once
 
+#include "adam.h"
 #include "augment.h"
 #include "network.h"
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,24 +48,6 @@ struct anchor {
     const std::uint8_t* images = nullptr; // count x 162 x 162 x 3
     long count = 0;
     double weight = 0;
-};
-
-// Adam (Kingma and Ba 2015) on dlib's update, with moments by layer name.
-class adam {
-  public:
-    void update(const std::vector<layer_parameters>& layers, double learning_rate, double beta1,
-                double beta2);
-    void add_state(const std::string& prefix, named_tensors& state) const;
-    void load_state(const std::string& prefix, const std::vector<layer_parameters>& layers,
-                    const named_tensors& state);
-
-  private:
-    struct moments {
-        dlib::resizable_tensor first, second;
-    };
-    std::map<std::string, moments> moments_;
-    dlib::resizable_tensor change_;
-    long updates_ = 0;
 };
 
 class trainer {
