@@ -9,8 +9,6 @@
 #ifdef DLIB_USE_CUDA
 #include <dlib/dnn.h>
 #else
-#include "float8.h"
-
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
 #include <string>
@@ -34,11 +32,6 @@ using sigmoid = dlib::sig_;
 #else
 
 namespace detail {
-/// value where gate > 0, elsewhere slope * value.
-inline float8 leaky8(float8 gate, float8 value, float slope) {
-    return gate > float8{} ? value : slope * value;
-}
-
 // On n floats; output may be input. A gradient is added to data_gradient when `add`, else written.
 void leaky_relu_forward(long n, float slope, const float* input, float* output);
 void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,

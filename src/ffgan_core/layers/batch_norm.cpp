@@ -1,125 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/batch_norm.h"
 
-#include "float8.h"
-#include "threads.h"
-
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
 
 namespace ffgan::layers {
-namespace {
-
-// Terms summed in float32 before they join a double: short enough that their rounding stays
-// below float32's own.
-constexpr long block_places = 512;
-
-/// Sum of f(i) over [0, n) for f given as a function of 8 places and one of a single place.
-template <class Vector, class Scalar> double sum_places(long n, Vector&& vector, Scalar&& scalar) {
-    double total = 0;
-    long i = 0;
-    while (i + 8 <= n) {
-        const long end = std::min(n, i + block_places) - 7;
-        float8 even = {}, odd = {};
-        for (; i + 8 < end; i += 16) {
-            even += vector(i);
-            odd += vector(i + 8);
-        }
-        for (; i < end; i += 8)
-            even += vector(i);
-        total += sum8(even) + sum8(odd);
-    }
-    for (; i < n; ++i)
-        total += scalar(i);
-    return total;
-}
-
-} // namespace
-
-void detail::channel_statistics(long samples, long channels, long places, const float* input,
-                                double* means, double* variances) {
-    parallel_chunks(channels, [&](long, long begin, long end) {
-        for (long channel = begin; channel < end; ++channel) {
-            const double n = static_cast<double>(samples) * static_cast<double>(places);
-            double sum = 0;
-            for (long sample = 0; sample < samples; ++sample) {
-                const float* x = input + (sample * channels + channel) * places;
-                sum += sum_places(
-                    places, [&](long i) { return load8(x + i); }, [&](long i) { return x[i]; });
-            }
-            means[channel] = sum / n;
-            const float mean = static_cast<float>(means[channel]);
-            double squares = 0;
-            for (long sample = 0; sample < samples; ++sample) {
-                const float* x = input + (sample * channels + channel) * places;
-                squares += sum_places(
-                    places,
-                    [&](long i) {
-                        const float8 d = load8(x + i) - mean;
-                        return d * d;
-                    },
-                    [&](long i) { return (x[i] - mean) * (x[i] - mean); });
-            }
-            // The squares were taken around the mean rounded to float32.
-            const double shift = means[channel] - static_cast<double>(mean);
-            variances[channel] = std::max(0.0, squares / n - shift * shift);
-        }
-    });
-}
-
-void detail::normalize(long samples, long channels, long places, const float* input,
-                       const float* means, const float* scales, const float* beta, float* output) {
-    parallel_chunks(samples * channels, [&](long, long begin, long end) {
-        for (long plane = begin; plane < end; ++plane) {
-            const long channel = plane % channels;
-            const float mean = means[channel], scale = scales[channel], shift = beta[channel];
-            const float* x = input + plane * places;
-            float* y = output + plane * places;
-            for (long i = 0; i < places; ++i)
-                y[i] = (x[i] - mean) * scale + shift;
-        }
-    });
-}
-
-void detail::normalize_backward(long samples, long channels, long places, bool batch_statistics,
-                                const float* input, const float* gradient, const float* means,
-                                const float* invstds, const float* gamma, float* data_gradient,
-                                float* gamma_gradient, float* beta_gradient) {
-    parallel_chunks(channels, [&](long, long begin, long end) {
-        for (long channel = begin; channel < end; ++channel) {
-            const float mean = means[channel], invstd = invstds[channel];
-            double sum = 0, sum_centred = 0;
-            for (long sample = 0; sample < samples; ++sample) {
-                const long offset = (sample * channels + channel) * places;
-                const float* x = input + offset;
-                const float* g = gradient + offset;
-                sum += sum_places(
-                    places, [&](long i) { return load8(g + i); }, [&](long i) { return g[i]; });
-                sum_centred += sum_places(
-                    places, [&](long i) { return load8(g + i) * (load8(x + i) - mean); },
-                    [&](long i) { return g[i] * (x[i] - mean); });
-            }
-            beta_gradient[channel] = static_cast<float>(sum);
-            gamma_gradient[channel] = static_cast<float>(sum_centred * invstd);
-            const double n = static_cast<double>(samples) * static_cast<double>(places);
-            const float scale = gamma[channel] * invstd;
-            const float constant = batch_statistics ? static_cast<float>(sum / n) : 0.0f;
-            const float slope =
-                batch_statistics ? static_cast<float>(sum_centred / n * invstd * invstd) : 0.0f;
-            for (long sample = 0; sample < samples; ++sample) {
-                const long offset = (sample * channels + channel) * places;
-                const float* x = input + offset;
-                const float* g = gradient + offset;
-                float* d = data_gradient + offset;
-                for (long i = 0; i < places; ++i)
-                    d[i] += scale * (g[i] - constant - (x[i] - mean) * slope);
-            }
-        }
-    });
-}
-
 batch_norm::batch_norm(unsigned long window_size, double eps)
     : window_size_(window_size), eps_(eps) {
     set_running_stats_window_size(window_size);
@@ -164,8 +51,7 @@ void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& outp
         const long channels = input.k(), places = input.nr() * input.nc();
         std::vector<double> means(static_cast<std::size_t>(channels));
         std::vector<double> variances(means.size());
-        detail::channel_statistics(1, channels, places, input.host(), means.data(),
-                                   variances.data());
+        channel_statistics({1, channels, places}, input.host(), means.data(), variances.data());
         means_.set_size(1, channels);
         dlib::resizable_tensor batch_variances(1, channels);
         std::copy(means.begin(), means.end(), means_.host_write_only());
@@ -186,69 +72,82 @@ void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& outp
 }
 
 void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
-                                  dlib::tensor& data_gradient, dlib::tensor& params_gradient) {
+                                  const gradient_target& data_gradient,
+                                  dlib::tensor& params_gradient) {
     if (mode_ == mode::inference || input.num_samples() == 1)
         throw std::logic_error("batch norm on CUDA has gradients for batches of at least two "
                                "samples, normalised by their own statistics");
     const auto gamma = gamma_(params_, 0);
     auto gamma_gradient = gamma_(params_gradient, 0);
     auto beta_gradient = beta_(params_gradient, gamma_.size());
-    dlib::tt::batch_normalize_conv_gradient(eps_, gradient, means_, invstds_, input, gamma,
-                                            data_gradient, gamma_gradient, beta_gradient);
+    // dlib adds, and reads the gradient after it has begun to write.
+    dlib::resizable_tensor result;
+    result.copy_size(input);
+    result = 0;
+    dlib::tt::batch_normalize_conv_gradient(eps_, gradient, means_, invstds_, input, gamma, result,
+                                            gamma_gradient, beta_gradient);
+    if (data_gradient.add)
+        dlib::tt::add(data_gradient.values, data_gradient.values, result);
+    else
+        memcpy(data_gradient.values, result);
 }
 
 #else
 
 void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {
-    const long samples = input.num_samples(), channels = input.k();
-    const long places = input.nr() * input.nc();
+    compute({}, input, output);
+}
+
+void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
+                                  const gradient_target& data_gradient,
+                                  dlib::tensor& params_gradient) {
+    compute_gradient({}, gradient, input, data_gradient, params_gradient);
+}
+
+void batch_norm::compute(const norm_surroundings& around, const dlib::tensor& input,
+                         dlib::resizable_tensor& output) {
+    const norm_shape shape{static_cast<long>(input.num_samples()), static_cast<long>(input.k()),
+                           static_cast<long>(input.nr() * input.nc())};
+    const std::size_t channels = static_cast<std::size_t>(shape.channels);
     output.copy_size(input);
     const float* gamma = params_.host();
-    std::vector<float> scales(static_cast<std::size_t>(channels));
+    const float* beta = gamma + channels;
     if (mode_ == mode::inference) {
         const float* variances = running_variances_.host();
-        for (long k = 0; k < channels; ++k)
-            scales[static_cast<std::size_t>(k)] =
-                static_cast<float>(gamma[k] / std::sqrt(variances[k] + eps_));
-        detail::normalize(samples, channels, places, input.host(), running_means_.host(),
-                          scales.data(), gamma + channels, output.host_write_only());
+        std::vector<float> scales(channels);
+        for (std::size_t k = 0; k < channels; ++k)
+            scales[k] = static_cast<float>(gamma[k] / std::sqrt(variances[k] + eps_));
+        normalize(shape, around, input.host(), running_means_.host(), scales.data(), beta,
+                  output.host_write_only());
         return;
     }
 
-    std::vector<double> means(static_cast<std::size_t>(channels));
-    std::vector<double> variances(means.size());
-    detail::channel_statistics(samples, channels, places, input.host(), means.data(),
-                               variances.data());
-    means_.set_size(1, channels);
-    invstds_.set_size(1, channels);
-    float* mean = means_.host_write_only();
-    float* invstd = invstds_.host_write_only();
-    for (std::size_t k = 0; k < means.size(); ++k) {
-        mean[k] = static_cast<float>(means[k]);
-        invstd[k] = static_cast<float>(1 / std::sqrt(variances[k] + eps_));
-        scales[k] = gamma[k] * invstd[k];
-    }
-    detail::normalize(samples, channels, places, input.host(), mean, scales.data(),
-                      gamma + channels, output.host_write_only());
+    std::vector<double> means(channels), variances(channels);
+    means_.set_size(1, shape.channels);
+    invstds_.set_size(1, shape.channels);
+    normalize_batch(shape, around, eps_, gamma, beta, input.host(), means.data(), variances.data(),
+                    means_.host_write_only(), invstds_.host_write_only(), output.host_write_only());
     if (mode_ != mode::training)
         return;
 
     const double weight = 1.0 / (static_cast<double>(updates_) + 1.0);
     updates_ = std::min(updates_ + 1, window_size_);
-    const double n = static_cast<double>(samples) * static_cast<double>(places);
+    const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
     const double unbiased = n > 1 ? n / (n - 1) : 1;
     float* running_mean = running_means_.host();
     float* running_variance = running_variances_.host();
-    for (std::size_t k = 0; k < means.size(); ++k) {
+    for (std::size_t k = 0; k < channels; ++k) {
         running_mean[k] = static_cast<float>((1 - weight) * running_mean[k] + weight * means[k]);
         running_variance[k] = static_cast<float>((1 - weight) * running_variance[k] +
                                                  weight * unbiased * variances[k]);
     }
 }
 
-void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
-                                  dlib::tensor& data_gradient, dlib::tensor& params_gradient) {
+void batch_norm::compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
+                                  const dlib::tensor& input, const gradient_target& data_gradient,
+                                  dlib::tensor& params_gradient) {
     const long channels = input.k();
+    const float* gamma = params_.host();
     const float* means = means_.host();
     const float* invstds = invstds_.host();
     std::vector<float> running_invstds;
@@ -260,10 +159,11 @@ void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tens
         invstds = running_invstds.data();
     }
     float* gradients = params_gradient.host();
-    detail::normalize_backward(input.num_samples(), channels, input.nr() * input.nc(),
-                               mode_ != mode::inference, input.host(), gradient.host(), means,
-                               invstds, params_.host(), data_gradient.host(), gradients,
-                               gradients + channels);
+    normalize_backward({static_cast<long>(input.num_samples()), channels,
+                        static_cast<long>(input.nr() * input.nc())},
+                       around, mode_ != mode::inference, input.host(), gradient.host(), means,
+                       invstds, gamma, gamma + channels, data_gradient.add,
+                       data_gradient.values.host(), gradients, gradients + channels);
 }
 
 #endif

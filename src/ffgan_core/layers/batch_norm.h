@@ -6,31 +6,14 @@
 // ones at every forward pass, and computes on one thread. A GAN runs a discriminator several times
 // per step and a generator on single images, so here the caller names the statistics to use.
 
+#include "layers/gradient_target.h"
+#include "layers/norm_kernels.h"
+
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
 #include <string>
 
 namespace ffgan::layers {
-
-namespace detail {
-// On (samples, channels, places) floats; statistics are arrays of one value per channel.
-
-/// Means and variances (divided by the count, not the count less one) over samples and places.
-void channel_statistics(long samples, long channels, long places, const float* input, double* means,
-                        double* variances);
-
-/// output = (input - mean) * scale + beta.
-void normalize(long samples, long channels, long places, const float* input, const float* means,
-               const float* scales, const float* beta, float* output);
-
-/// The gradients of gamma * (input - mean) * invstd + beta. data_gradient is added to; with
-/// `batch_statistics` the derivatives of mean and invstd by the input are included (Ioffe, Szegedy:
-/// "Batch normalization", 2015, section 3).
-void normalize_backward(long samples, long channels, long places, bool batch_statistics,
-                        const float* input, const float* gradient, const float* means,
-                        const float* invstds, const float* gamma, float* data_gradient,
-                        float* gamma_gradient, float* beta_gradient);
-} // namespace detail
 
 /// Batch normalisation per channel (dlib's bn_con): parameters are gammas, then betas.
 class batch_norm {
@@ -81,8 +64,20 @@ class batch_norm {
     }
     template <typename Subnet>
     void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
-        compute_gradient(gradient_input, sub.get_output(), sub.get_gradient_input(), params_grad);
+        compute_gradient(gradient_input, sub.get_output(), gradient_of(sub), params_grad);
     }
+
+    void compute(const dlib::tensor& input, dlib::resizable_tensor& output);
+    void compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
+                          const gradient_target& data_gradient, dlib::tensor& params_gradient);
+#ifndef DLIB_USE_CUDA
+    /// The same, together with what stands next to the norm.
+    void compute(const norm_surroundings& around, const dlib::tensor& input,
+                 dlib::resizable_tensor& output);
+    void compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
+                          const dlib::tensor& input, const gradient_target& data_gradient,
+                          dlib::tensor& params_gradient);
+#endif
 
     const dlib::tensor& get_layer_params() const { return params_; }
     dlib::tensor& get_layer_params() { return params_; }
@@ -94,9 +89,6 @@ class batch_norm {
 
   private:
     void allocate(long channels);
-    void compute(const dlib::tensor& input, dlib::resizable_tensor& output);
-    void compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
-                          dlib::tensor& data_gradient, dlib::tensor& params_gradient);
 
     dlib::resizable_tensor params_;
     dlib::alias_tensor gamma_, beta_;

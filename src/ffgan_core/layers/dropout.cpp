@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/dropout.h"
 
-#include "float8.h"
+#include "layers/pointwise.h"
 #include "random.h"
 #include "threads.h"
 
@@ -18,18 +18,6 @@ constexpr long word_bits = 64;
 template <class F> void for_words(long n, F&& f) {
     parallel_chunks((n + word_bits - 1) / word_bits,
                     [&](long, long first, long last) { f(first, last); });
-}
-
-/// Eight values, or 0 where the bit is 0.
-float8 kept(std::uint64_t bits, float8 values) {
-    const int32x8 select = {1, 2, 4, 8, 16, 32, 64, 128};
-    const std::int32_t byte = static_cast<std::int32_t>(bits & 255);
-    const int32x8 chosen = (select & byte) != 0;
-    int32x8 raw;
-    std::memcpy(&raw, &values, sizeof raw);
-    raw &= chosen;
-    std::memcpy(&values, &raw, sizeof values);
-    return values;
 }
 
 } // namespace
@@ -93,6 +81,13 @@ void dropout::set_rate(float rate) {
         throw std::invalid_argument("the dropout rate must be from 0 to 1, not " +
                                     std::to_string(rate));
     rate_ = rate;
+}
+
+void dropout::draw(long n) {
+    if (rate_ == 0 || mode_ == mode::inference)
+        mask_.clear();
+    else
+        detail::dropout_mask(key_, rate_, n, mask_);
 }
 
 void dropout::clean() {

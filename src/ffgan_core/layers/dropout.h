@@ -27,13 +27,16 @@ void dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* 
 void dropout_scale(float factor, long n, const float* input, bool add, float* output);
 } // namespace detail
 
+/// dlib's, with which the original trains.
+constexpr float default_dropout = 0.5f;
+
 class dropout {
   public:
     enum class mode { training, inference };
 
     /// rate is the probability of dropping an element, 0 <= rate <= 1. Kept elements are not
     /// scaled up. Throws std::invalid_argument.
-    explicit dropout(float rate = 0.5f) { set_rate(rate); }
+    explicit dropout(float rate = default_dropout) { set_rate(rate); }
 
     float get_drop_rate() const { return rate_; }
     void set_rate(float rate);
@@ -41,6 +44,12 @@ class dropout {
     mode get_mode() const { return mode_; }
     /// Fixes the mask of the next forward pass in training.
     void set_key(std::uint64_t key) { key_ = key; }
+
+    /// For layers that apply the dropout in a pass of their own: draws the mask of the next n
+    /// elements, in training; which elements are kept (null: all); and what they are multiplied by.
+    void draw(long n);
+    const std::uint64_t* mask() const { return mask_.empty() ? nullptr : mask_.data(); }
+    float factor() const { return mode_ == mode::inference ? 1 - rate_ : 1; }
 
     template <typename Subnet> void setup(const Subnet&) {}
     void forward_inplace(const dlib::tensor& input, dlib::tensor& output);
@@ -65,7 +74,7 @@ class dropout {
     }
 
   private:
-    float rate_ = 0.5f;
+    float rate_ = default_dropout;
     mode mode_ = mode::training;
     std::uint64_t key_ = 0;
     std::vector<std::uint64_t> mask_;
