@@ -23,24 +23,19 @@ void add(const layers::transposed_convolution<filters, kernel, stride, padding>*
     all.push_back({true, filters, kernel, stride, padding, 0, 0, filters, 0, false, true});
 }
 
-void add(const layers::batch_norm*, std::vector<convolution_facts>& all) { all.back().norm = true; }
+void add(const layers::activated_norm*, std::vector<convolution_facts>& all) {
+    all.back().norm = true;
+}
 
 void add(const void*, std::vector<convolution_facts>&) {}
-
-template <typename layer> constexpr bool is_convolution = false;
-template <long filters, long kernel, int stride, int padding>
-constexpr bool is_convolution<layers::convolution<filters, kernel, stride, padding>> = true;
-template <long filters, long kernel, int stride, int padding>
-constexpr bool is_convolution<layers::transposed_convolution<filters, kernel, stride, padding>> =
-    true;
 
 // Visits the types from the input to the output.
 template <typename layer> void walk(std::vector<convolution_facts>& all) {
     if constexpr (dlib::is_nonloss_layer_type<typename layer::subnet_type>::value)
         walk<typename layer::subnet_type>(all);
     add(static_cast<const typename layer::layer_details_type*>(nullptr), all);
-    if constexpr (std::is_same_v<typename layer::layer_details_type, layers::batch_norm>)
-        if constexpr (is_convolution<typename layer::subnet_type::layer_details_type>)
+    if constexpr (std::is_base_of_v<layers::activated_norm, typename layer::layer_details_type>)
+        if constexpr (layer::layer_details_type::starts_with_norm)
             all.back().bias = false; // the norm would subtract it again
 }
 

@@ -32,8 +32,11 @@ struct is_fully_connected<dlib::fc_<n, m>> : std::true_type {};
 template <typename T>
 constexpr bool has_weights =
     is_convolution<T>::value || is_transposed_convolution<T>::value || is_fully_connected<T>::value;
-template <typename T> constexpr bool is_norm = std::is_same_v<T, layers::batch_norm>;
-template <typename T> constexpr bool is_dropout = std::is_same_v<T, layers::dropout>;
+template <typename T> constexpr bool is_norm = std::is_base_of_v<layers::activated_norm, T>;
+
+template <typename T>
+constexpr bool has_dropout = std::is_same_v<T, layers::leaky_relu_dropout> ||
+                             (is_norm<T> && !std::is_same_v<T, layers::norm_relu>);
 
 template <typename layer>
 using details_of = std::decay_t<decltype(std::declval<layer&>().layer_details())>;
@@ -42,6 +45,9 @@ template <typename layer>
 constexpr bool reads_the_input =
     !dlib::is_nonloss_layer_type<typename std::decay_t<layer>::subnet_type>::value;
 
+// Whether the layer writes its output over its input, which dlib then hides.
+template <typename T> constexpr bool is_in_place = !has_weights<T> && !is_norm<T>;
+
 // Calls visit(layer) from the layer next to the input up to the output.
 template <typename layer, typename visitor> void walk(layer& top, visitor& visit) {
     if constexpr (!reads_the_input<layer>)
@@ -49,17 +55,88 @@ template <typename layer, typename visitor> void walk(layer& top, visitor& visit
     visit(top);
 }
 
-// The same with each layer's output. dlib hides the output of a layer that has an in-place layer on
-// top; the two have one shape.
+// What `top` read, given what it wrote and the network's input.
+template <typename layer>
+const dlib::tensor& input_of(layer& top, const dlib::tensor& output, const dlib::tensor& x) {
+    if constexpr (is_in_place<details_of<layer>>)
+        return output;
+    else if constexpr (reads_the_input<layer>)
+        return x;
+    else
+        return top.subnet().get_output();
+}
+
+// As walk, with each layer's output.
 template <typename layer, typename visitor>
 void walk_with_output(layer& top, const dlib::tensor& output, visitor& visit) {
-    if constexpr (!reads_the_input<layer>) {
-        if constexpr (has_weights<details_of<layer>> || is_norm<details_of<layer>>)
-            walk_with_output(top.subnet(), top.subnet().get_output(), visit);
-        else
-            walk_with_output(top.subnet(), output, visit);
-    }
+    if constexpr (!reads_the_input<layer>)
+        walk_with_output(top.subnet(), input_of(top, output, output), visit);
     visit(top, output);
+}
+
+// ---- The backward pass --------------------------------------------------------------------------
+// dlib's own keeps a gradient for every layer, and zeroes each before a layer adds to it.
+
+// What a layer sees of the layer below it.
+class layer_below {
+  public:
+    layer_below(const dlib::tensor& output, dlib::resizable_tensor& gradient)
+        : output_(output), gradient_(gradient) {}
+    const dlib::tensor& get_output() const { return output_; }
+    dlib::tensor& gradient_to_overwrite() {
+        gradient_.copy_size(output_);
+        return gradient_;
+    }
+    // For dlib's layers, which add to it.
+    dlib::tensor& get_gradient_input() {
+        gradient_to_overwrite() = 0;
+        return gradient_;
+    }
+
+  private:
+    const dlib::tensor& output_;
+    dlib::resizable_tensor& gradient_;
+};
+
+// The same for a layer that turns the gradient of its output into that of its input, in place.
+class layer_below_in_place {
+  public:
+    layer_below_in_place(const dlib::tensor& output, dlib::tensor& gradient)
+        : output_(output), gradient_(gradient) {}
+    const dlib::tensor& get_output() const { return output_; }
+    dlib::tensor& gradient_to_overwrite() { return gradient_; }
+    dlib::tensor& get_gradient_input() { return gradient_; }
+
+  private:
+    const dlib::tensor& output_;
+    dlib::tensor& gradient_;
+};
+
+template <typename layer>
+dlib::tensor& backward_through(layer& top, const dlib::tensor& output, const dlib::tensor& x,
+                               dlib::tensor& gradient, gradient_memory& memory) {
+    // dlib allocates the parameters' gradient in its own backward pass.
+    auto& details = top.layer_details();
+    auto& parameter_gradient = static_cast<dlib::resizable_tensor&>(top.get_parameter_gradient());
+    parameter_gradient.copy_size(details.get_layer_params());
+
+    const dlib::tensor& input = input_of(top, output, x);
+    dlib::tensor* input_gradient = &gradient;
+    if constexpr (has_weights<details_of<layer>>) {
+        dlib::resizable_tensor& free = &gradient == &memory.one ? memory.other : memory.one;
+        layer_below below(input, free);
+        dlib::impl::call_layer_backward(details, output, gradient, below,
+                                        static_cast<dlib::tensor&>(parameter_gradient));
+        input_gradient = &free;
+    } else {
+        layer_below_in_place below(input, gradient);
+        dlib::impl::call_layer_backward(details, output, gradient, below,
+                                        static_cast<dlib::tensor&>(parameter_gradient));
+    }
+    if constexpr (reads_the_input<layer>)
+        return *input_gradient;
+    else
+        return backward_through(top.subnet(), input, x, *input_gradient, memory);
 }
 
 // ---- Names and shapes of a layer's parameters ---------------------------------------------------
@@ -80,13 +157,14 @@ struct slice {
 template <typename details> std::vector<slice> slices(details& layer, const std::string& name) {
     std::vector<slice> result;
     if constexpr (is_norm<details>) {
-        dlib::tensor& scale_and_shift = layer.get_layer_params();
+        layers::batch_norm& norm = layer.norm();
+        dlib::tensor& scale_and_shift = norm.get_layer_params();
         const long channels = static_cast<long>(scale_and_shift.size()) / 2;
         result.push_back({name + ".weight", {channels}, &scale_and_shift, 0, 0, true});
         result.push_back({name + ".bias", {channels}, &scale_and_shift, channels});
-        result.push_back({name + ".running_mean", {channels}, &layer.running_means(), 0});
+        result.push_back({name + ".running_mean", {channels}, &norm.running_means(), 0});
         result.push_back(
-            {name + ".running_var", {channels}, &layer.running_variances(), 0, 0, true});
+            {name + ".running_var", {channels}, &norm.running_variances(), 0, 0, true});
     } else if constexpr (has_weights<details>) {
         dlib::tensor& params = layer.get_layer_params();
         const long total = static_cast<long>(params.size());
@@ -134,9 +212,9 @@ class layer_names {
 // A bias below a batch norm does nothing: the norm subtracts it again.
 template <typename layer> void disable_biases_below_norms(layer& top) {
     if constexpr (!reads_the_input<layer>) {
-        if constexpr (is_norm<details_of<layer>> &&
-                      has_weights<details_of<typename layer::subnet_type>>)
-            top.subnet().layer_details().disable_bias();
+        if constexpr (is_norm<details_of<layer>>)
+            if constexpr (details_of<layer>::starts_with_norm)
+                top.subnet().layer_details().disable_bias();
         disable_biases_below_norms(top.subnet());
     }
 }
@@ -175,41 +253,39 @@ template <typename net_type> class dlib_network final : public network {
         return net_.get_output();
     }
 
-    void backward(const dlib::tensor& x, const dlib::tensor& gradient) override {
-        net_.back_propagate_error(x, gradient);
+    dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
+                           gradient_memory& memory) override {
+        return backward_through(net_, net_.get_output(), x, gradient, memory);
     }
 
-    const dlib::tensor& data_gradient() const override { return net_.get_final_data_gradient(); }
-
     void set_mode(mode m) override {
+        using norm_mode = layers::batch_norm::mode;
+        using dropout_mode = layers::dropout::mode;
         each([m](auto& layer) {
             using details = details_of<decltype(layer)>;
-            if constexpr (is_norm<details>) {
-                using norm_mode = layers::batch_norm::mode;
+            if constexpr (is_norm<details>)
                 layer.layer_details().set_mode(m == mode::training ? norm_mode::training
                                                : m == mode::inference
                                                    ? norm_mode::inference
                                                    : norm_mode::frozen_statistics);
-            } else if constexpr (is_dropout<details>) {
-                using dropout_mode = layers::dropout::mode;
-                layer.layer_details().set_mode(m == mode::inference ? dropout_mode::inference
-                                                                    : dropout_mode::training);
-            }
+            else if constexpr (has_dropout<details>)
+                layer.layer_details().dropout().set_mode(
+                    m == mode::inference ? dropout_mode::inference : dropout_mode::training);
         });
     }
 
     void set_dropout(float rate) override {
         each([rate](auto& layer) {
-            if constexpr (is_dropout<details_of<decltype(layer)>>)
-                layer.layer_details().set_rate(rate);
+            if constexpr (has_dropout<details_of<decltype(layer)>>)
+                layer.layer_details().dropout().set_rate(rate);
         });
     }
 
     void set_dropout_key(std::uint64_t key) override {
         std::uint64_t index = 0;
         each([&](auto& layer) {
-            if constexpr (is_dropout<details_of<decltype(layer)>>)
-                layer.layer_details().set_key(counter_random(key, index++, 0));
+            if constexpr (has_dropout<details_of<decltype(layer)>>)
+                layer.layer_details().dropout().set_key(counter_random(key, index++, 0));
         });
     }
 
@@ -234,7 +310,7 @@ template <typename net_type> class dlib_network final : public network {
         unsigned long updates = 0;
         auto visit = [&](const auto& layer) {
             if constexpr (is_norm<details_of<decltype(layer)>>)
-                updates = layer.layer_details().updates();
+                updates = layer.layer_details().norm().updates();
         };
         walk(net_, visit);
         return updates;
@@ -243,7 +319,7 @@ template <typename net_type> class dlib_network final : public network {
     void set_statistics_updates(unsigned long updates) override {
         each([updates](auto& layer) {
             if constexpr (is_norm<details_of<decltype(layer)>>)
-                layer.layer_details().set_updates(updates);
+                layer.layer_details().norm().set_updates(updates);
         });
     }
 

@@ -38,6 +38,12 @@ struct layer_parameters {
     dlib::tensor* gradient; // written by network::backward
 };
 
+// The gradients with respect to what the layers pass on. Only two are needed at a time, that of a
+// layer's output and that of its input, and networks that take turns can share them.
+struct gradient_memory {
+    dlib::resizable_tensor one, other;
+};
+
 class network {
   public:
     virtual ~network() = default;
@@ -45,10 +51,11 @@ class network {
     // x: n x channels x rows x columns. The result lives until the next call.
     virtual const dlib::tensor& forward(const dlib::tensor& x) = 0;
 
-    // The gradients of a scalar whose gradient with respect to forward(x) is given. x must be what
-    // forward was last called with.
-    virtual void backward(const dlib::tensor& x, const dlib::tensor& gradient) = 0;
-    virtual const dlib::tensor& data_gradient() const = 0;
+    // The gradients of a scalar whose gradient with respect to forward(x) is given, and is used up.
+    // x must be what forward was last called with. The result is the gradient with respect to x,
+    // where it is wanted; it lives in `memory` until that is used again.
+    virtual dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
+                                   gradient_memory& memory) = 0;
 
     virtual void set_mode(mode m) = 0;
     virtual void set_dropout(float rate) = 0;

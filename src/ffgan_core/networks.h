@@ -6,10 +6,10 @@
 
 #pragma once
 
+#include "layers/activated_norm.h"
 #include "layers/activations.h"
-#include "layers/batch_norm.h"
 #include "layers/convolution.h"
-#include "layers/dropout.h"
+#include "layers/leaky_relu_dropout.h"
 #include "layers/transposed_convolution.h"
 #include "shapes.h"
 
@@ -48,11 +48,16 @@ using conp = dlib::add_layer<layers::convolution<filters, kernel, stride, paddin
 template <long filters, long kernel, int stride, int padding, typename subnet>
 using contp =
     dlib::add_layer<layers::transposed_convolution<filters, kernel, stride, padding>, subnet>;
-template <typename subnet> using batch_norm = dlib::add_layer<layers::batch_norm, subnet>;
+template <typename subnet> using norm_relu = dlib::add_layer<layers::norm_relu, subnet>;
+template <typename subnet>
+using norm_leaky_relu_dropout = dlib::add_layer<layers::norm_leaky_relu_dropout, subnet>;
+template <typename subnet>
+using leaky_relu_norm_dropout = dlib::add_layer<layers::leaky_relu_norm_dropout, subnet>;
+template <typename subnet>
+using leaky_relu_dropout = dlib::add_layer<layers::leaky_relu_dropout, subnet>;
 template <typename subnet> using relu = dlib::add_layer<layers::relu, subnet>;
 template <typename subnet> using leaky_relu = dlib::add_layer<layers::leaky_relu, subnet>;
 template <typename subnet> using sigmoid = dlib::add_layer<layers::sigmoid, subnet>;
-template <typename subnet> using dropout = dlib::add_layer<layers::dropout, subnet>;
 
 using noise = tensor_input<latent_size, 1, 1>;
 using rgb_image = tensor_input<image_channels, image_size, image_size>;
@@ -62,7 +67,7 @@ using rgb_image = tensor_input<image_channels, image_size, image_size>;
 // ---- Generator: 1x1x100 -> 162x162x3 ----------------------------------------------------------
 
 template <long filters, long kernel, int stride, int padding, typename subnet>
-using up = relu<batch_norm<contp<filters, kernel, stride, padding, subnet>>>;
+using up = norm_relu<contp<filters, kernel, stride, padding, subnet>>;
 
 using generator_network =
     sigmoid<contp<3, 4, 2, 0,  // 162x162x3
@@ -76,7 +81,7 @@ using generator_network =
 // ---- Discriminator "program": what the original trains and ships ------------------------------
 
 template <long filters, long kernel, int stride, int padding, typename subnet>
-using down = dropout<leaky_relu<batch_norm<conp<filters, kernel, stride, padding, subnet>>>>;
+using down = norm_leaky_relu_dropout<conp<filters, kernel, stride, padding, subnet>>;
 
 using program_network =
     dlib::fc<1,
@@ -85,14 +90,14 @@ using program_network =
     down<256, 3, 3, 1,         //   7x7x256
     down<128, 4, 2, 1,         // 20x20x128
     down<128, 4, 2, 1,         // 40x40x128
-    dropout<leaky_relu<
+    leaky_relu_dropout<
     conp<64, 4, 2, 0,          //  80x80x64
-    rgb_image>>>>>>>>>;
+    rgb_image>>>>>>>>;
 
 // ---- Discriminator "table": the one of the original's README ----------------------------------
 
 template <long filters, long kernel, int stride, int padding, typename subnet>
-using table_block = dropout<batch_norm<leaky_relu<conp<filters, kernel, stride, padding, subnet>>>>;
+using table_block = leaky_relu_norm_dropout<conp<filters, kernel, stride, padding, subnet>>;
 
 using table_network =
     dlib::fc<1,

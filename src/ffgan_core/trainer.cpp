@@ -51,7 +51,33 @@ void to_tensor(const float* latents, long count, dlib::resizable_tensor& x) {
     std::copy_n(latents, count * latent_size, x.host_write_only());
 }
 
-void scale(dlib::tensor& x, float factor) { dlib::tt::affine_transform(x, x, factor); }
+// to = factor * from; to may be from.
+void multiply(const dlib::tensor& from, float factor, dlib::tensor& to) {
+#ifdef DLIB_USE_CUDA
+    dlib::tt::affine_transform(to, from, factor);
+#else
+    const float* source = from.host();
+    float* target = to.host();
+    parallel_chunks(static_cast<long>(from.size()), [=](long, long begin, long end) {
+        for (long i = begin; i < end; ++i)
+            target[i] = factor * source[i];
+    });
+#endif
+}
+
+// values = keep * values + (1 - keep) * towards.
+void move(dlib::tensor& values, const dlib::tensor& towards, float keep) {
+#ifdef DLIB_USE_CUDA
+    dlib::tt::affine_transform(values, values, towards, keep, 1 - keep);
+#else
+    const float* source = towards.host();
+    float* target = values.host();
+    parallel_chunks(static_cast<long>(values.size()), [=](long, long begin, long end) {
+        for (long i = begin; i < end; ++i)
+            target[i] = keep * target[i] + (1 - keep) * source[i];
+    });
+#endif
+}
 
 } // namespace
 
@@ -89,20 +115,24 @@ void trainer::reset_discriminator() {
     solver_d_ = adam();
 }
 
-double trainer::discriminate(const dlib::tensor& images, target goal, double* accuracy) {
+trainer::judgement trainer::discriminate(target goal) {
     const stream pass = goal == target::real   ? real_pass
                         : goal == target::fake ? fake_pass
                                                : fool_pass;
     const std::uint64_t key = counter_random(settings_.seed, streams + 1,
                                              static_cast<std::uint64_t>(steps_) * streams + pass);
-    const long count = static_cast<long>(images.num_samples());
+    const long count = static_cast<long>(images_.num_samples());
     const bool fool = goal == target::fool;
 
-    dlib::resizable_tensor seen = images;
     const augmentation changes(settings_.augment, counter_random(key, 0, 0), count, image_size,
                                image_size);
-    if (!settings_.augment.empty())
-        changes.apply(seen, 0.5f * sigmoid_to_input);
+    const bool augmenting = !settings_.augment.empty();
+    if (augmenting) {
+        augmented_.copy_size(images_);
+        memcpy(augmented_, images_);
+        changes.apply(augmented_, 0.5f * sigmoid_to_input);
+    }
+    const dlib::tensor& seen = augmenting ? augmented_ : images_;
 
     discriminator_->set_dropout_key(counter_random(key, 1, 0));
     discriminator_->set_mode(fool ? mode::frozen_statistics : mode::training);
@@ -130,18 +160,14 @@ double trainer::discriminate(const dlib::tensor& images, target goal, double* ac
         g[i] = static_cast<float>(slope / static_cast<double>(count));
         correct += sign * s[i] > 0;
     }
-    if (accuracy)
-        *accuracy = static_cast<double>(correct) / static_cast<double>(count);
 
     discriminator_->set_parameter_gradients(!fool);
     discriminator_->set_data_gradient(fool);
-    discriminator_->backward(seen, score_gradient_);
-    if (fool) {
-        image_gradient_ = discriminator_->data_gradient();
-        if (!settings_.augment.empty())
-            changes.adjoint(image_gradient_);
-    }
-    return loss / static_cast<double>(count);
+    dlib::tensor& image_gradient = discriminator_->backward(seen, score_gradient_, gradients_);
+    if (fool && augmenting)
+        changes.adjoint(image_gradient);
+    return {loss / static_cast<double>(count),
+            static_cast<double>(correct) / static_cast<double>(count), &image_gradient};
 }
 
 step_result trainer::step(const std::uint8_t* real, const float* latents, long count,
@@ -156,7 +182,7 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
 
     // D on real images.
     pixels_to_planes(real, count, pixel_to_input, images_);
-    result.loss_d = discriminate(images_, target::real, &result.accuracy_real);
+    const judgement of_real = discriminate(target::real);
     std::vector<dlib::resizable_tensor> real_gradients;
     if (settings_.joint_update)
         for (const layer_parameters& layer : d)
@@ -167,18 +193,23 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
     // D on G's fakes.
     to_tensor(latents, count, latents_);
     generator_->set_mode(update_generator ? mode::training : mode::frozen_statistics);
-    images_ = generator_->forward(latents_);
-    scale(images_, sigmoid_to_input);
-    result.loss_d += discriminate(images_, target::fake, &result.accuracy_fake);
+    const dlib::tensor& fakes = generator_->forward(latents_);
+    images_.copy_size(fakes);
+    multiply(fakes, sigmoid_to_input, images_);
+    const judgement of_fake = discriminate(target::fake);
+    result.loss_d = of_real.loss + of_fake.loss;
+    result.accuracy_real = of_real.accuracy;
+    result.accuracy_fake = of_fake.accuracy;
     for (std::size_t i = 0; i < real_gradients.size(); ++i)
         dlib::tt::add(*d[i].gradient, *d[i].gradient, real_gradients[i]);
     update_d();
 
     // G through D.
     if (update_generator) {
-        result.loss_g = discriminate(images_, target::fool, nullptr);
-        scale(image_gradient_, sigmoid_to_input);
-        generator_->backward(latents_, image_gradient_);
+        const judgement of_fool = discriminate(target::fool);
+        result.loss_g = of_fool.loss;
+        multiply(*of_fool.image_gradient, sigmoid_to_input, *of_fool.image_gradient);
+        generator_->backward(latents_, *of_fool.image_gradient, gradients_);
         if (anchored.count > 0 && anchored.weight > 0) {
             std::vector<dlib::resizable_tensor> adversarial;
             for (const layer_parameters& layer : g)
@@ -187,8 +218,8 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
             pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);
             const dlib::tensor& drawn = generator_->forward(latents_);
             pyramid_loss(drawn, images_, image_gradient_);
-            scale(image_gradient_, static_cast<float>(anchored.weight));
-            generator_->backward(latents_, image_gradient_);
+            multiply(image_gradient_, static_cast<float>(anchored.weight), image_gradient_);
+            generator_->backward(latents_, image_gradient_, gradients_);
             for (std::size_t i = 0; i < g.size(); ++i)
                 dlib::tt::add(*g[i].gradient, *g[i].gradient, adversarial[i]);
         }
@@ -207,7 +238,7 @@ double trainer::reconstruct(const float* latents, const std::uint8_t* images, lo
     pixels_to_planes(images, count, 1 / 255.0f, images_);
     generator_->set_mode(mode::training);
     const double loss = pyramid_loss(generator_->forward(latents_), images_, image_gradient_);
-    generator_->backward(latents_, image_gradient_);
+    generator_->backward(latents_, image_gradient_, gradients_);
     solver_reconstruction_.update(generator_->parameter_tensors(), learning_rate,
                                   reconstruction_beta1, reconstruction_beta2);
     update_average();
@@ -222,8 +253,7 @@ void trainer::update_average() {
     const std::vector<layer_parameters> live = generator_->parameter_tensors();
     const std::vector<layer_parameters> average = averaged_->parameter_tensors();
     for (std::size_t i = 0; i < live.size(); ++i)
-        dlib::tt::affine_transform(*average[i].values, *average[i].values, *live[i].values,
-                                   static_cast<float>(keep), static_cast<float>(1 - keep));
+        move(*average[i].values, *live[i].values, static_cast<float>(keep));
 }
 
 void trainer::estimate_statistics(const float* latents, long count) {

@@ -91,17 +91,22 @@ class trainer {
 
   private:
     network& find(const std::string& which);
-    // One forward and backward pass of D. Returns the mean loss; counts the share of correct
-    // answers in `accuracy`.
+    // One forward and backward pass of D on images_.
     enum class target { real, fake, fool };
-    double discriminate(const dlib::tensor& images, target goal, double* accuracy);
+    struct judgement {
+        double loss;                  // mean
+        double accuracy;              // share of the images with the right sign
+        dlib::tensor* image_gradient; // with respect to images_; for `fool` only
+    };
+    judgement discriminate(target goal);
     void update_average();
 
     trainer_settings settings_;
     std::unique_ptr<network> generator_, averaged_, discriminator_;
     adam solver_g_, solver_d_, solver_reconstruction_;
     long steps_ = 0;
-    dlib::resizable_tensor latents_, images_, score_gradient_, image_gradient_;
+    dlib::resizable_tensor latents_, images_, augmented_, score_gradient_, image_gradient_;
+    gradient_memory gradients_;
 };
 
 } // namespace ffgan

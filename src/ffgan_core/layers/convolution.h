@@ -12,6 +12,7 @@
 #else
 #include "layers/convolution_kernels.h"
 #include "layers/filter_parameters.h"
+#include "layers/gradient_target.h"
 #endif
 
 namespace ffgan::layers {
@@ -74,9 +75,11 @@ class convolution : public filter_parameters {
     void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
         const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
-        if (data_gradient())
-            spread(shape, input.num_samples(), gradient_input.host(), filters(), nullptr, true,
-                   sub.get_gradient_input().host());
+        if (data_gradient()) {
+            const gradient_target target = gradient_of(sub);
+            spread(shape, input.num_samples(), gradient_input.host(), filters(), nullptr,
+                   target.add, target.values.host());
+        }
         if (get_learning_rate_multiplier() == 0)
             return;
         filter_gradient(shape, input.num_samples(), input.host(), gradient_input.host(),
