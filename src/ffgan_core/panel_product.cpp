@@ -9,6 +9,8 @@ namespace {
 // 6 x 16 accumulators are the most that leave room for the operands in 16 vector registers of 8
 // floats.
 constexpr long most_rows = 6;
+// A panel comes from the L3 cache the first time: fetched this many rows ahead.
+constexpr long rows_ahead = 16;
 
 template <long Height>
 void store_tile(const float8 (&sum)[Height][2], bool add, float* c, long c_stride) {
@@ -28,6 +30,7 @@ template <long Height> struct rows_in_sequence {
         for (long i = 0; i < Height; ++i)
             row[i] = l + i * l_stride;
         for (long p = 0; p < depth; ++p) {
+            __builtin_prefetch(panel + (p + rows_ahead) * columns);
             const float8 r0 = load8(panel + p * columns);
             const float8 r1 = load8(panel + p * columns + 8);
 #pragma GCC unroll 6

@@ -5,9 +5,8 @@
 // The transforms of F(m, r) in one dimension (see tiled_convolution.h): with d the m + r - 1 inputs
 // and g the r taps, outputs y[i] = sum over a of g[a] d[i + a] are output(input(d) * filter(g)).
 // F(2, 2) has the interpolation points 0, -1 and infinity, F(3, 2) and F(2, 3) have 0, 1, -1 and
-// infinity, F(4, 3) adds 2 and -2: for three taps the matrices are those of Lavin and Gray. F(4, 2)
-// would save a few per cent more for five times the rounding error. The adjoints give gradients: of
-// y by g, filter_adjoint(input(d) * output_adjoint(dy)).
+// infinity, F(4, 2) adds 2, F(4, 3) adds 2 and -2: for three taps the matrices are those of Lavin
+// and Gray. The adjoints give gradients: of y by g, filter_adjoint(input(d) * output_adjoint(dy)).
 //
 // V is float or a vector of floats.
 
@@ -76,6 +75,49 @@ template <> struct minimal_filtering<3, 2> {
     template <class V> static void filter_adjoint(const V* u, V* g) {
         g[0] = u[0] + 0.5f * (u[1] + u[2]);
         g[1] = u[3] + 0.5f * (u[1] - u[2]);
+    }
+};
+
+template <> struct minimal_filtering<4, 2> {
+    static constexpr int tile = 4;
+    static constexpr int taps = 2;
+    static constexpr int window = 5;
+    template <class V> static void input(const V* d, V* v) {
+        const V outer = d[3] - d[1];
+        v[0] = 2.0f * (d[0] - d[2]) + outer;
+        v[1] = d[3] - d[2] - 2.0f * d[1];
+        v[2] = 2.0f * d[1] - 3.0f * d[2] + d[3];
+        v[3] = outer;
+        v[4] = d[4] - d[2] - 2.0f * outer;
+    }
+    template <class V> static void filter(const V* g, V* u) {
+        u[0] = 0.5f * g[0];
+        u[1] = -0.5f * (g[0] + g[1]);
+        u[2] = (1.0f / 6) * (g[1] - g[0]);
+        u[3] = (1.0f / 6) * g[0] + (1.0f / 3) * g[1];
+        u[4] = g[1];
+    }
+    template <class V> static void output(const V* m, V* y) {
+        const V a = m[1] + m[2];
+        const V b = m[1] - m[2];
+        y[0] = m[0] + a + m[3];
+        y[1] = b + 2.0f * m[3];
+        y[2] = a + 4.0f * m[3];
+        y[3] = b + 8.0f * m[3] + m[4];
+    }
+    template <class V> static void output_adjoint(const V* y, V* m) {
+        const V even = y[0] + y[2];
+        const V odd = y[1] + y[3];
+        m[0] = y[0];
+        m[1] = even + odd;
+        m[2] = even - odd;
+        m[3] = (y[0] + 4.0f * y[2]) + (2.0f * y[1] + 8.0f * y[3]);
+        m[4] = y[3];
+    }
+    template <class V> static void filter_adjoint(const V* u, V* g) {
+        const V low = 0.5f * u[1];
+        g[0] = 0.5f * u[0] - low + (1.0f / 6) * (u[3] - u[2]);
+        g[1] = (1.0f / 6) * u[2] - low + (1.0f / 3) * u[3] + u[4];
     }
 };
 

@@ -41,6 +41,8 @@ template <class F> void with_transform(long tile, long taps, const F& f) {
         f(minimal_filtering<2, 2>());
     else if (tile == 3 && taps == 2)
         f(minimal_filtering<3, 2>());
+    else if (tile == 4 && taps == 2)
+        f(minimal_filtering<4, 2>());
     else if (tile == 2 && taps == 3)
         f(minimal_filtering<2, 3>());
     else
@@ -73,7 +75,9 @@ tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
     if ((phase_taps == 2 || phase_taps == 3) && s.kernel % stride == 0 && in_channels >= 16 &&
         out_channels >= 16) {
         long best = cost_of(phase_rows, phase_columns, 1, phase_taps);
-        for (const long candidate : {2L, phase_taps == 2 ? 3L : 4L}) {
+        for (const long candidate : {2L, 3L, 4L}) {
+            if (phase_taps == 3 && candidate == 3)
+                continue; // no transform for it
             const long cost =
                 cost_of(phase_rows, phase_columns, candidate, candidate + phase_taps - 1);
             if (cost < best) {
