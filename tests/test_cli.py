@@ -313,6 +313,38 @@ def test_info_of_the_other_discriminator(model: str, capsys: pytest.CaptureFixtu
     assert facts["model"]["discriminator"] == "program"
 
 
+def test_info_measures_every_layer(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "--json", "--profile", "--batch", "2", "--model", model]) == 0
+    measured = json.loads(capsys.readouterr().out)["profile"]
+    layers = [f"conv{i}" for i in range(1, 7)]
+    for network in ("generator", "program"):
+        times = dict(measured["inference"][network])
+        assert list(times) == [*layers, "input and output"]
+        assert all(time > 0 for time in times.values())
+        assert [row[0] for row in measured["training"][network]] == layers
+        assert all(time > 0 for row in measured["training"][network] for time in row[1:])
+    assert measured["batch"] == 2
+    # The model has no `table`: only its training can be measured.
+    arguments = ["info", "--profile", "--batch", "1", "--model", model, "--discriminator", "table"]
+    assert cli.main(arguments) == 0
+    output = capsys.readouterr().out
+    assert "generator, inference of one image" in output
+    assert "table, inference" not in output
+    assert "table, convolutions in training, per image of 1" in output
+
+
+def test_threads_decide_the_time_and_not_the_faces(tmp_path: Path, model: str) -> None:
+    for threads in ("1", "3"):
+        arguments = ("gen", "3", "--seed", "5", "--model", model, "--threads", threads)
+        done = ffgan_command(*arguments, "--no-window", "--out", threads, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    for file in (tmp_path / "1").iterdir():
+        assert file.read_bytes() == (tmp_path / "3" / file.name).read_bytes()
+    done = ffgan_command("gen", "1", "--threads", "0", "--model", model, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--threads" in done.stderr
+
+
 def test_info_on_a_terminal_draws_tables(
     model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

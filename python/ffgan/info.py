@@ -85,16 +85,15 @@ def profile_tables(facts: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
         rows.append(("total", f"{total:.3f}", f"{work:.0f}"))
         tables[f"{network}, inference of one image"] = [("layer", "ms", "GFLOP/s"), *rows]
     for network, layers in measured["training"].items():
-        rows = []
+        lines: list[tuple[str, ...]] = []
         for layer, *times in layers:
-            rows.append(
-                (layer, *(cell for ms in times for cell in (f"{ms:.3f}", speed(network, layer, ms))))
-            )
+            cells = (cell for ms in times for cell in (f"{ms:.3f}", speed(network, layer, ms)))
+            lines.append((layer, *cells))
         sums = [sum(times) for times in zip(*(layer[1:] for layer in layers), strict=True)]
-        rows.append(("total", *(cell for ms in sums for cell in (f"{ms:.3f}", ""))))
+        lines.append(("total", *(cell for ms in sums for cell in (f"{ms:.3f}", ""))))
         title = f"{network}, convolutions in training, per image of {measured['batch']}"
         headings = ("layer", "forward ms", "GFLOP/s", "data gradient ms", "GFLOP/s")
-        tables[title] = [(*headings, "filter gradient ms", "GFLOP/s"), *rows]
+        tables[title] = [(*headings, "filter gradient ms", "GFLOP/s"), *lines]
     return tables
 
 

@@ -232,7 +232,7 @@ def parameters_hash(parameters: Mapping[str, Float32]) -> str:
     for name in sorted(parameters):
         array = np.ascontiguousarray(parameters[name], dtype="<f4")
         digest.update(f"{name}{list(array.shape)}".encode())
-        digest.update(memoryview(array).cast("B") if array.size else b"")
+        digest.update(array.data.cast("B") if array.size else b"")
     return digest.hexdigest()
 
 
