@@ -26,6 +26,9 @@ void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std
     constexpr int precision = 16;
     const long drop = std::lround(static_cast<double>(rate) * (1L << precision));
     mask.resize(static_cast<std::size_t>((n + word_bits - 1) / word_bits));
+    std::uint64_t starts[precision];
+    for (int digit = 0; digit < precision; ++digit)
+        starts[digit] = counter_start(key, static_cast<std::uint64_t>(digit));
     for_words(n, [&](long first, long last) {
         for (long w = first; w < last; ++w) {
             // 64 draws at once: with the binary digits of the rate from the lowest on, OR with a
@@ -36,8 +39,8 @@ void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std
                 const bool one = (drop >> digit) & 1;
                 if (!one && (drop & ((1L << digit) - 1)) == 0)
                     continue;
-                const std::uint64_t word = counter_random(key, static_cast<std::uint64_t>(digit),
-                                                          static_cast<std::uint64_t>(w));
+                const std::uint64_t word =
+                    counter_value(starts[digit], static_cast<std::uint64_t>(w));
                 dropped = one ? dropped | word : dropped & word;
             }
             mask[static_cast<std::size_t>(w)] = ~dropped;
