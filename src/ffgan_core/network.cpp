@@ -258,6 +258,8 @@ template <typename net_type> class dlib_network final : public network {
         return backward_through(net_, net_.get_output(), x, gradient, memory);
     }
 
+    void release_memory() override { net_.clean(); }
+
     void set_mode(mode m) override {
         using norm_mode = layers::batch_norm::mode;
         using dropout_mode = layers::dropout::mode;

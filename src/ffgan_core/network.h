@@ -57,6 +57,9 @@ class network {
     virtual dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
                                    gradient_memory& memory) = 0;
 
+    // Frees what forward and backward keep for each other and for their next call.
+    virtual void release_memory() = 0;
+
     virtual void set_mode(mode m) = 0;
     virtual void set_dropout(float rate) = 0;
     // Fixes the masks of the next forward pass.

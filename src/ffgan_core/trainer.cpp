@@ -258,6 +258,8 @@ void trainer::update_average() {
 
 void trainer::estimate_statistics(const float* latents, long count) {
     require(count >= 2, "statistics take at least two latents");
+    // The one does not run while the other does.
+    generator_->release_memory();
     averaged_->set_statistics_updates(0);
     averaged_->set_mode(mode::training);
     dlib::resizable_tensor x;
@@ -266,6 +268,7 @@ void trainer::estimate_statistics(const float* latents, long count) {
         to_tensor(latents + begin * latent_size, batch, x);
         averaged_->forward(x);
     }
+    averaged_->release_memory();
 }
 
 void trainer::sample(const float* latents, long count, bool averaged, std::uint8_t* pixels) {
