@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import cv2
 import numpy as np
 import pytest
 import scipy.linalg
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
 
 from ffgan import metrics
+from ffgan.errors import ExtraError
 
 Array = NDArray[np.float64]
 
@@ -216,6 +219,19 @@ def test_patches_come_from_their_image(photo: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(some, metrics.patches(level, 0, 9, (1, 2)))
     assert not np.array_equal(some, metrics.patches(level, 0, 9, (1, 3)))
     assert not metrics.patches(level, 1, 9, (1, 2)).any()
+
+
+def test_the_threads_of_numpy_are_given_back() -> None:
+    before = threadpool_info()
+    metrics.frechet_distance(*PAIRS[0])
+    assert threadpool_info() == before
+
+
+def test_without_the_extra_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    metrics._blas_controller.cache_clear()
+    with pytest.raises(ExtraError, match=r"pip install 'ffgan\[evaluate\]'"):
+        metrics.frechet_distance(*PAIRS[0])
 
 
 @pytest.fixture

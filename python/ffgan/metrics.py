@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far apart two sets of images are: the formulas, on features and patches as NumPy arrays.
 
-All sums are in double precision and in an order that only the arrays' sizes decide; memory stays
-bounded for sets of any size. The two sets may differ in size.
+All sums are in double precision, on one thread and so in an order that only the arrays' sizes
+decide; memory stays bounded for sets of any size. The two sets may differ in size. Needs the extra
+`evaluate`; without it `ExtraError` is raised.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+import functools
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ffgan.errors import ExtraError
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -34,9 +39,38 @@ class Estimate(NamedTuple):
     standard_error: float
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Keep NumPy's BLAS to one thread meanwhile.
+
+    Sums then do not depend on the machine's cores; and threads of OpenBLAS that wait for one
+    another on cores that are busy otherwise make these small products many times slower.
+    """
+
+    @functools.wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _blas_controller().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@functools.cache
+def _blas_controller() -> Any:
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError as error:
+        raise ExtraError("threadpoolctl is missing: pip install 'ffgan[evaluate]'") from error
+    return ThreadpoolController()
+
+
 # --- Distances between sets of features ----------------------------------------------------------
 
 
+@_on_one_thread
 def frechet_distance(x: Features, y: Features) -> float:
     """Return the Frechet distance of normal distributions fitted to features (n, d) and (m, d).
 
@@ -65,6 +99,7 @@ def _covariance_root(x: Features) -> Float64:
     return scaled
 
 
+@_on_one_thread
 def kernel_distance(x: Features, y: Features, blocks: int = JACKKNIFE_BLOCKS) -> Estimate:
     """Return the kernel distance (KID) of features (n, d) and (m, d), with its standard error.
 
@@ -111,6 +146,7 @@ def _kernel_sums(x: list[Features], y: list[Features], *, within: bool) -> Float
     return sums
 
 
+@_on_one_thread
 def precision_recall(
     samples: Features, real: Features, neighbours: int = NEIGHBOURS
 ) -> tuple[float, float]:
@@ -157,6 +193,7 @@ class Spread(NamedTuple):
     below: float
 
 
+@_on_one_thread
 def spread(x: Features, limit: float) -> Spread:
     """Return how far the vectors (n, d) of one set are from one another, over all pairs."""
     count, total, squares, below = 0, 0.0, 0.0, 0
@@ -176,6 +213,7 @@ def spread(x: Features, limit: float) -> Spread:
 # --- Laplacian pyramids --------------------------------------------------------------------------
 
 
+@_on_one_thread
 def laplacian_pyramid(images: UInt8) -> list[Float32]:
     """Return the levels of images (n, h, w, 3) uint8: (n, 3, h', w') float32, finest first.
 
@@ -222,6 +260,7 @@ def patches(level: Float32, image: int, count: int, seed: tuple[int, ...]) -> Fl
     return some
 
 
+@_on_one_thread
 def sliced_wasserstein(x: Float32, y: Float32, seed: tuple[int, ...] = (0,)) -> float:
     """Return the sliced Wasserstein distance of patches (n, 3, 7, 7) and (n, 3, 7, 7), times 1000.
 
