@@ -207,7 +207,7 @@ def test_an_anchor_adds_its_weighted_gradient() -> None:
         elif anchored is None:
             trainer.step(images, z)
         else:
-            trainer.step(images, z, anchor_latents=z, anchor_images=images, anchor_weight=anchored)
+            trainer.step(images, z, anchor_images=images, anchor_weight=anchored)
         return trainer.gradients("generator")
 
     plain, both = gradients(None), gradients(30.0)
@@ -230,6 +230,9 @@ def test_an_anchor_adds_its_weighted_gradient() -> None:
         ("translation", 200),
         ("cutout", 163),
         ("loss", "wasserstein"),
+        ("loss", "relativistic"),
+        ("gradient_penalty", 1.0),
+        ("discriminator_norm", "layer"),
         ("discriminator", "resnet"),
     ],
 )

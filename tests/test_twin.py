@@ -190,6 +190,7 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
         measures = {
             "loss_d": loss_d.item(),
             "loss_g": loss_g.item(),
+            "penalty": 0.0,
             "accuracy_real": (real_scores > 0).double().mean().item(),
             "accuracy_fake": (fake_scores < 0).double().mean().item(),
         }
@@ -210,6 +211,111 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
         _, rounded = twin(np.float32)
         worst = max(relative_error(rounded[layer], theirs[layer]) for layer in theirs)
         assert max(errors.values()) < min(3 * worst, 5e-3), errors
+
+
+def counter_random(seed: int, stream: int, index: int) -> int:
+    """splitmix64's element ``index`` of a stream of a seed, as src/ffgan_core/random.h has it."""
+    gamma, top = 0x9E3779B97F4A7C15, (1 << 64) - 1
+
+    def mix(z: int) -> int:
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & top
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & top
+        return z ^ (z >> 31)
+
+    start = mix(mix((seed + gamma) & top) ^ (stream * gamma & top))
+    return mix((start + (index + 1) * gamma) & top)
+
+
+def signs(seed: int, step: int, count: int) -> np.ndarray:
+    """The directions in which the gradient penalty of a step looks."""
+    key = counter_random(counter_random(seed, 4, 3 * step), 2, 0)
+    values = count * 3 * 162 * 162
+    words = [counter_random(key, 0, i) for i in range((values + 63) // 64)]
+    bits = np.unpackbits(np.array(words, "<u8").view(np.uint8), bitorder="little")[:values]
+    return np.where(bits, 1.0, -1.0).reshape(count, 3, 162, 162)
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "smoothing", "penalty"),
+    [
+        ("program", "logistic", 0.1, 0.0),
+        ("program", "logistic", 0.0, 0.3),
+        ("program", "relativistic", 0.0, 0.3),
+        ("table", "logistic", 0.0, 0.3),
+    ],
+)
+def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
+    network: _core.DiscriminatorName, loss: str, smoothing: float, penalty: float
+) -> None:
+    tiny, distance = 1e-12, 0.001
+    trainer = shaken(
+        _core.Trainer(
+            seed=3,
+            discriminator=network,
+            loss=loss,  # type: ignore[arg-type]
+            label_smoothing=smoothing,
+            dropout=0.0,
+            learning_rate_g=tiny,
+            learning_rate_d=tiny,
+            discriminator_norm="fixed",
+            gradient_penalty=penalty,
+        )
+    )
+    parameters_g = trainer.parameters("generator")
+    parameters_d = trainer.parameters("discriminator")
+    images, z = a_batch(5)
+    result = trainer.step(images, z)
+    after = trainer.parameters("discriminator")
+    for name, values in parameters_d.items():
+        if ".running_" in name:
+            np.testing.assert_array_equal(after[name], values)
+
+    g, d = tensors(parameters_g), tensors(parameters_d)
+    fakes = generate(g, torch.tensor(z.astype(np.float64)), training=True) * INPUT_SCALE
+    x = images_as_input(images)
+    real, fake = judge(network, d, x, False, 1.0), judge(network, d, fakes, False, 1.0)
+    if loss == "relativistic":
+        loss_d, loss_g = F.softplus(fake - real).mean(), F.softplus(real - fake).mean()
+    else:
+        loss_d = (1 - smoothing) * F.softplus(-real) + smoothing * F.softplus(real)
+        loss_d, loss_g = loss_d.mean() + F.softplus(fake).mean(), F.softplus(-fake).mean()
+    looked_at = 2  # every fourth of five, rounded up
+    moved = x[:looked_at] + distance * torch.tensor(signs(3, 0, looked_at))
+    slope = (judge(network, d, moved, False, 1.0) - real[:looked_at]) / distance
+    paid = penalty / 2 * slope.square().mean()
+    measures = {
+        "loss_d": (loss_d + paid).item(),
+        "loss_g": loss_g.item(),
+        "penalty": paid.item(),
+        "accuracy_real": (real > 0).double().mean().item(),
+        "accuracy_fake": (fake < 0).double().mean().item(),
+    }
+    # The penalty is a difference of two scores in float32, divided by a thousandth.
+    assert result == pytest.approx(measures, rel=1e-3, abs=1e-9)
+    for name, of, p in (("discriminator", loss_d + paid, d), ("generator", loss_g, g)):
+        learned = [key for key in p if p[key].requires_grad]
+        found = torch.autograd.grad(of, [p[key] for key in learned], retain_graph=True)
+        theirs = by_layer({k: a.numpy() for k, a in zip(learned, found, strict=True)})
+        ours = by_layer(trainer.gradients(name))  # type: ignore[arg-type]
+        for layer in theirs:
+            assert relative_error(ours[layer], theirs[layer]) < 5e-3, (name, layer)
+
+
+def test_fixed_norms_take_the_statistics_of_the_first_batch() -> None:
+    trainer = _core.Trainer(seed=5, dropout=0.0, discriminator_norm="fixed")
+    g, d = tensors(trainer.parameters("generator")), tensors(trainer.parameters("discriminator"))
+    images, z = a_batch(4)
+    trainer.step(images, z)
+    with torch.no_grad():
+        fakes = generate(g, torch.tensor(z.astype(np.float64)), True) * INPUT_SCALE
+        seen = torch.cat([images_as_input(images), fakes])
+        x = F.conv2d(seen, d["conv1.weight"], d["conv1.bias"], 2)
+        y = F.conv2d(F.leaky_relu(x, 0.2), d["conv2.weight"], None, 2, 1)
+    after = trainer.parameters("discriminator")
+    np.testing.assert_allclose(after["norm2.running_mean"], y.mean((0, 2, 3)), atol=1e-5)
+    trainer.step(*a_batch(5))
+    again = trainer.parameters("discriminator")
+    np.testing.assert_array_equal(again["norm2.running_mean"], after["norm2.running_mean"])
 
 
 def test_running_statistics_are_updated_once_per_batch() -> None:

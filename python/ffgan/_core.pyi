@@ -35,6 +35,7 @@ class StepResult(TypedDict):
     loss_g: float
     accuracy_real: float
     accuracy_fake: float
+    penalty: float
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -54,7 +55,9 @@ def augment(
     cutout: int = 0,
     adjoint: bool = False,
 ) -> Float32: ...
-def pyramid_loss(images: Float32, targets: Float32) -> tuple[float, Float32]: ...
+def pyramid_loss(
+    images: Float32, targets: Float32, *, skip: int = 0
+) -> tuple[float, Float32]: ...
 
 class DnnModel(TypedDict):
     generator: Parameters
@@ -122,7 +125,7 @@ class Trainer:
         learning_rate_d: float = 2e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
-        loss: Literal["logistic", "hinge"] = "logistic",
+        loss: Literal["logistic", "hinge", "relativistic"] = "logistic",
         label_smoothing: float = 0.0,
         dropout: float = 0.5,
         ema: float = 0.999,
@@ -130,6 +133,8 @@ class Trainer:
         translation: int = 0,
         cutout: int = 0,
         joint_update: bool = False,
+        discriminator_norm: Literal["batch", "fixed"] = "batch",
+        gradient_penalty: float = 0.0,
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
     def step(
@@ -138,11 +143,15 @@ class Trainer:
         latents: Float32,
         *,
         update_generator: bool = True,
-        anchor_latents: Float32 | None = None,
         anchor_images: UInt8 | None = None,
         anchor_weight: float = 0.0,
+        anchor_skip: int = 0,
     ) -> StepResult:
-        """One adversarial step; `anchor_*` keep a reconstruction term in G's update."""
+        """One adversarial step.
+
+        With `anchor_images` the first latents are their codes, and G's update has a reconstruction
+        term, without the pyramid's `anchor_skip` finest levels.
+        """
 
     def reconstruct(self, latents: Float32, images: UInt8, learning_rate: float) -> float:
         """One warm-start step of G alone: image i from code i; returns the pyramid loss."""

@@ -224,7 +224,15 @@ TRAIN_OPTIONS = {
         Option("learning_rate_d", "Adam, discriminator", "RATE"),
         Option("beta1", "Adam, decay of the first moment", "BETA"),
         Option("beta2", "Adam, decay of the second moment", "BETA"),
-        Option("loss", "adversarial loss", "{logistic,hinge}"),
+        Option("loss", "adversarial loss", "{logistic,hinge,relativistic}"),
+        Option(
+            "discriminator_norm",
+            "what the discriminator's norms normalise by: the batch, or statistics that are "
+            "measured once and stay",
+            "{batch,fixed}",
+        ),
+        Option("gradient_penalty", "weight of R1; with fixed norms", "WEIGHT"),
+        Option("new_discriminator", "begin with an untrained one when fine-tuning"),
         Option("label_smoothing", "one-sided: taken off the label of real images", "X"),
         Option("dropout", "the discriminator's dropout rate", "RATE"),
         Option("ema", "decay of the averaged generator", "DECAY"),
@@ -237,6 +245,8 @@ TRAIN_OPTIONS = {
         ),
         Option("warm_start_batch", "images per step of the warm start", "N"),
         Option("anchor_weight", "how much the warm start still counts afterwards", "WEIGHT"),
+        Option("anchor_share", "share of a batch that it counts for", "SHARE"),
+        Option("anchor_skip", "finest levels of detail that it leaves free", "N"),
         Option("discriminator_warmup", "steps that train the discriminator alone first", "STEPS"),
     ),
     "images": (

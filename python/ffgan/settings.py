@@ -26,6 +26,7 @@ FIXED = (
     "batch",
     "loss",
     "joint_update",
+    "discriminator_norm",
     "flip",
     "warm_start",
     "warm_start_batch",
@@ -51,7 +52,10 @@ class Settings:
     learning_rate_d: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
-    loss: Literal["logistic", "hinge"] = "logistic"
+    loss: Literal["logistic", "hinge", "relativistic"] = "logistic"
+    discriminator_norm: Literal["batch", "fixed"] = "batch"
+    gradient_penalty: float = 0.0
+    new_discriminator: bool = False
     label_smoothing: float = 0.0
     dropout: float = 0.5
     ema: float = 0.999
@@ -64,6 +68,8 @@ class Settings:
     warm_start_batch: int = 32
     discriminator_warmup: int = 0
     anchor_weight: float = 0.0
+    anchor_share: float = 0.5
+    anchor_skip: int = 0
     steps: int | None = None
     epochs: float | None = None
     minutes: float | None = None
@@ -92,7 +98,8 @@ class Settings:
 
         for name, choices in (
             ("discriminator", ("program", "table")),
-            ("loss", ("logistic", "hinge")),
+            ("loss", ("logistic", "hinge", "relativistic")),
+            ("discriminator_norm", ("batch", "fixed")),
             ("fit", ("crop", "stretch")),
         ):
             check(name, getattr(self, name) in choices, " or ".join(choices))
@@ -121,7 +128,13 @@ class Settings:
         within(0, 162, "from 0 to 162 pixels", "translation")
         within(0, 162, "from 0 to 162 pixels", "cutout")
         within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
-        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
+        within(0.0, 1.0, "from 0 to 1", "anchor_share")
+        within(0, 4, "from 0 to 4", "anchor_skip")
+        fixed = self.discriminator_norm == "fixed"
+        check("gradient_penalty", fixed or self.gradient_penalty == 0.0, "0 without fixed norms")
+        wanted = "logistic or relativistic with fixed norms, logistic or hinge without"
+        check("loss", self.loss != ("hinge" if fixed else "relativistic"), wanted)
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
         within(1, 256, "from 1 to 256", "workers")

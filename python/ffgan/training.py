@@ -188,10 +188,11 @@ class _Run:
         anchor: dict[str, Any] = {}
         if settings.anchor_weight > 0.0:
             assert self.components is not None
-            known = x[: settings.warm_start_batch]
-            anchor["anchor_latents"] = self.components.codes(known)
+            known = x[: round(settings.anchor_share * settings.batch)]
+            z[: len(known)] = self.components.codes(known)
             anchor["anchor_images"] = known
             anchor["anchor_weight"] = settings.anchor_weight
+            anchor["anchor_skip"] = settings.anchor_skip
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
         result = self.trainer.step(x, z, update_generator=warmed_up, **anchor)
         return {name: float(value) for name, value in result.items()}  # type: ignore[arg-type]
@@ -302,15 +303,8 @@ class _Run:
         batch, warm_batch = self.settings.batch, self.settings.warm_start_batch
         x = next(self.dataset.batches(max(batch, warm_batch), seed=self.settings.seed))
         z = np.random.default_rng(0).standard_normal((len(x), LATENT_SIZE)).astype(np.float32)
-        anchor: dict[str, Any] = {}
-        if self.settings.anchor_weight > 0.0:
-            known = x[:batch][:warm_batch]
-            anchor["anchor_latents"], anchor["anchor_images"] = z[: len(known)], known
-            anchor["anchor_weight"] = self.settings.anchor_weight
         return {
-            "adversarial": _time_of_second(
-                lambda: self.trainer.step(x[:batch], z[:batch], **anchor)
-            ),
+            "adversarial": _time_of_second(lambda: self.trainer.step(x[:batch], z[:batch])),
             "warm start": _time_of_second(
                 lambda: self.trainer.reconstruct(z[:warm_batch], x[:warm_batch], 1e-6)
             ),
@@ -336,6 +330,8 @@ class _Run:
             translation=settings.translation if "translation" in chosen else 0,
             cutout=settings.cutout if "cutout" in chosen else 0,
             joint_update=settings.joint_update,
+            discriminator_norm=settings.discriminator_norm,
+            gradient_penalty=settings.gradient_penalty,
         )
 
     def _last_step(self) -> float:
@@ -355,7 +351,9 @@ class _Run:
         networks = by_network(model.parameters)
         for network in ("generator", "averaged"):
             self.trainer.set_parameters(network, networks["generator"])
-        if model.discriminator == self.settings.discriminator:
+        if self.settings.new_discriminator:
+            self.progress.say("the discriminator starts from scratch")
+        elif model.discriminator == self.settings.discriminator:
             self.trainer.set_parameters("discriminator", networks["discriminator"])
         else:
             self.progress.say(

@@ -266,11 +266,11 @@ template <typename net_type> class dlib_network final : public network {
         each([m](auto& layer) {
             using details = details_of<decltype(layer)>;
             if constexpr (is_norm<details>)
-                layer.layer_details().set_mode(m == mode::training ? norm_mode::training
-                                               : m == mode::inference
-                                                   ? norm_mode::inference
-                                                   : norm_mode::frozen_statistics);
-            else if constexpr (has_dropout<details>)
+                layer.layer_details().norm().set_mode(m == mode::training ? norm_mode::training
+                                                      : m == mode::frozen_statistics
+                                                          ? norm_mode::frozen_statistics
+                                                          : norm_mode::inference);
+            if constexpr (is_norm<details> || has_dropout<details>)
                 layer.layer_details().dropout().set_mode(
                     m == mode::inference ? dropout_mode::inference : dropout_mode::training);
         });

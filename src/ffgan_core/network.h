@@ -20,6 +20,7 @@ namespace ffgan {
 enum class mode {
     training,          // batch statistics, which also update the stored ones; dropout on
     frozen_statistics, // batch statistics, the stored ones left alone; dropout on
+    stored_statistics, // stored statistics, as constants; dropout on
     inference          // stored statistics; dropout replaced by its expectation
 };
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace ffgan {
@@ -119,7 +120,7 @@ double absolute_mean(plane& band) {
 }
 
 // The pyramid is linear, so the bands of a difference are the differences of the bands.
-double plane_loss(plane& difference, plane& gradient) {
+double plane_loss(plane& difference, plane& gradient, int skipped) {
     std::vector<plane> bands; // fine to coarse
     double loss = 0;
     plane level = std::move(difference);
@@ -132,8 +133,13 @@ double plane_loss(plane& difference, plane& gradient) {
         level = std::move(smaller);
     }
     bands.push_back(std::move(level));
-    for (plane& band : bands)
-        loss += absolute_mean(band);
+    for (int i = 0; i < pyramid_levels; ++i) {
+        plane& band = bands[static_cast<std::size_t>(i)];
+        if (i < skipped)
+            std::fill(band.values.begin(), band.values.end(), 0.0f);
+        else
+            loss += absolute_mean(band);
+    }
 
     gradient = std::move(bands.back());
     for (int i = pyramid_levels - 2; i >= 0; --i) {
@@ -151,9 +157,12 @@ double plane_loss(plane& difference, plane& gradient) {
 } // namespace
 
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient) {
+                    dlib::resizable_tensor& gradient, int skipped) {
     if (!dlib::have_same_dimensions(images, targets) || images.size() == 0)
         throw std::invalid_argument("pyramid_loss compares batches of one shape");
+    if (skipped < 0 || skipped >= pyramid_levels)
+        throw std::invalid_argument("pyramid_loss skips from 0 to " +
+                                    std::to_string(pyramid_levels - 1) + " levels");
     gradient.copy_size(images);
     const long planes = static_cast<long>(images.num_samples() * images.k());
     const long rows = images.nr(), columns = images.nc(), size = rows * columns;
@@ -167,7 +176,7 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
             plane difference(rows, columns);
             for (long i = 0; i < size; ++i)
                 difference.values[static_cast<std::size_t>(i)] = x[p * size + i] - y[p * size + i];
-            losses[static_cast<std::size_t>(p)] = plane_loss(difference, derivative);
+            losses[static_cast<std::size_t>(p)] = plane_loss(difference, derivative, skipped);
             for (long i = 0; i < size; ++i)
                 g[p * size + i] =
                     derivative.values[static_cast<std::size_t>(i)] / static_cast<float>(planes);

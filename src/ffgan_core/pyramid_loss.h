@@ -14,8 +14,9 @@ namespace ffgan {
 constexpr int pyramid_levels = 5;
 
 // The sum over the levels of the mean absolute difference, averaged over the batch. `gradient`
-// receives the derivative with respect to `images`. Both are n x k x rows x columns.
+// receives the derivative with respect to `images`. Both are n x k x rows x columns. The `skipped`
+// finest levels do not count.
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient);
+                    dlib::resizable_tensor& gradient, int skipped = 0);
 
 } // namespace ffgan

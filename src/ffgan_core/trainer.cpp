@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 namespace ffgan {
@@ -22,6 +23,15 @@ constexpr double reconstruction_beta1 = 0.9;
 constexpr double reconstruction_beta2 = 0.99;
 
 constexpr long statistics_batch = 32;
+
+// The gradient penalty looks at every fourth image, this far from it (a pixel's range is 0 to 1).
+constexpr long penalty_share = 4;
+constexpr double penalty_distance = 0.001;
+
+// The standard deviation of the first scores with fixed norms: a small one means a smooth D.
+constexpr double first_deviation = 0.1;
+
+constexpr double lowest_advantage = 30;
 
 // What of a step draws random numbers, each from a stream of its own.
 enum stream : std::uint64_t { real_pass, fake_pass, fool_pass, streams };
@@ -65,6 +75,17 @@ void multiply(const dlib::tensor& from, float factor, dlib::tensor& to) {
 #endif
 }
 
+// to[i] = from[i] + or - distance, by the bits of a stream of random words.
+void add_signs(const float* from, long size, std::uint64_t key, float distance, float* to) {
+    const std::uint64_t start = counter_start(key, 0);
+    parallel_chunks(size, [=](long, long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+            const std::uint64_t word = counter_value(start, static_cast<std::uint64_t>(i / 64));
+            to[i] = from[i] + ((word >> (i % 64)) & 1 ? distance : -distance);
+        }
+    });
+}
+
 // values = keep * values + (1 - keep) * towards.
 void move(dlib::tensor& values, const dlib::tensor& towards, float keep) {
 #ifdef DLIB_USE_CUDA
@@ -90,6 +111,13 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
             "label_smoothing is not in [0, 1)");
     require(settings.dropout >= 0 && settings.dropout < 1, "dropout is not in [0, 1)");
     require(settings.ema >= 0 && settings.ema < 1, "ema is not in [0, 1)");
+    const bool fixed = settings.norm == discriminator_norm::fixed;
+    require(settings.gradient_penalty >= 0, "gradient_penalty is below 0");
+    require(settings.gradient_penalty == 0 || fixed, "gradient_penalty needs fixed norms");
+    require(settings.loss != adversarial_loss::relativistic || fixed,
+            "the relativistic loss needs fixed norms");
+    require(settings.loss != adversarial_loss::hinge || !fixed,
+            "the hinge loss needs norms by the batch");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -112,6 +140,7 @@ void trainer::set_learning_rates(double generator, double discriminator) {
 
 void trainer::reset_discriminator() {
     discriminator_->initialise(counter_random(settings_.seed, streams, 1));
+    discriminator_->set_statistics_updates(0);
     solver_d_ = adam();
 }
 
@@ -170,30 +199,27 @@ trainer::judgement trainer::discriminate(target goal) {
             static_cast<double>(correct) / static_cast<double>(count), &image_gradient};
 }
 
-step_result trainer::step(const std::uint8_t* real, const float* latents, long count,
-                          bool update_generator, const anchor& anchored) {
-    require(count >= 2, "a step takes at least two images");
+void trainer::update_discriminator() {
+    solver_d_.update(discriminator_->parameter_tensors(), settings_.learning_rate_d,
+                     settings_.beta1, settings_.beta2);
+}
+
+step_result trainer::judge_in_turn(const std::uint8_t* real, const dlib::tensor& fakes,
+                                   bool update_generator) {
     step_result result;
     const std::vector<layer_parameters> d = discriminator_->parameter_tensors();
-    const std::vector<layer_parameters> g = generator_->parameter_tensors();
-    auto update_d = [&] {
-        solver_d_.update(d, settings_.learning_rate_d, settings_.beta1, settings_.beta2);
-    };
 
     // D on real images.
-    pixels_to_planes(real, count, pixel_to_input, images_);
+    pixels_to_planes(real, static_cast<long>(fakes.num_samples()), pixel_to_input, images_);
     const judgement of_real = discriminate(target::real);
     std::vector<dlib::resizable_tensor> real_gradients;
     if (settings_.joint_update)
         for (const layer_parameters& layer : d)
             real_gradients.emplace_back(*layer.gradient);
     else
-        update_d();
+        update_discriminator();
 
     // D on G's fakes.
-    to_tensor(latents, count, latents_);
-    generator_->set_mode(update_generator ? mode::training : mode::frozen_statistics);
-    const dlib::tensor& fakes = generator_->forward(latents_);
     images_.copy_size(fakes);
     multiply(fakes, sigmoid_to_input, images_);
     const judgement of_fake = discriminate(target::fake);
@@ -202,28 +228,159 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
     result.accuracy_fake = of_fake.accuracy;
     for (std::size_t i = 0; i < real_gradients.size(); ++i)
         dlib::tt::add(*d[i].gradient, *d[i].gradient, real_gradients[i]);
-    update_d();
+    update_discriminator();
 
     // G through D.
     if (update_generator) {
         const judgement of_fool = discriminate(target::fool);
         result.loss_g = of_fool.loss;
-        multiply(*of_fool.image_gradient, sigmoid_to_input, *of_fool.image_gradient);
-        generator_->backward(latents_, *of_fool.image_gradient, gradients_);
-        if (anchored.count > 0 && anchored.weight > 0) {
-            std::vector<dlib::resizable_tensor> adversarial;
-            for (const layer_parameters& layer : g)
-                adversarial.emplace_back(*layer.gradient);
-            to_tensor(anchored.latents, anchored.count, latents_);
-            pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);
-            const dlib::tensor& drawn = generator_->forward(latents_);
-            pyramid_loss(drawn, images_, image_gradient_);
-            multiply(image_gradient_, static_cast<float>(anchored.weight), image_gradient_);
-            generator_->backward(latents_, image_gradient_, gradients_);
-            for (std::size_t i = 0; i < g.size(); ++i)
-                dlib::tt::add(*g[i].gradient, *g[i].gradient, adversarial[i]);
+        image_gradient_.copy_size(fakes);
+        multiply(*of_fool.image_gradient, sigmoid_to_input, image_gradient_);
+    }
+    return result;
+}
+
+// Norms by the statistics of images_, and small scores around 0 for them: a start that the data
+// determine (Kraehenbuehl et al. 2016, "Data-dependent initializations of convolutional neural
+// networks").
+void trainer::fix_norms() {
+    discriminator_->set_mode(mode::training);
+    const dlib::tensor& scores = discriminator_->forward(images_);
+    const long count = static_cast<long>(scores.size());
+    const float* s = scores.host();
+    const double mean = std::accumulate(s, s + count, 0.0) / static_cast<double>(count);
+    double variance = 0;
+    for (long i = 0; i < count; ++i)
+        variance += (s[i] - mean) * (s[i] - mean) / static_cast<double>(count);
+    const double scale = variance > 0 ? first_deviation / std::sqrt(variance) : 1;
+    // The fully connected layer: weights, then one bias.
+    dlib::tensor& last = *discriminator_->parameter_tensors().back().values;
+    float* values = last.host();
+    const std::size_t bias = last.size() - 1;
+    values[bias] -= static_cast<float>(mean);
+    for (std::size_t i = 0; i <= bias; ++i)
+        values[i] *= static_cast<float>(scale);
+}
+
+// With fixed norms the images of a batch do not touch each other, so one pass serves all: a fake's
+// gradient for G is the one that D's loss sends to it, times the ratio of the two losses' slopes at
+// its score (Shen et al. 2021, "Training generative adversarial networks in one stage").
+step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
+                                    bool update_generator) {
+    const long count = static_cast<long>(fakes.num_samples());
+    const long penalised = settings_.gradient_penalty > 0 ? (count + 3) / penalty_share : 0;
+    const std::uint64_t step_seed = static_cast<std::uint64_t>(steps_) * streams;
+    const auto key = [&](stream pass) {
+        return counter_random(settings_.seed, streams + 1, step_seed + pass);
+    };
+
+    // images_: real ones, fakes, and some of the real ones with a little noise.
+    images_.set_size(2 * count + penalised, image_channels, image_size, image_size);
+    const dlib::alias_tensor rows(count, image_channels, image_size, image_size);
+    const long values = image_values;
+    const auto place = [&](stream pass, long first) {
+        const augmentation changes(settings_.augment, counter_random(key(pass), 0, 0), count,
+                                   image_size, image_size);
+        if (!settings_.augment.empty())
+            changes.apply(augmented_, 0.5f * sigmoid_to_input);
+        auto target = rows(images_, static_cast<std::size_t>(first * values));
+        memcpy(target, augmented_);
+        return changes;
+    };
+    pixels_to_planes(real, count, pixel_to_input, augmented_);
+    place(real_pass, 0);
+    augmented_.copy_size(fakes);
+    multiply(fakes, sigmoid_to_input, augmented_);
+    const augmentation changes_of_fakes = place(fake_pass, count);
+    if (penalised > 0)
+        add_signs(images_.host(), penalised * values, counter_random(key(real_pass), 2, 0),
+                  static_cast<float>(penalty_distance), images_.host() + 2 * count * values);
+
+    discriminator_->set_dropout_key(counter_random(key(real_pass), 1, 0));
+    if (discriminator_->statistics_updates() == 0)
+        fix_norms();
+    discriminator_->set_mode(mode::stored_statistics);
+    const dlib::tensor& scores = discriminator_->forward(images_);
+
+    step_result result;
+    score_gradient_.copy_size(scores);
+    std::vector<float> ratios(static_cast<std::size_t>(count)); // slope of G's loss to D's
+    const float* s = scores.host();
+    float* g = score_gradient_.host_write_only();
+    const double n = static_cast<double>(count), smooth = settings_.label_smoothing;
+    for (long i = 0; i < count; ++i) {
+        const double x = s[i], fake = s[count + i];
+        double advantage = fake; // of the fake, that D's loss wants small and G's wants large
+        if (settings_.loss == adversarial_loss::relativistic) {
+            advantage = fake - x;
+            g[i] = static_cast<float>(-logistic(advantage) / n);
+        } else {
+            result.loss_d += ((1 - smooth) * softplus(-x) + smooth * softplus(x)) / n;
+            g[i] = static_cast<float>((smooth * logistic(x) - (1 - smooth) * logistic(-x)) / n);
         }
-        solver_g_.update(g, settings_.learning_rate_g, settings_.beta1, settings_.beta2);
+        result.loss_d += softplus(advantage) / n;
+        result.loss_g += softplus(-advantage) / n;
+        // So far from 0 neither slope is worth anything, and the ratio would be beyond float32.
+        const double bounded = std::clamp(advantage, -lowest_advantage, lowest_advantage);
+        g[count + i] = static_cast<float>(logistic(bounded) / n);
+        ratios[static_cast<std::size_t>(i)] = static_cast<float>(-std::exp(-bounded));
+        result.accuracy_real += (x > 0) / n;
+        result.accuracy_fake += (fake < 0) / n;
+    }
+    // (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990).
+    const double weight = settings_.gradient_penalty / (penalty_distance * penalty_distance) /
+                          std::max(1.0, static_cast<double>(penalised));
+    for (long i = 0; i < penalised; ++i) {
+        const double difference = static_cast<double>(s[2 * count + i]) - s[i];
+        result.penalty += 0.5 * weight * difference * difference;
+        g[2 * count + i] = static_cast<float>(weight * difference);
+        g[i] -= static_cast<float>(weight * difference);
+    }
+    result.loss_d += result.penalty;
+
+    discriminator_->set_parameter_gradients(true);
+    discriminator_->set_data_gradient(update_generator);
+    dlib::tensor& gradient = discriminator_->backward(images_, score_gradient_, gradients_);
+    if (update_generator) {
+        image_gradient_.copy_size(fakes);
+        const float* of_fakes = gradient.host() + count * values;
+        float* of_images = image_gradient_.host_write_only();
+        parallel_chunks(count * values, [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i)
+                of_images[i] = ratios[static_cast<std::size_t>(i / values)] * of_fakes[i];
+        });
+        if (!settings_.augment.empty())
+            changes_of_fakes.adjoint(image_gradient_);
+        multiply(image_gradient_, sigmoid_to_input, image_gradient_);
+    } else {
+        result.loss_g = 0;
+    }
+    update_discriminator();
+    return result;
+}
+
+step_result trainer::step(const std::uint8_t* real, const float* latents, long count,
+                          bool update_generator, const anchor& anchored) {
+    require(count >= 2, "a step takes at least two images");
+    require(anchored.count <= count, "there are more images of the anchor than latents");
+    to_tensor(latents, count, latents_);
+    generator_->set_mode(update_generator ? mode::training : mode::frozen_statistics);
+    const dlib::tensor& fakes = generator_->forward(latents_);
+    const step_result result = settings_.norm == discriminator_norm::fixed
+                                   ? judge_together(real, fakes, update_generator)
+                                   : judge_in_turn(real, fakes, update_generator);
+    if (update_generator) {
+        if (anchored.count > 0 && anchored.weight > 0) {
+            pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);
+            const dlib::alias_tensor first(anchored.count, image_channels, image_size, image_size);
+            pyramid_loss(first(fakes, 0).get(), images_, augmented_, anchored.skip);
+            multiply(augmented_, static_cast<float>(anchored.weight), augmented_);
+            auto anchored_gradient = first(image_gradient_, 0);
+            dlib::tt::add(anchored_gradient, anchored_gradient, augmented_);
+        }
+        generator_->backward(latents_, image_gradient_, gradients_);
+        solver_g_.update(generator_->parameter_tensors(), settings_.learning_rate_g,
+                         settings_.beta1, settings_.beta2);
         update_average();
     }
     ++steps_;
@@ -289,7 +446,10 @@ network& trainer::find(const std::string& which) {
 named_tensors trainer::parameters(const std::string& which) { return find(which).parameters(); }
 
 void trainer::set_parameters(const std::string& which, const named_tensors& parameters) {
-    find(which).set_parameters(parameters);
+    network& net = find(which);
+    net.set_parameters(parameters);
+    if (&net == discriminator_.get() && settings_.norm == discriminator_norm::fixed)
+        net.set_statistics_updates(1); // they come with the parameters
 }
 
 named_tensors trainer::gradients(const std::string& which) { return find(which).gradients(); }

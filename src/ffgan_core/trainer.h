@@ -18,7 +18,12 @@
 
 namespace ffgan {
 
-enum class adversarial_loss { logistic, hinge };
+// relativistic: D tells how much more real x_i looks than G(z_i) (Jolicoeur-Martineau 2019).
+enum class adversarial_loss { logistic, hinge, relativistic };
+
+// What D's norms normalise by: the batch, or statistics that were measured once, when D began, and
+// are constants since. With these D judges each image by itself, in training as it will later.
+enum class discriminator_norm { batch, fixed };
 
 struct trainer_settings {
     std::string discriminator = "program";
@@ -33,6 +38,8 @@ struct trainer_settings {
     double ema = 0.999; // decay of the averaged generator
     augment_policy augment;
     bool joint_update = false; // one update of D from real and fake images, instead of one each
+    discriminator_norm norm = discriminator_norm::batch;
+    double gradient_penalty = 0; // weight of R1 (Mescheder et al. 2018); with fixed norms only
 };
 
 struct step_result {
@@ -40,14 +47,16 @@ struct step_result {
     double loss_g = 0;
     double accuracy_real = 0;
     double accuracy_fake = 0;
+    double penalty = 0; // included in loss_d
 };
 
-// A reconstruction term in G's update: image i should come from code i.
+// A reconstruction term in G's update: the first `count` latents of the step are codes of these
+// images, and should give them again.
 struct anchor {
-    const float* latents = nullptr;       // count x 100
     const std::uint8_t* images = nullptr; // count x 162 x 162 x 3
     long count = 0;
     double weight = 0;
+    int skip = 0; // so many of the pyramid's finest levels are left to D
 };
 
 class trainer {
@@ -99,6 +108,14 @@ class trainer {
         dlib::tensor* image_gradient; // with respect to images_; for `fool` only
     };
     judgement discriminate(target goal);
+    // Both update D and, where it is wanted, leave G's gradient with respect to its fakes in
+    // image_gradient_.
+    step_result judge_in_turn(const std::uint8_t* real, const dlib::tensor& fakes,
+                              bool update_generator);
+    step_result judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
+                               bool update_generator);
+    void fix_norms();
+    void update_discriminator();
     void update_average();
 
     trainer_settings settings_;

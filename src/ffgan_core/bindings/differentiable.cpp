@@ -39,9 +39,9 @@ array<float> augment(const array<float>& images, std::uint64_t key, bool colour,
     return to_array(x);
 }
 
-py::tuple pyramid(const array<float>& images, const array<float>& targets) {
+py::tuple pyramid(const array<float>& images, const array<float>& targets, int skip) {
     dlib::resizable_tensor gradient;
-    const double loss = pyramid_loss(to_tensor(images), to_tensor(targets), gradient);
+    const double loss = pyramid_loss(to_tensor(images), to_tensor(targets), gradient, skip);
     return py::make_tuple(loss, to_array(gradient));
 }
 
@@ -53,8 +53,9 @@ void register_differentiable(py::module_& m) {
           "Differentiable augmentation of images (n, 3, rows, columns) float32 in [0, 1], or its "
           "adjoint: the gradient before it from the one after it.");
     m.def("pyramid_loss", &pyramid, py::arg("images").noconvert(), py::arg("targets").noconvert(),
-          "L1 over a Laplacian pyramid of float32 images (n, k, rows, columns): (loss, gradient "
-          "with respect to images).");
+          py::kw_only(), "skip"_a = 0,
+          "L1 over a Laplacian pyramid of float32 images (n, k, rows, columns), without its `skip` "
+          "finest levels: (loss, gradient with respect to images).");
 }
 
 } // namespace ffgan::bindings

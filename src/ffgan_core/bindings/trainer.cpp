@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 
+#include <map>
 #include <optional>
 
 namespace py = pybind11;
@@ -11,11 +12,20 @@ using namespace pybind11::literals;
 namespace ffgan::bindings {
 namespace {
 
+template <typename T>
+T choose(const char* name, const std::string& value, const std::map<std::string, T>& choices) {
+    const auto found = choices.find(value);
+    if (found == choices.end())
+        throw std::invalid_argument(std::string(name) + " cannot be '" + value + "'");
+    return found->second;
+}
+
 std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uint64_t seed,
                                       double learning_rate_g, double learning_rate_d, double beta1,
                                       double beta2, const std::string& loss, double label_smoothing,
                                       double dropout, double ema, bool colour, long translation,
-                                      long cutout, bool joint_update) {
+                                      long cutout, bool joint_update, const std::string& norm,
+                                      double gradient_penalty) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -23,9 +33,14 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
     settings.learning_rate_d = learning_rate_d;
     settings.beta1 = beta1;
     settings.beta2 = beta2;
-    if (loss != "logistic" && loss != "hinge")
-        throw std::invalid_argument("loss is neither logistic nor hinge");
-    settings.loss = loss == "hinge" ? adversarial_loss::hinge : adversarial_loss::logistic;
+    settings.loss = choose<adversarial_loss>("loss", loss,
+                                             {{"logistic", adversarial_loss::logistic},
+                                              {"hinge", adversarial_loss::hinge},
+                                              {"relativistic", adversarial_loss::relativistic}});
+    settings.norm = choose<discriminator_norm>(
+        "discriminator_norm", norm,
+        {{"batch", discriminator_norm::batch}, {"fixed", discriminator_norm::fixed}});
+    settings.gradient_penalty = gradient_penalty;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
     settings.ema = ema;
@@ -41,21 +56,17 @@ void check_equal(py::ssize_t one, py::ssize_t other, const char* message) {
 }
 
 py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>& latents,
-              bool update_generator, const std::optional<array<float>>& anchor_latents,
-              const std::optional<array<std::uint8_t>>& anchor_images, double anchor_weight) {
+              bool update_generator, const std::optional<array<std::uint8_t>>& anchor_images,
+              double anchor_weight, int anchor_skip) {
     const py::ssize_t count = samples(real, image_shape, "real");
     check_equal(samples(latents, latent_shape, "latents"), count,
                 "real and latents differ in number");
     anchor anchored;
-    if (anchor_latents.has_value() != anchor_images.has_value())
-        throw std::invalid_argument("anchor_latents and anchor_images come together");
-    if (anchor_latents) {
-        anchored.count = samples(*anchor_latents, latent_shape, "anchor_latents");
-        check_equal(samples(*anchor_images, image_shape, "anchor_images"), anchored.count,
-                    "anchor_latents and anchor_images differ in number");
-        anchored.latents = anchor_latents->data();
+    if (anchor_images) {
+        anchored.count = samples(*anchor_images, image_shape, "anchor_images");
         anchored.images = anchor_images->data();
         anchored.weight = anchor_weight;
+        anchored.skip = anchor_skip;
     }
     const std::uint8_t* images = real.data();
     const float* noise = latents.data();
@@ -66,7 +77,7 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
     }
     return py::dict("loss_d"_a = result.loss_d, "loss_g"_a = result.loss_g,
                     "accuracy_real"_a = result.accuracy_real,
-                    "accuracy_fake"_a = result.accuracy_fake);
+                    "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty);
 }
 
 double reconstruct(trainer& self, const array<float>& latents, const array<std::uint8_t>& images,
@@ -110,11 +121,12 @@ void register_trainer(py::module_& m) {
              "label_smoothing"_a = defaults.label_smoothing, "dropout"_a = defaults.dropout,
              "ema"_a = defaults.ema, "colour"_a = defaults.augment.colour,
              "translation"_a = defaults.augment.translation, "cutout"_a = defaults.augment.cutout,
-             "joint_update"_a = defaults.joint_update)
+             "joint_update"_a = defaults.joint_update, "discriminator_norm"_a = "batch",
+             "gradient_penalty"_a = defaults.gradient_penalty)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
-             py::kw_only(), "update_generator"_a = true, "anchor_latents"_a = py::none(),
-             "anchor_images"_a = py::none(), "anchor_weight"_a = 0.0)
+             py::kw_only(), "update_generator"_a = true, "anchor_images"_a = py::none(),
+             "anchor_weight"_a = 0.0, "anchor_skip"_a = 0)
         .def("reconstruct", &reconstruct, py::arg("latents").noconvert(),
              py::arg("images").noconvert(), "learning_rate"_a)
         .def("estimate_statistics", &estimate_statistics, py::arg("latents").noconvert())

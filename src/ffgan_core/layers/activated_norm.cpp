@@ -3,12 +3,6 @@
 
 namespace ffgan::layers {
 
-void activated_norm::set_mode(batch_norm::mode value) {
-    norm_.set_mode(value);
-    dropout_.set_mode(value == batch_norm::mode::inference ? layers::dropout::mode::inference
-                                                           : layers::dropout::mode::training);
-}
-
 #ifdef DLIB_USE_CUDA
 
 void activated_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {

@@ -22,8 +22,6 @@ class activated_norm {
     layers::dropout& dropout() { return dropout_; }
     const layers::dropout& dropout() const { return dropout_; }
 
-    void set_mode(batch_norm::mode value);
-
     template <typename Subnet> void setup(const Subnet& sub) { norm_.setup(sub); }
     template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
         compute(sub.get_output(), output);

@@ -74,7 +74,23 @@ void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& outp
 void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
                                   const gradient_target& data_gradient,
                                   dlib::tensor& params_gradient) {
-    if (mode_ == mode::inference || input.num_samples() == 1)
+    if (mode_ == mode::inference) {
+        // cuDNN has no gradient for statistics that are constants; the host's kernel does.
+        const std::size_t channels = static_cast<std::size_t>(input.k());
+        const float* variances = running_variances_.host();
+        std::vector<float> running_invstds;
+        for (std::size_t k = 0; k < channels; ++k)
+            running_invstds.push_back(static_cast<float>(1 / std::sqrt(variances[k] + eps_)));
+        const float* gammas = params_.host();
+        float* gradients = params_gradient.host();
+        normalize_backward({static_cast<long>(input.num_samples()), static_cast<long>(channels),
+                            static_cast<long>(input.nr() * input.nc())},
+                           {}, false, input.host(), gradient.host(), running_means_.host(),
+                           running_invstds.data(), gammas, gammas + channels, data_gradient.add,
+                           data_gradient.values.host(), gradients, gradients + channels);
+        return;
+    }
+    if (input.num_samples() == 1)
         throw std::logic_error("batch norm on CUDA has gradients for batches of at least two "
                                "samples, normalised by their own statistics");
     const auto gamma = gamma_(params_, 0);
