@@ -33,6 +33,10 @@ from ffgan.settings import FIXED, LIMITS, WHERE, Settings
         ("warm_start", -1),
         ("warm_start_batch", 0),
         ("anchor_weight", float("inf")),
+        ("anchor_share", 1.1),
+        ("anchor_skip", 5),
+        ("gradient_penalty", -0.1),
+        ("discriminator_norm", "layer"),
         ("steps", 0),
         ("epochs", 0),
         ("minutes", -5.0),
@@ -54,6 +58,24 @@ from ffgan.settings import FIXED, LIMITS, WHERE, Settings
 def test_a_setting_out_of_range_is_named(name: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"^--{name.replace('_', '-')} must be "):
         Settings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"gradient_penalty": 0.1}, "--gradient-penalty needs --discriminator-norm fixed"),
+        ({"loss": "relativistic"}, "--loss relativistic needs --discriminator-norm fixed"),
+        (
+            {"loss": "hinge", "discriminator_norm": "fixed"},
+            "--loss hinge needs --discriminator-norm batch",
+        ),
+    ],
+)
+def test_settings_that_exclude_each_other_are_named(
+    settings: dict[str, object], named: str
+) -> None:
+    with pytest.raises(UsageError, match=named):
+        Settings(**settings).check_together()  # type: ignore[arg-type]
 
 
 def test_the_defaults_are_the_originals() -> None:

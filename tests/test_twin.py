@@ -279,6 +279,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
     else:
         loss_d = (1 - smoothing) * F.softplus(-real) + smoothing * F.softplus(real)
         loss_d, loss_g = loss_d.mean() + F.softplus(fake).mean(), F.softplus(-fake).mean()
+    boundary = (fake, real) if loss == "relativistic" else (0, 0)
     looked_at = 2  # every fourth of five, rounded up
     moved = x[:looked_at] + distance * torch.tensor(signs(3, 0, looked_at))
     slope = (judge(network, d, moved, False, 1.0) - real[:looked_at]) / distance
@@ -287,8 +288,8 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
         "loss_d": (loss_d + paid).item(),
         "loss_g": loss_g.item(),
         "penalty": paid.item(),
-        "accuracy_real": (real > 0).double().mean().item(),
-        "accuracy_fake": (fake < 0).double().mean().item(),
+        "accuracy_real": (real > boundary[0]).double().mean().item(),
+        "accuracy_fake": (fake < boundary[1]).double().mean().item(),
     }
     # The penalty is a difference of two scores in float32, divided by a thousandth.
     assert result == pytest.approx(measures, rel=1e-3, abs=1e-9)

@@ -131,15 +131,21 @@ class Settings:
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share")
         within(0, 4, "from 0 to 4", "anchor_skip")
-        fixed = self.discriminator_norm == "fixed"
-        check("gradient_penalty", fixed or self.gradient_penalty == 0.0, "0 without fixed norms")
-        wanted = "logistic or relativistic with fixed norms, logistic or hinge without"
-        check("loss", self.loss != ("hinge" if fixed else "relativistic"), wanted)
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
         within(1, 256, "from 1 to 256", "workers")
         within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
         within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
+
+    def check_together(self) -> None:
+        """Raise UsageError for settings that exclude each other."""
+        fixed = self.discriminator_norm == "fixed"
+        if self.gradient_penalty and not fixed:
+            raise UsageError("--gradient-penalty needs --discriminator-norm fixed")
+        if self.loss == "relativistic" and not fixed:
+            raise UsageError("--loss relativistic needs --discriminator-norm fixed")
+        if self.loss == "hinge" and fixed:
+            raise UsageError("--loss hinge needs --discriminator-norm batch")
 
     @property
     def augmentations(self) -> frozenset[str]:
@@ -190,6 +196,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     if all(getattr(settings, limit) is None for limit in LIMITS):
         settings = replace(settings, epochs=DEFAULT_EPOCHS)
     settings = replace(settings, name=name)
+    settings.check_together()
     return Plan(directory, folder, settings, checkpoint, init, changes, notes)
 
 

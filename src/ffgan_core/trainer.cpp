@@ -314,18 +314,19 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
         if (settings_.loss == adversarial_loss::relativistic) {
             advantage = fake - x;
             g[i] = static_cast<float>(-logistic(advantage) / n);
+            result.accuracy_real += (x > fake) / n;
         } else {
+            result.accuracy_real += (x > 0) / n;
             result.loss_d += ((1 - smooth) * softplus(-x) + smooth * softplus(x)) / n;
             g[i] = static_cast<float>((smooth * logistic(x) - (1 - smooth) * logistic(-x)) / n);
         }
+        result.accuracy_fake += (advantage < 0) / n;
         result.loss_d += softplus(advantage) / n;
         result.loss_g += softplus(-advantage) / n;
         // So far from 0 neither slope is worth anything, and the ratio would be beyond float32.
         const double bounded = std::clamp(advantage, -lowest_advantage, lowest_advantage);
         g[count + i] = static_cast<float>(logistic(bounded) / n);
         ratios[static_cast<std::size_t>(i)] = static_cast<float>(-std::exp(-bounded));
-        result.accuracy_real += (x > 0) / n;
-        result.accuracy_fake += (fake < 0) / n;
     }
     // (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990).
     const double weight = settings_.gradient_penalty / (penalty_distance * penalty_distance) /

@@ -45,6 +45,7 @@ struct trainer_settings {
 struct step_result {
     double loss_d = 0; // on real images plus on fakes
     double loss_g = 0;
+    // The share that D has right; with the relativistic loss both are the share of right pairs.
     double accuracy_real = 0;
     double accuracy_fake = 0;
     double penalty = 0; // included in loss_d
