@@ -291,19 +291,90 @@ def test_translation_brings_in_grey_and_keeps_the_rest() -> None:
         assert (windows == kept).all(axis=(-3, -2, -1)).any()
 
 
-def test_the_pyramid_loss_is_derived_as_finite_differences_say() -> None:
+@pytest.mark.parametrize("skip", [0, 2])
+def test_the_pyramid_loss_is_derived_as_finite_differences_say(skip: int) -> None:
     random = np.random.default_rng(2)
     x, y = (random.random((2, 3, 21, 18), dtype=np.float32) for _ in range(2))
-    loss, gradient = _core.pyramid_loss(x, y)
-    assert loss > 0 and _core.pyramid_loss(x, x)[0] == 0
+    loss, gradient = _core.pyramid_loss(x, y, skip=skip)
+    assert loss > 0 and _core.pyramid_loss(x, x, skip=skip)[0] == 0
     for _ in range(5):
         direction = random.standard_normal(x.shape).astype(np.float32)
         step = 1e-4
-        ahead = _core.pyramid_loss(x + step * direction, y)[0]
-        behind = _core.pyramid_loss(x - step * direction, y)[0]
+        ahead = _core.pyramid_loss(x + step * direction, y, skip=skip)[0]
+        behind = _core.pyramid_loss(x - step * direction, y, skip=skip)[0]
         assert (ahead - behind) / (2 * step) == pytest.approx(
             float(np.vdot(gradient, direction)), rel=2e-2, abs=2e-3
         )
+
+
+def test_free_levels_compare_how_much_detail_there_is_not_which() -> None:
+    random = np.random.default_rng(3)
+    smooth = np.full((1, 3, 64, 64), 0.5, np.float32)
+    noise = 0.2 * random.choice([-1.0, 1.0], (2, *smooth.shape)).astype(np.float32)
+    one, other = smooth + noise[0], smooth + noise[1]
+    alike = _core.pyramid_loss(one, other, skip=2)[0]
+    assert alike < 0.5 * _core.pyramid_loss(one, smooth, skip=2)[0]
+    assert alike < 0.5 * _core.pyramid_loss(one, other)[0]
+    with pytest.raises(ValueError, match="from 0 to 4"):
+        _core.pyramid_loss(one, other, skip=5)
+
+
+def test_the_patch_distance_is_derived_as_finite_differences_say() -> None:
+    random = np.random.default_rng(4)
+    x, y = (random.random((3, 3, 34, 40), dtype=np.float32) for _ in range(2))
+    distance, gradient = _core.patch_distance(x, y, key=1)
+    assert distance > 0
+    assert _core.patch_distance(x, x, key=1)[0] == 0
+    assert _core.patch_distance(x, y, key=1)[0] == distance
+    assert _core.patch_distance(x, y, key=2)[0] != distance
+    step = 1e-4
+    for _ in range(5):
+        direction = random.standard_normal(x.shape).astype(np.float32)
+        ahead = _core.patch_distance(x + step * direction, y, key=1)[0]
+        behind = _core.patch_distance(x - step * direction, y, key=1)[0]
+        assert (ahead - behind) / (2 * step) == pytest.approx(
+            float(np.vdot(gradient, direction)), rel=5e-2, abs=5e-3
+        )
+
+
+def test_the_patch_distance_does_not_ask_which_image_has_a_patch() -> None:
+    images = np.random.default_rng(5).random((4, 3, 48, 48), dtype=np.float32)
+    assert _core.patch_distance(images, images[[2, 0, 3, 1]], key=1)[0] < 1e-9
+
+
+def test_the_patch_distance_sees_blur_and_grids() -> None:
+    import cv2
+
+    random = np.random.default_rng(6)
+    # Disks at random places: edges, and nothing that repeats.
+    sets = np.zeros((2, 16, 64, 64, 3), np.float32)
+    for image in sets.reshape(32, 64, 64, 3):
+        for _ in range(12):
+            place = tuple(int(v) for v in random.integers(0, 64, 2))
+            cv2.circle(image, place, int(random.integers(3, 14)), random.random(3).tolist(), -1)
+
+    def distance(changed: np.ndarray) -> float:
+        planes = [np.ascontiguousarray(a.transpose(0, 3, 1, 2)) for a in (changed, sets[1])]
+        return float(np.mean([_core.patch_distance(*planes, key=k)[0] for k in range(4)]))
+
+    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), 1.5) for image in sets[0]])
+    grid = 0.15 * (np.indices((64, 64)).sum(0) % 2 - 0.5)[None, :, :, None]
+    same = distance(sets[0])
+    assert distance(blurred) > 1.1 * same
+    assert distance((sets[0] + grid).astype(np.float32)) > 1.1 * same
+
+
+def test_without_an_adversary_the_discriminator_stays_as_it_is() -> None:
+    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, texture_weight=1.0)
+    before = trainer.parameters("discriminator"), trainer.parameters("generator")
+    images, z = random_images(SMALL_BATCH), random_latents(SMALL_BATCH)
+    result = trainer.step(images, z, anchor_images=images[:2], anchor_weight=1.0)
+    assert result["loss_d"] == result["loss_g"] == 0
+    assert result["texture"] > 0 and result["anchor"] > 0
+    for name, array in trainer.parameters("discriminator").items():
+        np.testing.assert_array_equal(array, before[0][name])
+    moved = trainer.parameters("generator")["conv1.weight"] - before[1]["conv1.weight"]
+    assert np.abs(moved).max() > 0
 
 
 def test_the_engine_tells_what_runs() -> None:

@@ -36,6 +36,8 @@ class StepResult(TypedDict):
     accuracy_real: float
     accuracy_fake: float
     penalty: float
+    texture: float
+    anchor: float
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -57,6 +59,9 @@ def augment(
 ) -> Float32: ...
 def pyramid_loss(
     images: Float32, targets: Float32, *, skip: int = 0
+) -> tuple[float, Float32]: ...
+def patch_distance(
+    images: Float32, targets: Float32, *, key: int
 ) -> tuple[float, Float32]: ...
 
 class DnnModel(TypedDict):
@@ -135,6 +140,8 @@ class Trainer:
         joint_update: bool = False,
         discriminator_norm: Literal["batch", "fixed"] = "batch",
         gradient_penalty: float = 0.0,
+        adversarial_weight: float = 1.0,
+        texture_weight: float = 0.0,
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
     def step(

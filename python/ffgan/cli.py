@@ -232,6 +232,12 @@ TRAIN_OPTIONS = {
             "{batch,fixed}",
         ),
         Option("gradient_penalty", "weight of R1; with fixed norms", "WEIGHT"),
+        Option(
+            "adversarial_weight",
+            "how much the discriminator counts for the generator; 0: it is not trained",
+            "WEIGHT",
+        ),
+        Option("texture_weight", "how much the distance of textures counts", "WEIGHT"),
         Option("new_discriminator", "begin with an untrained one when fine-tuning"),
         Option("label_smoothing", "one-sided: taken off the label of real images", "X"),
         Option("dropout", "the discriminator's dropout rate", "RATE"),

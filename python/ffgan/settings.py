@@ -56,6 +56,8 @@ class Settings:
     discriminator_norm: Literal["batch", "fixed"] = "batch"
     gradient_penalty: float = 0.0
     new_discriminator: bool = False
+    adversarial_weight: float = 1.0
+    texture_weight: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.5
     ema: float = 0.999
@@ -129,6 +131,7 @@ class Settings:
         within(0, 162, "from 0 to 162 pixels", "cutout")
         within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
+        within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
         within(0.0, 1.0, "from 0 to 1", "anchor_share")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")

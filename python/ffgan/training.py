@@ -332,6 +332,8 @@ class _Run:
             joint_update=settings.joint_update,
             discriminator_norm=settings.discriminator_norm,
             gradient_penalty=settings.gradient_penalty,
+            adversarial_weight=settings.adversarial_weight,
+            texture_weight=settings.texture_weight,
         )
 
     def _last_step(self) -> float:
@@ -402,7 +404,7 @@ class _Run:
         """
         settings = self.settings
         alone = self.position.step < settings.warm_start + settings.discriminator_warmup
-        if alone or "loss_d" not in measures:
+        if alone or "loss_d" not in measures or settings.adversarial_weight == 0.0:
             return False
         answers = (measures["accuracy_real"], measures["accuracy_fake"])
         return measures["loss_d"] < COLLAPSE_LOSS or answers in ((1.0, 0.0), (0.0, 1.0))

@@ -2,6 +2,7 @@
 #include "trainer.h"
 
 #include "generator.h"
+#include "patch_distance.h"
 #include "pixels.h"
 #include "pyramid_loss.h"
 #include "random.h"
@@ -114,6 +115,8 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     const bool fixed = settings.norm == discriminator_norm::fixed;
     require(settings.gradient_penalty >= 0, "gradient_penalty is below 0");
     require(settings.gradient_penalty == 0 || fixed, "gradient_penalty needs fixed norms");
+    require(settings.adversarial_weight >= 0, "adversarial_weight is below 0");
+    require(settings.texture_weight >= 0, "texture_weight is below 0");
     require(settings.loss != adversarial_loss::relativistic || fixed,
             "the relativistic loss needs fixed norms");
     require(settings.loss != adversarial_loss::hinge || !fixed,
@@ -367,14 +370,31 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
     to_tensor(latents, count, latents_);
     generator_->set_mode(update_generator ? mode::training : mode::frozen_statistics);
     const dlib::tensor& fakes = generator_->forward(latents_);
-    const step_result result = settings_.norm == discriminator_norm::fixed
-                                   ? judge_together(real, fakes, update_generator)
-                                   : judge_in_turn(real, fakes, update_generator);
+    step_result result;
+    if (settings_.adversarial_weight > 0) {
+        result = settings_.norm == discriminator_norm::fixed
+                     ? judge_together(real, fakes, update_generator)
+                     : judge_in_turn(real, fakes, update_generator);
+        if (update_generator && settings_.adversarial_weight != 1)
+            multiply(image_gradient_, static_cast<float>(settings_.adversarial_weight),
+                     image_gradient_);
+    } else {
+        image_gradient_.copy_size(fakes);
+        image_gradient_ = 0;
+    }
     if (update_generator) {
+        if (settings_.texture_weight > 0) {
+            pixels_to_planes(real, count, 1 / 255.0f, images_);
+            const std::uint64_t key =
+                counter_random(settings_.seed, streams + 2, static_cast<std::uint64_t>(steps_));
+            result.texture = patch_distance(fakes, images_, key, augmented_);
+            multiply(augmented_, static_cast<float>(settings_.texture_weight), augmented_);
+            dlib::tt::add(image_gradient_, image_gradient_, augmented_);
+        }
         if (anchored.count > 0 && anchored.weight > 0) {
             pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);
             const dlib::alias_tensor first(anchored.count, image_channels, image_size, image_size);
-            pyramid_loss(first(fakes, 0).get(), images_, augmented_, anchored.skip);
+            result.anchor = pyramid_loss(first(fakes, 0).get(), images_, augmented_, anchored.skip);
             multiply(augmented_, static_cast<float>(anchored.weight), augmented_);
             auto anchored_gradient = first(image_gradient_, 0);
             dlib::tt::add(anchored_gradient, anchored_gradient, augmented_);

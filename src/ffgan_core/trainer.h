@@ -40,6 +40,9 @@ struct trainer_settings {
     bool joint_update = false; // one update of D from real and fake images, instead of one each
     discriminator_norm norm = discriminator_norm::batch;
     double gradient_penalty = 0; // weight of R1 (Mescheder et al. 2018); with fixed norms only
+    // Of what G learns from. Without an adversary D is left alone.
+    double adversarial_weight = 1;
+    double texture_weight = 0; // patch_distance.h
 };
 
 struct step_result {
@@ -49,6 +52,9 @@ struct step_result {
     double accuracy_real = 0;
     double accuracy_fake = 0;
     double penalty = 0; // included in loss_d
+    // Of G, before their weights: the distance of textures and of the anchor's images.
+    double texture = 0;
+    double anchor = 0;
 };
 
 // A reconstruction term in G's update: the first `count` latents of the step are codes of these

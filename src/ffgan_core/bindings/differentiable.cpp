@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "arrays.h"
 #include "augment.h"
+#include "patch_distance.h"
 #include "pyramid_loss.h"
 
 #include <algorithm>
@@ -45,6 +46,12 @@ py::tuple pyramid(const array<float>& images, const array<float>& targets, int s
     return py::make_tuple(loss, to_array(gradient));
 }
 
+py::tuple patches(const array<float>& images, const array<float>& targets, std::uint64_t key) {
+    dlib::resizable_tensor gradient;
+    const double distance = patch_distance(to_tensor(images), to_tensor(targets), key, gradient);
+    return py::make_tuple(distance, to_array(gradient));
+}
+
 } // namespace
 
 void register_differentiable(py::module_& m) {
@@ -56,6 +63,10 @@ void register_differentiable(py::module_& m) {
           py::kw_only(), "skip"_a = 0,
           "L1 over a Laplacian pyramid of float32 images (n, k, rows, columns), without its `skip` "
           "finest levels: (loss, gradient with respect to images).");
+    m.def("patch_distance", &patches, py::arg("images").noconvert(), py::arg("targets").noconvert(),
+          py::kw_only(), "key"_a,
+          "Sliced Wasserstein distance of the patches of float32 images (n, 3, rows, columns): "
+          "(distance, gradient with respect to images).");
 }
 
 } // namespace ffgan::bindings

@@ -25,7 +25,8 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
                                       double beta2, const std::string& loss, double label_smoothing,
                                       double dropout, double ema, bool colour, long translation,
                                       long cutout, bool joint_update, const std::string& norm,
-                                      double gradient_penalty) {
+                                      double gradient_penalty, double adversarial_weight,
+                                      double texture_weight) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -41,6 +42,8 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
         "discriminator_norm", norm,
         {{"batch", discriminator_norm::batch}, {"fixed", discriminator_norm::fixed}});
     settings.gradient_penalty = gradient_penalty;
+    settings.adversarial_weight = adversarial_weight;
+    settings.texture_weight = texture_weight;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
     settings.ema = ema;
@@ -77,7 +80,8 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
     }
     return py::dict("loss_d"_a = result.loss_d, "loss_g"_a = result.loss_g,
                     "accuracy_real"_a = result.accuracy_real,
-                    "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty);
+                    "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty,
+                    "texture"_a = result.texture, "anchor"_a = result.anchor);
 }
 
 double reconstruct(trainer& self, const array<float>& latents, const array<std::uint8_t>& images,
@@ -122,7 +126,9 @@ void register_trainer(py::module_& m) {
              "ema"_a = defaults.ema, "colour"_a = defaults.augment.colour,
              "translation"_a = defaults.augment.translation, "cutout"_a = defaults.augment.cutout,
              "joint_update"_a = defaults.joint_update, "discriminator_norm"_a = "batch",
-             "gradient_penalty"_a = defaults.gradient_penalty)
+             "gradient_penalty"_a = defaults.gradient_penalty,
+             "adversarial_weight"_a = defaults.adversarial_weight,
+             "texture_weight"_a = defaults.texture_weight)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
              py::kw_only(), "update_generator"_a = true, "anchor_images"_a = py::none(),
