@@ -114,6 +114,7 @@ class RunFolder:
         self.samples = self.path / "samples"
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model.safetensors"
+        self.best = self.path / "best.safetensors"
         self.report = self.path / "report.html"
         self.skipped = self.path / "skipped.log"
 

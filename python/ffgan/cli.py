@@ -28,6 +28,7 @@ from ffgan.errors import DisplayError, Error, ModelError, UsageError
 from ffgan.face_files import FaceFiles
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model
+from ffgan.settings import DEFAULT_EVALUATE_EVERY
 
 if TYPE_CHECKING:
     from ffgan.viewer import Window
@@ -214,6 +215,19 @@ TRAIN_OPTIONS = {
         Option("checkpoint_minutes", "longest time between two checkpoints", "MINUTES"),
         Option("keep_checkpoints", "how many checkpoints are kept", "N"),
         Option("window", "show the sample grids in a window"),
+        Option(
+            "heldout",
+            "folder of pictures to measure the generator on at intervals; the best model is kept",
+            "DIR",
+            "no measuring",
+        ),
+        Option(
+            "evaluate_every",
+            "steps between two measurements; 0: none",
+            "STEPS",
+            f"{DEFAULT_EVALUATE_EVERY} with --heldout",
+        ),
+        Option("evaluate_samples", "faces, and held-out pictures, of a measurement", "N"),
     ),
     "networks and optimisation": (
         Option(

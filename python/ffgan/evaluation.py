@@ -36,10 +36,10 @@ DEFAULT_FEATURES: Final[features.Name] = "imagenet"
 MIN_IMAGES: Final = 16
 MAX_SAMPLES: Final = 1_000_000
 PATCHES: Final = 65536
+BLOCK: Final = 64  # images in memory at a time
 SEED: Final = 0
 """The seed of the choice of real images, of patches and of directions."""
 
-_BLOCK: Final = 64  # images in memory at a time
 _CACHE_FORMAT: Final = "ffgan real images 1"
 
 
@@ -207,7 +207,7 @@ def evaluate(
         key = _cache_key(dataset, count, network, recognition)
         cached = None if cache is None else _read_cache(Path(cache), key)
         real = measure(
-            _real_images(dataset, count, readable),
+            real_images(dataset, count, readable),
             count,
             network,
             model=model,
@@ -223,8 +223,8 @@ def evaluate(
     drawn: list[int] = []
 
     def draw() -> Iterator[RGB]:
-        for start in range(seed, seed + samples, _BLOCK):
-            block = min(_BLOCK, seed + samples - start)
+        for start in range(seed, seed + samples, BLOCK):
+            block = min(BLOCK, seed + samples - start)
             if candidates:
                 made = list(model.faces(block, start, tries=tries, threshold=threshold))
                 drawn.extend(face.tries for face in made)
@@ -283,7 +283,7 @@ def expected_tries(accepted: float, tries: int) -> float:
 
 @dataclass
 class Reference:
-    """What `quick` needs of the real images: measure them once with `reference`."""
+    """What `quick` needs of a set of images: measure the real ones once with `reference`."""
 
     network: features.Network
     vectors: Float32
@@ -292,8 +292,19 @@ class Reference:
 
 def reference(real: RGB, *, feature_network: features.Name = DEFAULT_FEATURES) -> Reference:
     """Measure real images (n, h, w, 3) uint8 RGB for `quick`; raises `ffgan.Error`."""
-    network = features.load(feature_network)
-    return Reference(network, network.extract(_enough(real)), _sharpness(real))
+    return summarise(_blocks(_enough(real)), features.load(feature_network))
+
+
+def summarise(blocks: Iterable[RGB], network: features.Network) -> Reference:
+    """Measure images that come in ``blocks`` (k, h, w, 3) uint8 RGB, at least one of them."""
+    vectors: list[Float32] = []
+    energy, values = 0.0, 0
+    for block in blocks:
+        vectors.append(network.extract(block))
+        finest = metrics.laplacian_pyramid(block)[0]
+        energy += float(np.sum(np.square(finest), dtype=np.float64))
+        values += finest.size
+    return Reference(network, np.concatenate(vectors), energy / values)
 
 
 def quick(samples: RGB, real: RGB | Reference) -> dict[str, float | None]:
@@ -305,13 +316,17 @@ def quick(samples: RGB, real: RGB | Reference) -> dict[str, float | None]:
     distances only for the same numbers. Raises `ffgan.Error`.
     """
     known = real if isinstance(real, Reference) else reference(real)
-    ours = known.network.extract(_enough(samples))
-    kernel = metrics.kernel_distance(ours, known.vectors)
+    return quick_figures(summarise(_blocks(_enough(samples)), known.network), known)
+
+
+def quick_figures(samples: Reference, real: Reference) -> dict[str, float | None]:
+    """Return the figures of `quick` for two sets that `summarise` measured with one network."""
+    kernel = metrics.kernel_distance(samples.vectors, real.vectors)
     return {
-        "frechet_distance": metrics.frechet_distance(ours, known.vectors),
+        "frechet_distance": metrics.frechet_distance(samples.vectors, real.vectors),
         "kernel_distance": kernel.value,
         "kernel_distance_error": kernel.standard_error,
-        "sharpness": _ratio(_sharpness(samples), known.sharpness),
+        "sharpness": _ratio(samples.sharpness, real.sharpness),
     }
 
 
@@ -325,28 +340,26 @@ def _enough(images: RGB) -> RGB:
     return images
 
 
-def _sharpness(images: RGB) -> float:
-    energy, values = 0.0, 0
-    for start in range(0, len(images), _BLOCK):
-        finest = metrics.laplacian_pyramid(images[start : start + _BLOCK])[0]
-        energy += float(np.sum(np.square(finest), dtype=np.float64))
-        values += finest.size
-    return energy / values
+def _blocks(images: RGB) -> Iterator[RGB]:
+    for start in range(0, len(images), BLOCK):
+        yield images[start : start + BLOCK]
 
 
 # --- The real images -----------------------------------------------------------------------------
 
 
-def _real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
-    """Yield ``count`` images in blocks, in an order by chance; notes of each if it is readable.
+def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
+    """Yield ``count`` images in blocks (k, 162, 162, 3) uint8 RGB, in an order by chance.
 
-    In place of a broken one comes the next of the order; there may not be so many.
+    The order follows from a fixed seed and the number of files. In place of a broken one comes the
+    next; there may not be so many. ``readable`` grows by a bool for each file looked at. Raises
+    `DatasetError` for fewer than `MIN_IMAGES`.
     """
     order = np.random.default_rng((SEED, 0)).permutation(len(dataset)).tolist()
     with ThreadPoolExecutor(dataset.workers) as pool:
         while sum(readable) < count and len(readable) < len(dataset):
             start = len(readable)
-            indices = order[start : start + min(_BLOCK, count - sum(readable))]
+            indices = order[start : start + min(BLOCK, count - sum(readable))]
             decoded = list(pool.map(partial(_image, dataset), indices))
             readable += [image is not None for image in decoded]
             block = [image for image in decoded if image is not None]

@@ -67,6 +67,11 @@ def _blas_controller() -> Any:
     return ThreadpoolController()
 
 
+def require() -> None:
+    """Raise `ExtraError` now rather than at the first formula."""
+    _blas_controller()
+
+
 # --- Distances between sets of features ----------------------------------------------------------
 
 

@@ -66,10 +66,11 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def update(
-        self, fraction: float, description: str, pace: str, measures: str = "", *, line: bool
+        self, fraction: float | None, description: str, pace: str, measures: str = "", *, line: bool
     ) -> None:
         """Move the bar; without a terminal, print a line where `line` asks for one.
 
+        Without a `fraction` the bar stays where it is.
         `pace` and `measures` stand one above the other, so that all fits into 80 columns.
         """
         if self._bar is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ffgan.checkpoint import RunFolder, write
+from ffgan.held_out import FIGURE
 from ffgan.progress import duration
 
 MAX_GRIDS = 12
@@ -56,6 +57,7 @@ class Chart:
 
 
 CHARTS = (
+    Chart("Held-out images", ((FIGURE, "Frechet distance"),)),
     Chart("Warm start: reconstruction loss", (("loss", "Laplacian pyramid"),)),
     Chart("Losses", (("loss_d", "discriminator"), ("loss_g", "generator"))),
     Chart(
@@ -119,6 +121,13 @@ def _summary(config: dict[str, Any], lines: Sequence[dict[str, Any]]) -> str:
         text += (
             f": {last['step']} steps, {last['images']} images seen, "
             f"{duration(last['seconds'])} of training"
+        )
+    measured = [line for line in lines if FIGURE in line]
+    if measured:
+        best = min(measured, key=lambda line: float(line[FIGURE]))
+        text += (
+            f"; the best Frechet distance on held-out images is {best[FIGURE]:.2f}, "
+            f"after step {best['step']}"
         )
     return f"{text}. ffgan {config['version']}."
 

@@ -14,12 +14,15 @@ from ffgan.errors import CheckpointError, UsageError
 from ffgan.latent import MAX_SEED
 
 DEFAULT_EPOCHS = 25
+DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
 
 # Whichever of these is reached first ends the run.
 LIMITS = ("steps", "epochs", "minutes")
 # These belong to one start of the run and are not kept with it.
 WHERE = ("runs", "name", "init")
+# How it is measured on the way, which changes nothing of the run.
+EVALUATION = ("heldout", "evaluate_every", "evaluate_samples")
 # A run that goes on with another of these would not be the same run.
 FIXED = (
     "discriminator",
@@ -86,6 +89,9 @@ class Settings:
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3
     window: bool = False
+    heldout: str | None = None
+    evaluate_every: int | None = None
+    evaluate_samples: int = 500
 
     def __post_init__(self) -> None:
         def check(name: str, good: bool, wanted: str) -> None:
@@ -136,6 +142,8 @@ class Settings:
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
+        within(0, math.inf, "0 or more", "evaluate_every")
+        within(16, 100_000, "from 16 to 100000", "evaluate_samples")
         within(1, 256, "from 1 to 256", "workers")
         within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
         within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
@@ -198,7 +206,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
             raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
     if all(getattr(settings, limit) is None for limit in LIMITS):
         settings = replace(settings, epochs=DEFAULT_EPOCHS)
-    settings = replace(settings, name=name)
+    settings = _with_evaluation(replace(settings, name=name), directory)
     settings.check_together()
     return Plan(directory, folder, settings, checkpoint, init, changes, notes)
 
@@ -209,6 +217,23 @@ def _default_init(settings: Settings) -> str:
     from ffgan.model import packaged_model
 
     return "model" if packaged_model().exists() else "scratch"
+
+
+def _with_evaluation(settings: Settings, directory: Path) -> Settings:
+    """The settings with the interval of the evaluation, where there is one, after a check."""
+    if settings.heldout is None:
+        if settings.evaluate_every:
+            raise UsageError("--evaluate-every measures on images held out: give --heldout DIR")
+        return settings
+    trained, held_out = directory.resolve(), Path(settings.heldout).resolve()
+    if trained.is_relative_to(held_out) or held_out.is_relative_to(trained):
+        raise UsageError(
+            f"--heldout {settings.heldout} and the training images in {directory} are not apart: "
+            "move the held-out images to a folder of their own"
+        )
+    if settings.evaluate_every is None:
+        return replace(settings, evaluate_every=DEFAULT_EVALUATE_EVERY)
+    return settings
 
 
 def _continued(

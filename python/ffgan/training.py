@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 from ffgan import _core, warm_start
 from ffgan.checkpoint import Checkpoint, write
 from ffgan.dataset import Batches, Dataset
-from ffgan.errors import DivergedError, UsageError
+from ffgan.errors import DivergedError, ModelError, UsageError
+from ffgan.held_out import FIGURE, RECORD, HeldOut
 from ffgan.interruption import Interrupted as Interrupted
 from ffgan.interruption import Interruption
 from ffgan.latent import LATENT_SIZE, noise
 from ffgan.model import by_network
 from ffgan.progress import Progress, describe, duration
-from ffgan.settings import LIMITS, WHERE, Plan, resolve
+from ffgan.settings import EVALUATION, LIMITS, WHERE, Plan, resolve
 from ffgan.settings import Settings as Settings
 from ffgan.warm_start import PrincipalComponents
 
 SAMPLES = 36
 STATISTICS_LATENTS = 256
+# Of the measurement that tells how long an evaluation takes.
+TIMED_SAMPLES = 32
 
 # A discriminator that has won or given up: see `_Run.looks_collapsed`.
 COLLAPSE_LOSS = 1e-4
@@ -79,9 +82,10 @@ def train(directory: str | Path, **settings: Any) -> Path:
             from ffgan.viewer import Window
 
             window = stack.enter_context(Window("ffgan: training"))
-        stack.enter_context(plan.folder.locked())
         progress = stack.enter_context(Progress())
-        run = _Run(plan, dataset, interruption, progress, window)
+        held_out = _held_out(plan, interruption, progress)
+        stack.enter_context(plan.folder.locked())
+        run = _Run(plan, dataset, interruption, progress, window, held_out)
         run.start()
         run.loop()
         run.finish()
@@ -98,7 +102,8 @@ def dry_run(directory: str | Path, settings: Settings) -> str:
     plan = resolve(directory, {k: v for k, v in asdict(settings).items() if v != defaults[k]})
     # Without the cache, which would be written.
     with _dataset(plan, cache=None, skipped_log=None) as dataset, Progress() as progress:
-        run = _Run(plan, dataset, None, progress, None)
+        held_out = _held_out(plan, None, progress)
+        run = _Run(plan, dataset, None, progress, None, held_out)
         seconds = run.seconds_per_step()
         settled = plan.settings
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in asdict(settled).items()]
@@ -109,9 +114,15 @@ def dry_run(directory: str | Path, settings: Settings) -> str:
         done = plan.checkpoint.step if plan.checkpoint else 0
         if warm := max(0, settled.warm_start - done):
             lines.append(f"seconds per warm-start step: {seconds['warm start']:.3f}")
+        if held_out is not None:
+            lines.append(f"held-out images: {held_out.samples} of {held_out.images}")
+            lines.append(f"seconds per evaluation: {seconds['evaluation']:.1f}")
         if math.isfinite(run.last_step):
             rest = max(0, int(run.last_step) - max(done, settled.warm_start))
             estimate = warm * seconds["warm start"] + rest * seconds["adversarial"]
+            if held_out is not None and settled.evaluate_every:
+                measured = math.ceil((warm + rest) / settled.evaluate_every)
+                estimate += measured * seconds["evaluation"]
             lines.append(f"steps: {warm} warm start, {rest} adversarial")
         else:
             estimate = math.inf
@@ -131,6 +142,7 @@ class _Run:
         interruption: Interruption | None,
         progress: Progress,
         window: Any,
+        held_out: HeldOut | None = None,
     ) -> None:
         self.plan = plan
         self.settings = plan.settings
@@ -139,6 +151,7 @@ class _Run:
         self.interruption = interruption
         self.progress = progress
         self.window = window
+        self.held_out = held_out
         self.position = Position()
         self.components: PrincipalComponents | None = None
         self.trainer = self._trainer()
@@ -155,6 +168,8 @@ class _Run:
     def loop(self) -> None:
         """The warm start (docs/training.md), then the DCGAN's schedule (Radford et al. 2015)."""
         done = self.over()
+        if not done and self.evaluation_is_due() and not self.evaluated():
+            self.evaluate()
         while not done:
             if self.position.step < self.settings.warm_start:
                 measures = self.warm_start_step()
@@ -172,9 +187,11 @@ class _Run:
             if self.due(self.settings.log_every):
                 self.log()
             done = self.over()
-            signal_number = None if self.interruption is None else self.interruption.received
             if done or self.due(self.settings.sample_every):
                 self.sample()
+            if done or self.evaluation_is_due():
+                self.evaluate()
+            signal_number = None if self.interruption is None else self.interruption.received
             if done or signal_number is not None or self.checkpoint_is_due():
                 done = self.save() and done
             if signal_number is not None and not done:
@@ -303,12 +320,19 @@ class _Run:
         batch, warm_batch = self.settings.batch, self.settings.warm_start_batch
         x = next(self.dataset.batches(max(batch, warm_batch), seed=self.settings.seed))
         z = np.random.default_rng(0).standard_normal((len(x), LATENT_SIZE)).astype(np.float32)
-        return {
+        seconds = {
             "adversarial": _time_of_second(lambda: self.trainer.step(x[:batch], z[:batch])),
             "warm start": _time_of_second(
                 lambda: self.trainer.reconstruct(z[:warm_batch], x[:warm_batch], 1e-6)
             ),
         }
+        if self.held_out is not None:
+            held_out, few = self.held_out, min(self.held_out.samples, TIMED_SAMPLES)
+            time_of_few = _time_of_second(
+                lambda: held_out.measure(self.trainer.sample, samples=few)
+            )
+            seconds["evaluation"] = time_of_few * held_out.samples / few
+        return seconds
 
     def _trainer(self) -> _core.Trainer:
         settings = self.settings
@@ -369,11 +393,7 @@ class _Run:
 
     def _find_components(self) -> None:
         def show(done: int, total: int) -> None:
-            if self.interruption is not None and self.interruption.received is not None:
-                raise Interrupted(
-                    "stopped before the first step; start again with the same command",
-                    self.interruption.received,
-                )
+            _stop_before_the_first_step(self.interruption)
             line = done % 1000 == 0 or done == total
             self.progress.update(done / total, "components", f"{done}/{total} images", line=line)
 
@@ -540,19 +560,92 @@ class _Run:
         if self.window is not None:
             self.window.show(grid, f"ffgan: {self.folder.path.name}, step {self.position.step}")
 
+    def evaluation_is_due(self) -> bool:
+        """Whether this step ends an interval of `evaluate_every`.
+
+        Step 0 does if it is a model: what is fine-tuned may be the best already.
+        """
+        every = self.settings.evaluate_every
+        if self.held_out is None or not every or not self.due(every):
+            return False
+        return self.position.step > 0 or self.plan.init != "scratch"
+
+    def evaluated(self) -> bool:
+        """Whether it was done: a signal may have cut it short before the checkpoint."""
+        return any(
+            line.get("stage") == "evaluation" and line["step"] == self.position.step
+            for line in self.folder.lines()
+        )
+
+    def evaluate(self) -> None:
+        """Measure the averaged generator on the held-out images; keep it if none was better.
+
+        Nothing in it changes the run: it draws no random numbers and touches no network but the
+        averaged generator's statistics, which are estimated anew before every use.
+        """
+        held_out = self.held_out
+        if held_out is None or self.broken_parameter() is not None:
+            return
+        step, began = self.position.step, time.monotonic()
+
+        def show(done: int, total: int) -> None:
+            if self.interruption is not None and self.interruption.received is not None:
+                raise self.interrupted(self.interruption.received)
+            self.progress.update(None, f"evaluation, step {step}", f"{done}/{total}", line=False)
+
+        self.estimate_statistics()
+        try:
+            figures = held_out.measure(self.trainer.sample, progress=show)
+        except Interrupted:
+            # The loop saves and ends the run; the evaluation comes first when it goes on.
+            return
+        distance, best = figures[FIGURE], self._best_so_far(held_out)
+        assert distance is not None
+        if distance < best:
+            self._save_model(self.folder.best, {RECORD: held_out.record(step, figures)})
+        self.folder.append(
+            {
+                "step": step,
+                "stage": "evaluation",
+                "images": self.images_seen(),
+                "seconds": round(self.seconds(), 3),
+                **{k: None if v is None else round(v, 6) for k, v in figures.items()},
+            }
+        )
+        verdict = f"the best was {best:.2f}" if distance >= best else f"best: {self.folder.best}"
+        self.progress.say(
+            f"step {step}: Frechet distance {distance:.2f} on {held_out.samples} held-out images; "
+            f"{verdict}"
+        )
+        # The rate of the training does not count this.
+        self._interval.began += time.monotonic() - began
+
+    def _best_so_far(self, held_out: HeldOut) -> float:
+        try:
+            return held_out.best(self.folder.best)
+        except ModelError as error:
+            self.progress.say(f"{error}; this evaluation's model takes its place")
+            return math.inf
+
+    def broken_parameter(self) -> str | None:
+        """What is wrong with the parameters, or None: a NaN or an infinity in one of them."""
+        for network in ("generator", "averaged", "discriminator"):
+            for name, tensor in self.trainer.parameters(network).items():
+                if not np.isfinite(tensor).all():
+                    return f"{name} of the {network} is not finite"
+        return None
+
     def save(self) -> bool:
         """Checkpoint, model and report; False when there was cause to go back instead."""
         from ffgan.report import write_report
 
-        for network in ("generator", "averaged", "discriminator"):
-            for name, tensor in self.trainer.parameters(network).items():
-                if not np.isfinite(tensor).all():
-                    self.go_back(f"{name} of the {network} is not finite")
-                    return False
+        if broken := self.broken_parameter():
+            self.go_back(broken)
+            return False
         self.log()
         self.estimate_statistics()
         self._save_checkpoint()
-        self._save_model()
+        self._save_model(self.folder.model)
         write_report(self.folder)
         return True
 
@@ -590,14 +683,14 @@ class _Run:
             self.components = PrincipalComponents.from_tensors(tensors["principal_components"])
         self.position = Position(**checkpoint.record["position"])
 
-    def _save_model(self) -> None:
+    def _save_model(self, path: Path, more: Mapping[str, str] | None = None) -> None:
         from ffgan.model import save_model
 
         settings = asdict(self.settings)
-        for name in (*LIMITS, *WHERE, "cache", "window", "workers"):
+        for name in (*LIMITS, *WHERE, *EVALUATION, "cache", "window", "workers"):
             del settings[name]
         save_model(
-            self.folder.model,
+            path,
             self.trainer.parameters("averaged"),
             self.trainer.parameters("discriminator"),
             {
@@ -609,6 +702,7 @@ class _Run:
                 "data": f"{len(self.dataset)} images, SHA-256 of the list {self.dataset.hash}",
                 "settings": json.dumps(settings, sort_keys=True),
                 "version": _core.__version__,
+                **(more or {}),
             },
         )
 
@@ -663,6 +757,32 @@ def _dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Data
         skipped_log=skipped_log,
         workers=plan.settings.workers,
     )
+
+
+def _held_out(plan: Plan, interruption: Interruption | None, progress: Progress) -> HeldOut | None:
+    settings = plan.settings
+    if settings.heldout is None or not settings.evaluate_every:
+        return None
+
+    def show(done: int, total: int) -> None:
+        _stop_before_the_first_step(interruption)
+        progress.update(None, "held-out images", f"{done}/{total} images", line=done == total)
+
+    return HeldOut(
+        settings.heldout,
+        samples=settings.evaluate_samples,
+        fit=settings.fit,
+        workers=settings.workers,
+        progress=show,
+    )
+
+
+def _stop_before_the_first_step(interruption: Interruption | None) -> None:
+    if interruption is not None and interruption.received is not None:
+        raise Interrupted(
+            "stopped before the first step; start again with the same command",
+            interruption.received,
+        )
 
 
 def _time_of_second(step: Callable[[], object]) -> float:
