@@ -54,6 +54,20 @@ def log(folder: RunFolder, count: int) -> None:
         }
         for step in range(count, 2 * count)
     ]
+    # Evaluations, of which the one in the middle is the best, stand between the others.
+    for step in range(count, 2 * count, max(1, count // 5)):
+        distance = 80.0 + abs(step - count - 2 * max(1, count // 5))
+        lines.append(
+            {
+                "step": step,
+                "stage": "evaluation",
+                "images": 64 * step,
+                "seconds": 2.0 * step,
+                "frechet_distance": distance,
+                "sharpness": None,
+            }
+        )
+    lines.sort(key=lambda line: line["step"])
     folder.log.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
@@ -108,7 +122,7 @@ def test_curves_show_the_numbers_of_the_log(folder: RunFolder) -> None:
     charts = re.findall(r"<svg.*?</svg>", page, re.S)
     titles = [ElementTree.fromstring(chart).attrib["aria-label"] for chart in charts]
     assert titles == [chart.title for chart in report.CHARTS]
-    losses = ElementTree.fromstring(charts[1])
+    losses = ElementTree.fromstring(charts[titles.index("Losses")])
     lines = losses.findall("polyline")
     assert len(lines) == 2
     heights = [float(point.split(",")[1]) for point in lines[0].attrib["points"].split()]
@@ -117,6 +131,12 @@ def test_curves_show_the_numbers_of_the_log(folder: RunFolder) -> None:
     generator = [float(point.split(",")[1]) for point in lines[1].attrib["points"].split()]
     # The generator's loss, 1.5, is drawn above the discriminator's, 1.0.
     assert generator[0] < heights[0]
+    held_out = ElementTree.fromstring(charts[titles.index("Held-out images")])
+    (curve,) = held_out.findall("polyline")
+    # A lower distance is drawn lower down.
+    heights = [float(point.split(",")[1]) for point in curve.attrib["points"].split()]
+    assert heights.index(max(heights)) == 2
+    assert "the best Frechet distance on held-out images is 80.00, after step 28" in page
     assert "39 steps" in page
     assert "0:01:18" in page
 

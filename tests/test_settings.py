@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from ffgan.errors import UsageError
-from ffgan.settings import FIXED, LIMITS, WHERE, Settings
+from ffgan.settings import EVALUATION, FIXED, LIMITS, WHERE, Settings
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,8 @@ from ffgan.settings import FIXED, LIMITS, WHERE, Settings
         ("checkpoint_every", 0),
         ("checkpoint_minutes", 0.0),
         ("keep_checkpoints", 0),
+        ("evaluate_every", -1),
+        ("evaluate_samples", 15),
         ("init", "fresh"),
         ("init", "model:"),
         ("name", "a/b"),
@@ -106,5 +108,5 @@ def test_limits_of_the_ranges_are_allowed() -> None:
 
 def test_groups_of_settings_name_settings() -> None:
     names = {field.name for field in dataclasses.fields(Settings)}
-    assert {*LIMITS, *WHERE, *FIXED} <= names
-    assert not set(FIXED) & {*LIMITS, *WHERE}
+    assert {*LIMITS, *WHERE, *FIXED, *EVALUATION} <= names
+    assert not set(FIXED) & {*LIMITS, *WHERE, *EVALUATION}

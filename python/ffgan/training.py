@@ -222,6 +222,8 @@ class _Run:
         rate = warm_start.learning_rate(step, settings.warm_start)
         loss = self.trainer.reconstruct(self.components.codes(x), x, rate)
         if step + 1 == settings.warm_start:
+            # Those of this position were estimated, if at all, before the step.
+            self._statistics_of = None
             self.estimate_statistics()
             self.trainer.set_parameters("generator", self.trainer.parameters("averaged"))
         return {"loss": float(loss)}
