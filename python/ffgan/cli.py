@@ -3,6 +3,7 @@
 
 Every command calls the same public functions as a user's script would. Whatever goes wrong ends in
 one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C, 143 for SIGTERM.
+An audit that finds signs of copying ends with 3.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
 MAX_TRIES = 1000
 MAX_THREADS = 1024
+COPIES = 3  # the exit status of an audit that finds signs of copying
 
 ORIGINAL_FORMS = {"--train": "train", "--gen": "gen", "--web": "web"}
 
@@ -53,6 +55,7 @@ examples:
   ffgan web                             faces in the browser: http://localhost:9190
   ffgan info                            the networks, the model, the engine
   ffgan evaluate --real photos          how good the model is, in numbers
+  ffgan audit --train photos            whether the model copies what it was trained on
 
 `ffgan --gen N`, `ffgan --train DIR` and `ffgan --web` mean the same as the commands of these names.
 `ffgan COMMAND --help` explains a command. Exit status: 0 done, 2 bad input, 1 failure, 130 Ctrl+C,
@@ -103,6 +106,15 @@ examples:
   ffgan evaluate --real photos --cache real.cache for several models: measure photos once
 
 Compare only figures of equal numbers of images. Needs pip install 'ffgan[evaluate]'."""
+
+AUDIT_EXAMPLES = """\
+examples:
+  ffgan audit --train photos --heldout others     is anything of photos copied?
+  ffgan audit --train photos --heldout others --report audit.html
+  ffgan audit --train photos                      without others: what can be said then
+  ffgan audit --train photos --model FILE --json > audit.json
+
+Exit status: 0 no sign of copying, 3 signs of copying. Needs pip install 'ffgan[evaluate]'."""
 
 IMPORT_EXAMPLES = """\
 example:
@@ -503,17 +515,33 @@ def add_evaluate(parser: Parser) -> None:
         type=Path,
         help="keep what the networks make of the real images in this file (default: no cache)",
     )
+    add_samples(parser, evaluation.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES)
+    measures = parser.add_argument_group("measures")
+    measures.add_argument(
+        "--features",
+        choices=features.NAMES,
+        default=evaluation.DEFAULT_FEATURES,
+        help="the network whose features are compared: imagenet is EfficientNet-Lite0, faces is "
+        "dlib's face recognition network (default: %(default)s)",
+    )
+    add_recognition(measures)
+    add_threads(measures)
+    measures.add_argument("--json", action="store_true", help="as JSON (default: as a table)")
+
+
+def add_samples(parser: Parser, default: int, least: int, most: int) -> None:
+    """Give `parser` the options of the faces that are measured."""
     samples = parser.add_argument_group("samples")
     samples.add_argument(
         "--samples",
         metavar="N",
-        type=integer(evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES),
-        default=evaluation.DEFAULT_SAMPLES,
+        type=integer(least, most),
+        default=default,
         help="faces, and as many real images if there are (default: %(default)s)",
     )
     samples.add_argument(
         "--seed",
-        type=integer(0, MAX_SEED - evaluation.MAX_SAMPLES),
+        type=integer(0, MAX_SEED - most),
         default=0,
         help="seed of the first face (default: %(default)s)",
     )
@@ -523,23 +551,60 @@ def add_evaluate(parser: Parser) -> None:
         help="what the candidate search takes, not the first draws (default: no)",
     )
     add_search(samples)
-    measures = parser.add_argument_group("measures")
-    measures.add_argument(
-        "--features",
-        choices=features.NAMES,
-        default=evaluation.DEFAULT_FEATURES,
-        help="the network whose features are compared: imagenet is EfficientNet-Lite0, faces is "
-        "dlib's face recognition network (default: %(default)s)",
-    )
-    measures.add_argument(
+
+
+def add_recognition(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the file of the network that tells faces apart."""
+    parser.add_argument(
         "--recognition",
         metavar="FILE",
         type=Path,
         help="dlib's face recognition network, from somebody you trust "
         "(default: that of the extra 'faces')",
     )
-    add_threads(measures)
-    measures.add_argument("--json", action="store_true", help="as JSON (default: as a table)")
+
+
+def add_audit(parser: Parser) -> None:
+    from ffgan import audit, evaluation
+
+    images = parser.add_argument_group("real images")
+    images.add_argument(
+        "--train",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="folder of the pictures that the model was trained on (required)",
+    )
+    images.add_argument(
+        "--heldout",
+        metavar="DIR",
+        type=Path,
+        help="folder of pictures of the same kind that it was not trained on "
+        "(default: none, and training pictures beside one another instead)",
+    )
+    images.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare with the mirror images too (default: yes)",
+    )
+    images.add_argument(
+        "--fit",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="how a picture that is not square is made so (default: %(default)s)",
+    )
+    add_samples(parser, audit.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, audit.MAX_SAMPLES)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="write a page with the distances and the closest pairs (default: no page)",
+    )
+    output.add_argument("--json", action="store_true", help="as JSON (default: as a table)")
+    add_recognition(output)
+    add_threads(output)
 
 
 def add_import(parser: Parser) -> None:
@@ -775,6 +840,36 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_audit(arguments: argparse.Namespace) -> int:
+    from ffgan import audit
+
+    use_threads(arguments)
+    if arguments.report is not None and not arguments.report.absolute().parent.is_dir():
+        raise UsageError(f"--report {arguments.report}: no such folder")
+    with measuring() as progress:
+        result = audit.audit(
+            arguments.model,
+            arguments.train,
+            arguments.heldout,
+            samples=arguments.samples,
+            seed=arguments.seed,
+            candidates=arguments.candidates,
+            tries=arguments.tries,
+            threshold=arguments.threshold,
+            mirrored=arguments.mirrored,
+            fit=arguments.fit,
+            recognition=arguments.recognition,
+            progress=progress,
+        )
+    if arguments.report is not None:
+        from ffgan import audit_page
+
+        arguments.report.write_text(audit_page.render(result), encoding="utf-8")
+    figures = result.figures
+    print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
+    return COPIES if figures["verdict"]["copies"] else 0
+
+
 @contextlib.contextmanager
 def measuring() -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar for each of several things on a terminal; nothing elsewhere."""
@@ -861,6 +956,13 @@ COMMANDS = {
         EVALUATE_EXAMPLES,
         add_evaluate,
         run_evaluate,
+    ),
+    "audit": Command(
+        "find out whether a model copies",
+        "Find out whether a model copies: its faces beside the pictures it was trained on.",
+        AUDIT_EXAMPLES,
+        add_audit,
+        run_audit,
     ),
     "import": Command(
         "read a model file of the original FFgan",

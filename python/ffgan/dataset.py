@@ -510,6 +510,12 @@ def _ahead(
         yield pending.popleft().result()
 
 
+def overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether the two folders are the same, or one of them lies in the other."""
+    a, b = Path(one).resolve(), Path(other).resolve()
+    return a.is_relative_to(b) or b.is_relative_to(a)
+
+
 def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
     """`image` (height, width, 3) as (size, size, 3): its middle square, or all of it stretched."""
     height, width = image.shape[:2]

@@ -348,6 +348,11 @@ def _blocks(images: RGB) -> Iterator[RGB]:
 # --- The real images -----------------------------------------------------------------------------
 
 
+def order(dataset: Dataset) -> NDArray[np.int64]:
+    """Return the numbers of all images in the order of chance in which they are taken."""
+    return np.random.default_rng((SEED, 0)).permutation(len(dataset))
+
+
 def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
     """Yield ``count`` images in blocks (k, 162, 162, 3) uint8 RGB, in an order by chance.
 
@@ -355,11 +360,11 @@ def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[
     next; there may not be so many. ``readable`` grows by a bool for each file looked at. Raises
     `DatasetError` for fewer than `MIN_IMAGES`.
     """
-    order = np.random.default_rng((SEED, 0)).permutation(len(dataset)).tolist()
+    numbers = order(dataset).tolist()
     with ThreadPoolExecutor(dataset.workers) as pool:
         while sum(readable) < count and len(readable) < len(dataset):
             start = len(readable)
-            indices = order[start : start + min(BLOCK, count - sum(readable))]
+            indices = numbers[start : start + min(BLOCK, count - sum(readable))]
             decoded = list(pool.map(partial(_image, dataset), indices))
             readable += [image is not None for image in decoded]
             block = [image for image in decoded if image is not None]

@@ -43,7 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
+def on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
     """Keep NumPy's BLAS to one thread meanwhile.
 
     Sums then do not depend on the machine's cores; and threads of OpenBLAS that wait for one
@@ -75,7 +75,7 @@ def require() -> None:
 # --- Distances between sets of features ----------------------------------------------------------
 
 
-@_on_one_thread
+@on_one_thread
 def frechet_distance(x: Features, y: Features) -> float:
     """Return the Frechet distance of normal distributions fitted to features (n, d) and (m, d).
 
@@ -104,7 +104,7 @@ def _covariance_root(x: Features) -> Float64:
     return scaled
 
 
-@_on_one_thread
+@on_one_thread
 def kernel_distance(x: Features, y: Features, blocks: int = JACKKNIFE_BLOCKS) -> Estimate:
     """Return the kernel distance (KID) of features (n, d) and (m, d), with its standard error.
 
@@ -151,7 +151,7 @@ def _kernel_sums(x: list[Features], y: list[Features], *, within: bool) -> Float
     return sums
 
 
-@_on_one_thread
+@on_one_thread
 def precision_recall(
     samples: Features, real: Features, neighbours: int = NEIGHBOURS
 ) -> tuple[float, float]:
@@ -198,7 +198,7 @@ class Spread(NamedTuple):
     below: float
 
 
-@_on_one_thread
+@on_one_thread
 def spread(x: Features, limit: float) -> Spread:
     """Return how far the vectors (n, d) of one set are from one another, over all pairs."""
     count, total, squares, below = 0, 0.0, 0.0, 0
@@ -218,7 +218,7 @@ def spread(x: Features, limit: float) -> Spread:
 # --- Laplacian pyramids --------------------------------------------------------------------------
 
 
-@_on_one_thread
+@on_one_thread
 def laplacian_pyramid(images: UInt8) -> list[Float32]:
     """Return the levels of images (n, h, w, 3) uint8: (n, 3, h', w') float32, finest first.
 
@@ -265,7 +265,7 @@ def patches(level: Float32, image: int, count: int, seed: tuple[int, ...]) -> Fl
     return some
 
 
-@_on_one_thread
+@on_one_thread
 def sliced_wasserstein(x: Float32, y: Float32, seed: tuple[int, ...] = (0,)) -> float:
     """Return the sliced Wasserstein distance of patches (n, 3, 7, 7) and (n, 3, 7, 7), times 1000.
 

@@ -225,8 +225,9 @@ def _with_evaluation(settings: Settings, directory: Path) -> Settings:
         if settings.evaluate_every:
             raise UsageError("--evaluate-every measures on images held out: give --heldout DIR")
         return settings
-    trained, held_out = directory.resolve(), Path(settings.heldout).resolve()
-    if trained.is_relative_to(held_out) or held_out.is_relative_to(trained):
+    from ffgan.dataset import overlap
+
+    if overlap(directory, settings.heldout):
         raise UsageError(
             f"--heldout {settings.heldout} and the training images in {directory} are not apart: "
             "move the held-out images to a folder of their own"
