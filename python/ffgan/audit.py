@@ -395,8 +395,8 @@ def _verdict(figures: dict[str, Any]) -> dict[str, Any]:
         return {"copies": True, "text": f"It copies: {'; '.join(signs)}."}
     if held_out:
         text = (
-            "No sign of copying: its faces are no nearer to training images than to held-out "
-            "ones, nor does one stand out as near to a single training image."
+            "No sign of copying: training images are the nearest ones to its faces no more often "
+            "than chance may explain, and its faces do not stand out as near to single ones."
         )
         return {"copies": False, "text": text}
     text = (
@@ -417,17 +417,12 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     distances, below, alone = found["distances"], found["below_threshold"], found["one_alone"]
     lines = []
     if (nearest := found.get("training_is_nearest")) is not None:
+        independent = {"p": nearest["p_if_independent"]}
         lines += [
-            (
-                "nearest is a training image, of all faces; expected by chance",
-                f"{nearest['samples']:.1%}",
-                f"{nearest['expected']:.1%}",
-            ),
-            (
-                "  p value; if faces were independent",
-                in_short(nearest),
-                in_short({"p": nearest["p_if_independent"]}),
-            ),
+            ("a training image is the nearest real one", f"{nearest['samples']:.1%}", ""),
+            ("  by chance", f"{nearest['expected']:.1%}", ""),
+            ("  p value", in_short(nearest), ""),
+            ("  p value, were faces independent", in_short(independent), ""),
         ]
     lines += [
         (
