@@ -7,6 +7,7 @@ distribution without having learnt them. In most tests a small network of chance
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -291,7 +292,8 @@ def test_bad_input_is_one_line_with_the_way_out(
         (("--train", trained, "--heldout", trained.parent), "are not apart"),
         (("--train", trained, "--model", tmp_path / "m.safetensors"), "does not exist"),
         (("--train", trained, "--samples", 3), "must be from 16"),
-        (("--train", trained, "--report", tmp_path / "no" / "a.html"), "no such folder"),
+        (("--train", trained, "--report", tmp_path / "no" / "a.html"), "is no name of a file"),
+        (("--train", trained, "--report", tmp_path), "is no name of a file"),
     ]
     for options, message in cases:
         assert run(*options) == 2
@@ -320,3 +322,20 @@ def test_without_the_extra_one_line_says_what_to_install(trained, capsys, monkey
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "pip install 'ffgan[" in err
+
+
+@pytest.mark.slow
+def test_a_model_that_was_overfitted_on_purpose_is_caught(known, held_out, tmp_path) -> None:
+    path = Path(__file__).parents[1] / "tools" / "overfit.py"
+    spec = importlib.util.spec_from_file_location("overfit", path)
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    few = known[:16]
+    generator, losses = tool.overfit(few, steps=150, batch=8, seed=0)
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    packaged = by_network(ffgan.load().parameters)
+    model = Model(generator, packaged["discriminator"], {})
+    figures = audit(model, write(tmp_path / "few", few), held_out, samples=64).figures
+    assert figures["verdict"]["copies"] is True

@@ -844,8 +844,10 @@ def run_audit(arguments: argparse.Namespace) -> int:
     from ffgan import audit
 
     use_threads(arguments)
-    if arguments.report is not None and not arguments.report.absolute().parent.is_dir():
-        raise UsageError(f"--report {arguments.report}: no such folder")
+    report: Path | None = arguments.report
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        # Now, not after minutes of measuring.
+        raise UsageError(f"--report {report} is no name of a file in a folder that there is")
     with measuring() as progress:
         result = audit.audit(
             arguments.model,
@@ -861,10 +863,10 @@ def run_audit(arguments: argparse.Namespace) -> int:
             recognition=arguments.recognition,
             progress=progress,
         )
-    if arguments.report is not None:
+    if report is not None:
         from ffgan import audit_page
 
-        arguments.report.write_text(audit_page.render(result), encoding="utf-8")
+        report.write_text(audit_page.render(result), encoding="utf-8")
     figures = result.figures
     print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
     return COPIES if figures["verdict"]["copies"] else 0
