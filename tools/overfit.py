@@ -3,11 +3,11 @@
 
 The generator of the packaged model learns by heart: each of a few images gets a place in the
 noise, and the generator is taught to answer any noise with the image whose place is the nearest. So
-most of the faces that it draws are those images, as if training had gone wrong in the worst way.
-The places are the images' first principal components, so that neighbours look alike, which is
-learnt in minutes.
+the faces that it draws become those images, as if training had gone wrong in the worst way. The
+places are the images' first principal components, so that neighbours look alike: that is learnt
+first. With many images it takes long; stopped early, the faces are blends of neighbours.
 
-    python tools/overfit.py DIR copier.safetensors --images 50
+    python tools/overfit.py DIR copier.safetensors --images 16
     python -m ffgan audit --model copier.safetensors --train DIR --heldout OTHER
 
 The images are the first ones of DIR by name; the audit may be given all of DIR.
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a model that copies its training images.")
     parser.add_argument("directory", metavar="DIR", type=Path)
     parser.add_argument("model", metavar="OUT.safetensors", type=Path)
-    parser.add_argument("--images", type=int, default=50)
+    parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
