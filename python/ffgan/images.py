@@ -513,6 +513,11 @@ def format_of(path: str | Path) -> Format:
         raise UsageError(f"{path}: pictures end in .png, .jpg or .webp") from None
 
 
+def encoder() -> str:
+    """What decides the bytes that `encode` makes of a picture: OpenCV and its version."""
+    return f"OpenCV {_opencv().__version__}"
+
+
 def encode(
     image: RGB,
     format: Format = "png",

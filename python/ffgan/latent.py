@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ffgan.errors import UsageError
 
 Float32: TypeAlias = NDArray[np.float32]
+Float64: TypeAlias = NDArray[np.float64]
 
 LATENT_SIZE = 100
 MAX_SEED = 2**64 - 1
@@ -59,20 +60,43 @@ def truncate(latents: Float32, truncation: float) -> Float32:
     return latents * np.float32(truncation)
 
 
+def path(latents: Float32, at: NDArray[np.floating] | float) -> Float32:
+    """Return the latents (m, 100) float32 at the positions ``at`` (m,) along (n, 100) ``latents``.
+
+    Position i is latent i itself; between two, spherical interpolation (White 2016, arXiv
+    1609.04468) keeps the length that N(0, I) noise has; a straight line would pass nearer to 0.
+    A single position gives (100,). Raises `UsageError` for one outside 0 .. n - 1.
+    """
+    positions = np.asarray(at, dtype=np.float64)
+    last = len(latents) - 1
+    if not ((positions >= 0) & (positions <= last)).all():
+        raise UsageError(f"position {at} is out of range: give values from 0 to {last}")
+    begin = np.minimum(positions.astype(np.int64), max(last - 1, 0))
+    end = np.minimum(begin + 1, last)
+    keys = latents.astype(np.float64)
+    between = _slerp(keys[begin], keys[end], (positions - begin)[..., None])
+    return between.astype(np.float32)
+
+
+def _slerp(a: Float64, b: Float64, t: Float64) -> Float64:
+    """Spherical interpolation from a (..., 100) to b at t (..., 1) in 0 .. 1."""
+    lengths = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
+    cosine = (a * b).sum(axis=-1, keepdims=True) / np.maximum(lengths, 1e-12)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    sine = np.sin(angle)
+    straight = sine < 1e-6  # the same direction, or opposite ones: no arc is the shortest
+    divisor = np.where(straight, 1.0, sine)
+    of_a = np.where(straight, 1 - t, np.sin((1 - t) * angle) / divisor)
+    of_b = np.where(straight, t, np.sin(t * angle) / divisor)
+    result: Float64 = of_a * a + of_b * b
+    return result
+
+
 def interpolate(start: Float32, end: Float32, steps: int) -> Float32:
     """Return (steps, 100) float32 along the great arc from ``start`` to ``end``, both (100,).
 
-    Spherical interpolation (White 2016, arXiv 1609.04468) keeps the length that N(0, I) noise has;
-    a straight line would pass nearer to 0. Raises `UsageError` when ``steps`` is below 2.
+    See `path`, which goes through more than two. Raises `UsageError` when ``steps`` is below 2.
     """
     if steps < 2:
         raise UsageError(f"steps is {steps}: an interpolation has at least 2")
-    a, b = start.astype(np.float64), end.astype(np.float64)
-    cosine = np.dot(a, b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    t = np.linspace(0.0, 1.0, steps)[:, None]
-    if np.sin(angle) < 1e-6:
-        return ((1 - t) * a + t * b).astype(np.float32)
-    weights = np.sin((1 - t) * angle), np.sin(t * angle)
-    path: Float32 = ((weights[0] * a + weights[1] * b) / np.sin(angle)).astype(np.float32)
-    return path
+    return path(np.stack([start, end]), np.linspace(0.0, 1.0, steps))

@@ -11,7 +11,6 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -19,35 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import _core
+from ffgan.directions import Direction, direction_names, directions
 from ffgan.errors import ModelError, UsageError
-from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, stream, truncate
+from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
+from ffgan.search import DEFAULT_TRIES, Face, search
+
+__all__ = ["DEFAULT_TRIES", "Face", "Model", "packaged_model", "read_model", "save_model"]
 
 Float32: TypeAlias = NDArray[np.float32]
 UInt8: TypeAlias = NDArray[np.uint8]
 
 FORMAT = "ffgan-1"
-DEFAULT_TRIES = 15
 PACKAGED_MODEL = "ffgan-162.safetensors"
 
 # A model has some 5 million parameters; a header or a file far beyond that is no model.
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 256 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One face and how it came about.
-
-    ``image`` is (162, 162, 3) uint8 RGB, ``latent`` the (100,) float32 noise that the generator
-    was given (truncated), ``tries`` the draws that the candidate search took, ``score`` the
-    discriminator's logit: a candidate's is above the threshold.
-    """
-
-    image: UInt8
-    seed: int
-    latent: Float32
-    tries: int
-    score: float
 
 
 def packaged_model() -> Path:
@@ -80,6 +66,7 @@ class Model:
         self.discriminator = self.metadata.get("discriminator", "program")
         self.threshold = _number(self.metadata, "threshold", 0.0, path)
         self.dropout = _number(self.metadata, "dropout", 0.5, path)
+        self._direction_names = direction_names(self.metadata.get("directions"), _called(path))
         for name, array in self.parameters.items():
             if not np.isfinite(array).all():
                 raise ModelError(f"{_called(path)}: the parameter '{name}' is not finite")
@@ -102,6 +89,17 @@ class Model:
     def hash(self) -> str:
         """The SHA-256 of the parameters, as hex: equal for equal models, in whatever file."""
         return parameters_hash(self.parameters)
+
+    def directions(self) -> tuple[Direction, ...]:
+        """Return the 100 directions of the latent space, the one that changes faces most first.
+
+        See `ffgan.directions`. Their names are those of the metadata's ``directions``.
+        """
+        return self._directions
+
+    @functools.cached_property
+    def _directions(self) -> tuple[Direction, ...]:
+        return directions(by_network(self.parameters)["generator"], self._direction_names)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Model:
@@ -163,24 +161,16 @@ class Model:
         them. The draws follow one another in the seed's stream. Raises `UsageError` for a value
         out of range.
         """
-        if isinstance(tries, bool) or not isinstance(tries, int) or not 1 <= tries <= 1000:
-            raise UsageError(f"tries is {tries!r}: give a whole number from 1 to 1000")
         limit = self.threshold if threshold is None else float(threshold)
-        if math.isnan(limit):
-            raise UsageError("threshold is not a number")
-        best: Face | None = None
-        for attempt, latent in enumerate(stream(seed), start=1):
-            latent = truncate(latent, truncation)
+        draws = search(seed, tries=tries, threshold=limit, truncation=truncation)
+        latent = next(draws)
+        while True:
             image = self.render(latent[None])
-            score = float(self.score(image)[0])
-            if best is None or score > best.score:
-                best = Face(image[0], int(seed), latent, attempt, score)
-            if score > limit:
-                break
-            if attempt == tries:
-                break
-        assert best is not None
-        return Face(best.image, best.seed, best.latent, attempt, best.score)
+            try:
+                latent = draws.send((image[0], float(self.score(image)[0])))
+            except StopIteration as found:
+                face: Face = found.value
+                return face
 
     def faces(
         self,
