@@ -30,9 +30,9 @@ from hypothesis import strategies as st
 
 from ffgan import _core, images
 from ffgan.errors import ServerError, UsageError
-from ffgan.latent import MAX_SEED
-from ffgan.model import Face, Model, save_model
-from ffgan.server import create_app, serve
+from ffgan.latent import MAX_SEED, noise
+from ffgan.model import Model, save_model
+from ffgan.server import Settings, create_app, serve
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PAGES = ["/", "/get_image", "/docs"]
@@ -40,40 +40,41 @@ WAIT_SECONDS = 30
 
 
 class FakeModel(Model):
-    """What the server asks of a model, without a network: pixels that only the request decides.
+    """What the server asks of a model, without a network: pixels that only the latent decides.
 
-    `gate` holds back every face until it is set; `announce` prints a line when a face begins.
+    No face is a candidate, so a search takes all its tries. `gate` holds back every batch until it
+    is set; `announce` prints a line when a batch begins; `drawn` has every latent there was.
     """
 
     def __init__(
         self, *, hash: str = "0123abcd" * 8, delay: float = 0.0, announce: bool = False
     ) -> None:
+        made = np.random.default_rng(0)
         self.hash = hash
         self.threshold = 0.25
         self.delay = delay
         self.announce = announce
         self.gate = threading.Event()
         self.gate.set()
-        self.calls: list[dict[str, Any]] = []
+        self.drawn: list[np.ndarray[Any, Any]] = []
+        self.parameters = {
+            "generator.conv1.weight": made.standard_normal((100, 512, 4, 4)).astype(np.float32),
+            "generator.norm1.weight": np.ones(512, np.float32),
+            "generator.norm1.running_var": np.ones(512, np.float32),
+        }
+        self._direction_names = {1: ("dark", "light")}
 
-    def face(
-        self, seed: int, *, tries: int = 15, threshold: float | None = None, truncation: float = 1.0
-    ) -> Face:
-        self.calls.append(
-            {"seed": seed, "tries": tries, "threshold": threshold, "truncation": truncation}
-        )
+    def render(self, latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        self.drawn.extend(latents)
         if self.announce:
             print("drawing", flush=True)
         time.sleep(self.delay)
         assert self.gate.wait(WAIT_SECONDS)
-        drawn = np.random.default_rng([seed, tries, int(truncation * 1000)])
-        return Face(
-            image=np.kron(drawn.integers(0, 256, (9, 9, 3)), np.ones((18, 18, 1))).astype(np.uint8),
-            seed=seed,
-            latent=drawn.standard_normal(100).astype(np.float32),
-            tries=min(tries, 3),
-            score=-1.5,
-        )
+        pixels = np.clip(latents[:, :81] * 60 + 128, 0, 255).astype(np.uint8).reshape(-1, 9, 9, 1)
+        return np.kron(pixels, np.ones((1, 18, 18, 3), np.uint8))
+
+    def score(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.full(len(images), -1.5, np.float32)
 
 
 class Client:
@@ -105,7 +106,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def client(model: FakeModel) -> Client:
-    return ready(create_app(model))
+    return ready(create_app(model, Settings(tries=3)))
 
 
 def ready(app: Any) -> Client:
@@ -173,7 +174,7 @@ def test_get_image_works_without_javascript(client: Client, model: FakeModel) ->
     (file,) = data_uris(re.findall(r'<a [^>]*href="get_image"[^>]*>.*?</a>', answer.text, re.S)[0])
     assert images.decode(file).shape == (162, 162, 3)
     assert client.get("/get_image").text != answer.text
-    assert len(model.calls) == 2
+    assert len(model.drawn) == 2 * 3
 
 
 def test_get_raw_image_is_a_data_uri(client: Client) -> None:
@@ -195,7 +196,7 @@ def test_docs_name_every_endpoint_and_parameter(client: Client) -> None:
     )
     for path, operations in description["paths"].items():
         assert f">{path}<" in page
-        for parameter in operations["get"].get("parameters", []):
+        for parameter in next(iter(operations.values())).get("parameters", []):
             assert f"<code>{parameter['name']}</code>" in page
     assert f"integer, 0 to {MAX_SEED}" in page
 
@@ -256,15 +257,15 @@ def test_quality_decides_the_size_of_the_file(client: Client) -> None:
 
 
 def test_request_overrides_the_servers_search(model: FakeModel) -> None:
-    client = ready(create_app(model, tries=4))
-    client.get("/face.png?seed=1")
-    client.get("/face.png?seed=1&tries=9&threshold=-2.5&truncation=0.5")
-    ready(create_app(model, threshold=1.25)).get("/face.png?seed=1")
-    assert model.calls == [
-        {"seed": 1, "tries": 4, "threshold": 0.25, "truncation": 1.0},
-        {"seed": 1, "tries": 9, "threshold": -2.5, "truncation": 0.5},
-        {"seed": 1, "tries": 15, "threshold": 1.25, "truncation": 1.0},
-    ]
+    client = ready(create_app(model, Settings(tries=4)))
+    assert client.get("/face.png?seed=1").headers["x-ffgan-tries"] == "4"
+    assert client.get("/face.png?seed=1&tries=9").headers["x-ffgan-tries"] == "9"
+    model.drawn.clear()
+    answer = client.get("/face.png?seed=1&tries=9&threshold=-2.5&truncation=0.5")
+    assert answer.headers["x-ffgan-tries"] == "1"
+    np.testing.assert_array_equal(model.drawn, [noise(1) / 2])
+    lenient = ready(create_app(model, Settings(threshold=-1.75)))
+    assert lenient.get("/face.png?seed=1").headers["x-ffgan-tries"] == "1"
 
 
 # --- Caching ---
@@ -272,20 +273,20 @@ def test_request_overrides_the_servers_search(model: FakeModel) -> None:
 
 def test_not_modified_is_answered_without_inference(client: Client, model: FakeModel) -> None:
     tag = client.get("/face.png?seed=3").headers["etag"]
-    assert len(model.calls) == 1
+    drawn = len(model.drawn)
     for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         answer = client.get("/face.png?seed=3", headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer.headers["etag"] == tag
         assert "immutable" in answer.headers["cache-control"]
-    assert len(model.calls) == 1
+    assert len(model.drawn) == drawn
     assert client.get("/face.png?seed=3", headers={"If-None-Match": '"x"'}).status_code == 200
     assert client.get("/face.png", headers={"If-None-Match": "*"}).status_code == 200
 
 
 def test_whatever_decides_the_bytes_decides_the_tag() -> None:
     def tag(path: str, model: FakeModel | None = None, **settings: Any) -> str:
-        app = create_app(model or FakeModel(), **settings)
+        app = create_app(model or FakeModel(), Settings(**{"tries": 3} | settings))
         return ready(app).head(path).headers["etag"]
 
     tags = [
@@ -298,12 +299,15 @@ def test_whatever_decides_the_bytes_decides_the_tag() -> None:
         tag("/face.png?seed=1&threshold=2"),
         tag("/face.png?seed=1&quality=50"),
         tag("/face.png?seed=1", FakeModel(hash="f" * 64)),
-        tag("/face.png?seed=1", tries=3),
+        tag("/face.png?seed=1", tries=4),
+        tag("/face.png?seed=1&move=0:1"),
+        tag("/face.png?seeds=1,2&at=0.5"),
+        tag("/face.png?seeds=1,2&at=0.25"),
         tag("/face.png?seed=1", threshold=3.0),
     ]
     assert len(set(tags)) == len(tags)
     # The same thing said in another way.
-    assert tag("/face.png?size=162&seed=01&tries=15&threshold=0.25") == tags[0]
+    assert tag("/face.png?size=162&seed=01&tries=3&threshold=0.25") == tags[0]
 
 
 # --- Refusals ---
@@ -327,7 +331,7 @@ def test_wrong_parameter_is_named(client: Client, model: FakeModel, name: str, v
     problem = answer.json()
     assert (problem["reason"], problem["parameter"]) == ("invalid_parameter", name)
     assert problem["message"].startswith(f"{name}: ")
-    assert not model.calls
+    assert not model.drawn
 
 
 @settings(max_examples=100, deadline=None)
@@ -394,7 +398,7 @@ def test_other_methods_are_refused(client: Client, model: FakeModel, method: str
     answer = client.request(method, "/face.png?seed=1")
     assert answer.status_code == 405
     assert answer.json()["reason"] == "method_not_allowed"
-    assert not model.calls
+    assert not model.drawn
 
 
 ANSWERS = [
@@ -427,10 +431,11 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
 
 
 def test_error_of_the_model_is_no_secret_and_no_crash(model: FakeModel) -> None:
-    def refuse(seed: int, **_: Any) -> Face:
-        raise UsageError("truncation 1 is too much") if seed == 1 else RuntimeError("secret")
+    def refuse(latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        wrong = bool((latents[0] == noise(1)).all())
+        raise UsageError("truncation 1 is too much") if wrong else RuntimeError("secret")
 
-    model.face = refuse  # type: ignore[method-assign]
+    model.render = refuse  # type: ignore[method-assign]
     client = Client(create_app(model), raise_errors=False)
     until(lambda: client.get("/health/ready").status_code == 200)
     answer = client.get("/face.png?seed=1")
@@ -442,11 +447,15 @@ def test_error_of_the_model_is_no_secret_and_no_crash(model: FakeModel) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"queue": -1}, {"tries": 0}, {"threshold": float("nan")}, {"workers": 0}]
+    "wrong",
+    [
+        *[{"queue": -1}, {"tries": 0}, {"threshold": float("nan")}, {"batch": 0}],
+        *[{"batch_wait": -1.0}, {"max_frames": 1}, {"upload_seconds": 0.0}, {"root_path": "x/"}],
+    ],
 )
-def test_create_app_refuses_wrong_numbers(model: FakeModel, wrong: dict[str, Any]) -> None:
+def test_settings_refuse_wrong_values(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        create_app(model, **wrong)
+        Settings(**wrong)
 
 
 # --- Loading and load ---
@@ -515,12 +524,12 @@ def test_full_queue_answers_503_and_recovers(model: FakeModel) -> None:
         assert (await client.get("/face.jpg?seed=9")).status_code == 200
         assert (await client.get("/health/ready")).status_code == 200
 
-    in_loop(create_app(model, workers=1, queue=2), story)
+    in_loop(create_app(model, Settings(batch=1, queue=2)), story)
 
 
 def test_client_that_hung_up_is_not_drawn_for(model: FakeModel) -> None:
     model.gate.clear()
-    app = create_app(model, workers=1, queue=5)
+    app = create_app(model, Settings(batch=1, queue=5, tries=1))
 
     async def hang_up_on(seed: int) -> int:
         sent: list[dict[str, Any]] = []
@@ -543,7 +552,7 @@ def test_client_that_hung_up_is_not_drawn_for(model: FakeModel) -> None:
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
         first = asyncio.create_task(client.get("/face.png?seed=1"))
-        while not model.calls:
+        while not model.drawn:
             await asyncio.sleep(0.01)
         # More than the queue holds: each must have given its place back.
         for seed in range(100, 120):
@@ -552,7 +561,7 @@ def test_client_that_hung_up_is_not_drawn_for(model: FakeModel) -> None:
         await asyncio.sleep(0.05)
         model.gate.set()
         assert [(await answer).status_code for answer in (first, last)] == [200, 200]
-        assert [call["seed"] for call in model.calls] == [1, 2]
+        np.testing.assert_array_equal(model.drawn, [noise(1), noise(2)])
 
     in_loop(app, story)
 
@@ -641,7 +650,7 @@ def test_missing_framework_is_one_line_with_the_command() -> None:
     )
     assert done.stderr == ""
     assert "needs fastapi" in done.stdout
-    assert "pip install fastapi uvicorn" in done.stdout
+    assert "pip install fastapi uvicorn prometheus-client" in done.stdout
 
 
 # --- The process ---
@@ -650,10 +659,9 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
 from test_server import FakeModel
-from ffgan.server import process, serve
-process.GRACE_SECONDS = {grace}
+from ffgan.server import Settings, serve
 try:
-    serve(FakeModel(**{model!r}), port=0, **{settings!r})
+    serve(FakeModel(**{model!r}), port=0, grace={grace}, settings=Settings(**{settings!r}))
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -694,7 +702,7 @@ def start() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(model: dict[str, Any] | None = None, grace: int = 10, **settings: Any) -> Server:
-        servers.append(Server(model or {}, settings, grace))
+        servers.append(Server(model or {}, {"tries": 1} | settings, grace))
         return servers[-1]
 
     yield start
@@ -729,7 +737,7 @@ def test_threads_get_the_faces_of_a_real_model(tmp_path: Path) -> None:
 
 
 def test_burst_beyond_the_queue_is_told_to_come_back(start: Callable[..., Server]) -> None:
-    server = start({"delay": 0.3}, queue=1)
+    server = start({"delay": 0.3}, queue=1, batch=2)
     burst = 2 * (os.cpu_count() or 1) + 10
     with concurrent.futures.ThreadPoolExecutor(burst) as pool:
         answers = list(pool.map(server.get, [f"/face.jpg?seed={i}" for i in range(burst)]))
@@ -824,7 +832,7 @@ def test_hostile_bytes_do_not_make_it_fail(shared_server: Server, request_bytes:
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[Server]:
-    server = Server({}, {})
+    server = Server({}, {"tries": 3})
     yield server
     server.process.kill()
     server.process.communicate()

@@ -439,7 +439,7 @@ def add_gen(parser: Parser) -> None:
 
 
 def add_web(parser: Parser) -> None:
-    from ffgan.server import DEFAULT_PORT, DEFAULT_QUEUE
+    from ffgan.server import DEFAULT_PORT, Settings
 
     parser.add_argument(
         "--host",
@@ -456,7 +456,7 @@ def add_web(parser: Parser) -> None:
         "--queue",
         metavar="N",
         type=integer(1, 100_000),
-        default=DEFAULT_QUEUE,
+        default=Settings.queue,
         help="requests that may wait; beyond, the answer is 503 (default: %(default)s)",
     )
     parser.add_argument(
@@ -777,17 +777,17 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def run_web(arguments: argparse.Namespace) -> int:
-    from ffgan.server import serve
+    from ffgan.server import Settings, serve
 
     use_threads(arguments)
     serve(
         arguments.model,
         host=arguments.host,
         port=arguments.port,
-        queue=arguments.queue,
-        tries=arguments.tries,
-        threshold=arguments.threshold,
         log_level=arguments.log_level,
+        settings=Settings(
+            queue=arguments.queue, tries=arguments.tries, threshold=arguments.threshold
+        ),
     )
     return 0
 

@@ -11,46 +11,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffgan.errors import ServerError
+from ffgan.server.settings import DEFAULT_PORT, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ffgan.model import Model
 
-__all__ = ["create_app", "serve"]
+__all__ = ["DEFAULT_PORT", "Settings", "create_app", "serve"]
 
-DEFAULT_PORT = 9190
-DEFAULT_QUEUE = 64
-DEFAULT_TRIES = 15
+DEFAULT_GRACE = 10.0
 
 
-def create_app(
-    model: Model | Callable[[], Model],
-    *,
-    queue: int = DEFAULT_QUEUE,
-    tries: int = DEFAULT_TRIES,
-    threshold: float | None = None,
-    workers: int | None = None,
-) -> FastAPI:
+def create_app(model: Model | Callable[[], Model], settings: Settings | None = None) -> FastAPI:
     """The ASGI application, for a server of your own; `serve` runs it in uvicorn.
+
+    It can be called at once, from any event loop; it has no start or end of its own.
 
     Args:
         model: a model, or a function that loads one; it runs in the background from now on, and
             `/health/ready` answers 503 until it has returned.
-        queue: how many requests may wait for inference; beyond it the answer is 503.
-        tries: draws of the candidate search where a request names none.
-        threshold: score above which a face is a candidate; None: the model's own.
-        workers: inference threads; None: as many as the engine has.
+        settings: see `Settings`.
 
     Raises:
-        UsageError: a number is outside its range.
-        ServerError: FastAPI or uvicorn is not installed.
+        ServerError: FastAPI or another package of the server is not installed.
     """
     try:
         from ffgan.server import app
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    return app.create_app(model, queue=queue, tries=tries, threshold=threshold, workers=workers)
+    return app.create_app(model, settings or Settings())
 
 
 def serve(
@@ -58,27 +48,28 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
-    queue: int = DEFAULT_QUEUE,
-    tries: int = DEFAULT_TRIES,
-    threshold: float | None = None,
     log_level: str = "warning",
+    grace: float = DEFAULT_GRACE,
+    settings: Settings | None = None,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves faces until a signal stops it: requests in flight are finished, at most 10 seconds.
+    """Serves faces until a signal stops it: requests in flight are finished, within `grace`.
 
-    Prints one line with the address once the model is loaded.
+    SIGHUP loads the model file again, without a request lost.
 
     Args:
         model: a model, the path of a model file, or None for the packaged model.
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 takes a free one.
-        queue: how many requests may wait for inference; beyond it the answer is 503.
-        tries: draws of the candidate search where a request names none.
-        threshold: score above which a face is a candidate; None: the model's own.
         log_level: uvicorn's; "info" prints a line for each request.
+        grace: seconds that requests in flight get to end once a signal has come.
+        settings: see `Settings`.
+        ready: called with the address, such as http://127.0.0.1:9190, once the model is loaded;
+            None prints a line with it.
 
     Raises:
         UsageError: a number is outside its range.
-        ServerError: the address cannot be listened on, or FastAPI or uvicorn is not installed.
+        ServerError: the address cannot be listened on, or a package is not installed.
         ModelError: the model cannot be loaded.
         KeyboardInterrupt: Ctrl+C stopped it. SIGTERM does what it did before the call.
     """
@@ -90,15 +81,15 @@ def serve(
         model,
         host=host,
         port=port,
-        queue=queue,
-        tries=tries,
-        threshold=threshold,
         log_level=log_level,
+        grace=grace,
+        settings=settings or Settings(),
+        ready=ready,
     )
 
 
 def _missing(error: ModuleNotFoundError) -> ServerError:
     return ServerError(
         f"the web server needs {error.name}, which is not installed;"
-        " try `python -m pip install fastapi uvicorn`"
+        " try `python -m pip install fastapi uvicorn prometheus-client`"
     )

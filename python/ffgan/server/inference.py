@@ -1,51 +1,92 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference off the event loop: a pool of threads with a bounded queue in front of it.
+"""Inference off the event loop: the model, the engine's batches, and a bounded queue before them.
 
 A face costs tens of milliseconds of every core. Without the bound, a burst of requests would make
 everyone wait longer than any client does, for faces that nobody is there to receive any more.
+
+Nothing here belongs to one event loop, and nothing needs to be started: an application can be
+called from any loop, also in a test, until `close`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
+import numpy as np
 from starlette.requests import Request
 
+from ffgan import _core
 from ffgan.model import Model
+from ffgan.search import Face, Float32, Judged, UInt8, search
+from ffgan.server.batching import Batcher, Steps
+from ffgan.server.metrics import Metrics
+from ffgan.server.problems import Disconnected, Unavailable
 
 T = TypeVar("T")
 
-
-class Unavailable(Exception):
-    """No inference now; `reason` is `loading`, `failed`, `busy` or `stopping`."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class Disconnected(Exception):
-    """The client left before its answer was ready."""
+# A latent is 400 bytes. Who moves a slider asks for the same seeds again and again.
+REMEMBERED_SEARCHES = 4096
 
 
 class Inference:
-    """One model, `workers` threads that call it, and room for `queue` more requests that wait.
+    """One model, the engine's batches, and `queue` more places for what waits.
 
     `model` is a future: it holds the model once `load` has returned, or the exception it raised.
     """
 
-    def __init__(self, load: Callable[[], Model], *, workers: int, queue: int) -> None:
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="ffgan-inference")
-        self._free = threading.Semaphore(workers + queue)
-        self.model = self._executor.submit(load)
+    def __init__(
+        self,
+        load: Callable[[], Model],
+        *,
+        batch: int,
+        queue: int,
+        wait: float = 0.0,
+        metrics: Metrics,
+    ) -> None:
+        self._load = load
+        self._metrics = metrics
+        self._batcher = Batcher(batch=batch, wait=wait, computed=metrics.batch)
+        # The engine knows the cores that a container's quota leaves, not only how many there are.
+        self._pool = ThreadPoolExecutor(_core.engine()["threads"], thread_name_prefix="ffgan-files")
+        self._found: OrderedDict[tuple[object, ...], tuple[Float32, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.batch = batch
+        self.places = batch + queue
+        self._taken = 0
+        metrics.watch(waiting=lambda: self._batcher.waiting, taken=lambda: self._taken)
+        self.model = self._pool.submit(self._loaded_model)
 
     def close(self) -> None:
-        """Drops what still waits; what runs already is left to finish."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Takes no more work; what runs or waits already is left to finish."""
+        self._batcher.close()
+        self._pool.shutdown(wait=False)
+
+    # --- The model ---
+
+    def _loaded_model(self) -> Model:
+        model = self._load()
+        self._metrics.model(model.hash)
+        return model
+
+    def reload(self) -> Future[Model]:
+        """Loads the model again; requests get the new one from the moment that it is there.
+
+        Where it cannot be loaded the old one stays, and the future says why.
+        """
+
+        def exchange() -> Model:
+            model = self._loaded_model()
+            loaded: Future[Model] = Future()
+            loaded.set_result(model)
+            self.model = loaded
+            return model
+
+        return self._pool.submit(exchange)
 
     def loaded(self) -> Model:
         """The model; raises Unavailable while there is none."""
@@ -55,47 +96,129 @@ class Inference:
             raise Unavailable("failed", "the model could not be loaded; see the server's log")
         return self.model.result()
 
+    # --- Admission ---
+
     def check_ready(self) -> None:
         """Raises Unavailable when a request for a face would be turned away now."""
         self.loaded()
-        self._reserve()
-        self._free.release()
+        if self._taken >= self.places:
+            raise Unavailable("busy", "too many requests are waiting; try again in a moment")
 
-    async def run(self, request: Request, work: Callable[[], T]) -> T:
-        """Runs `work` in the pool; it is dropped from the queue when the client hangs up.
+    def take(self, places: int = 1) -> Place:
+        """Room for `places` faces at a time, to be given back; raises Unavailable."""
+        places = min(places, self.places)
+        with self._lock:
+            if self._taken + places > self.places:
+                raise Unavailable("busy", "too many requests are waiting; try again in a moment")
+            self._taken += places
+        return Place(lambda: self._give_back(places))
+
+    def _give_back(self, places: int) -> None:
+        with self._lock:
+            self._taken -= places
+
+    async def answer(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
+        """Does `work`, of which up to `places` faces are drawn at once.
+
+        It is cancelled, and so taken from the queue, when the client hangs up.
 
         Raises:
             Unavailable: the queue is full, or the server ends.
             Disconnected: the client has gone.
         """
-        self._reserve()
         try:
-            future = self._executor.submit(work)
+            place = self.take(places)
+        except Unavailable:
+            work.close()
+            raise
+        with place:
+            task = asyncio.ensure_future(work)
+            hung_up = asyncio.ensure_future(disconnected(request))
+            try:
+                await asyncio.wait((task, hung_up), return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    raise Disconnected
+                return task.result()
+            except asyncio.CancelledError as error:
+                # So uvicorn ends the requests that its grace period was too short for.
+                raise Unavailable("stopping", "the server is shutting down") from error
+            finally:
+                hung_up.cancel()
+                task.cancel()
+
+    # --- Work ---
+
+    async def face(
+        self, model: Model, seed: int, *, tries: int, threshold: float, truncation: float
+    ) -> Face:
+        """The face of a seed, as `Model.face` finds it."""
+        face = await self._run(model, self._search(model, seed, tries, threshold, truncation))
+        self._metrics.face(face.tries)
+        return face
+
+    async def render(self, model: Model, latent: Float32) -> Judged:
+        """The image of a latent (100,), and its score."""
+        return await self._run(model, _one(latent))
+
+    async def score(self, model: Model, image: UInt8) -> float:
+        """The score of an image (162, 162, 3)."""
+        return (await self._run(model, _one(image)))[1]
+
+    async def offload(self, work: Callable[[], T]) -> T:
+        """Does something else that takes time, such as encoding a file, on another thread."""
+        try:
+            return await asyncio.wrap_future(self._pool.submit(work))
         except RuntimeError as error:
-            self._free.release()
             raise Unavailable("stopping", "the server is shutting down") from error
-        future.add_done_callback(lambda _: self._free.release())
-        result = asyncio.wrap_future(future)
-        hung_up = asyncio.ensure_future(_disconnected(request))
+
+    async def _run(self, model: Model, steps: Steps[T]) -> T:
         try:
-            await asyncio.wait((result, hung_up), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError as error:
-            # So uvicorn ends the requests that its grace period was too short for.
+            future = self._batcher.submit(model, steps)
+        except RuntimeError as error:
             raise Unavailable("stopping", "the server is shutting down") from error
-        finally:
-            hung_up.cancel()
-            # Cancelling reaches the pool's future too: a no-op where the work is done or runs.
-            answered = result.done()
-            result.cancel()
-        if not answered:
-            raise Disconnected
-        return result.result()
+        return await asyncio.wrap_future(future)
 
-    def _reserve(self) -> None:
-        if not self._free.acquire(blocking=False):
-            raise Unavailable("busy", "too many requests are waiting; try again in a moment")
+    def _search(
+        self, model: Model, seed: int, tries: int, threshold: float, truncation: float
+    ) -> Steps[Face]:
+        """The candidate search; one that was done before goes straight to what it found."""
+        key = (model.hash, seed, tries, threshold, truncation)
+        if (known := self._found.get(key)) is not None:
+            self._found.move_to_end(key)
+            latent, draws = known
+            image, score = yield latent
+            return Face(image, seed, latent, draws, score)
+        face = yield from search(seed, tries=tries, threshold=threshold, truncation=truncation)
+        self._found[key] = face.latent, face.tries
+        if len(self._found) > REMEMBERED_SEARCHES:
+            self._found.popitem(last=False)
+        return face
 
 
-async def _disconnected(request: Request) -> None:
+class Place:
+    """Places in the queue; given back once, by `with` or by `close`."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+
+    def close(self) -> None:
+        if self._give_back is not None:
+            self._give_back()
+            self._give_back = None
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _one(step: np.ndarray[Any, Any]) -> Generator[np.ndarray[Any, Any], Judged, Judged]:
+    answer = yield step
+    return answer
+
+
+async def disconnected(request: Request) -> None:
+    """Returns once the client has gone; its body must have been read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for every answer: HEAD beside GET, and headers that tell browsers what to refuse."""
+"""What holds for every answer, whichever endpoint makes it."""
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ffgan.server.problems import CLIENT_CLOSED_REQUEST, Refusal
 
 # Nothing inline and no other host; `data:` is the face within /get_image.
 CONTENT_SECURITY_POLICY = (
@@ -17,6 +26,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+
+OPEN_TO_ALL = ("/health/live", "/health/ready")
 
 
 class SecurityHeaders:
@@ -50,4 +61,129 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, send_without_body)
+        # The same scope, so that what is noted in it is seen outside.
+        scope["method"] = "GET"
+        try:
+            await self.app(scope, receive, send_without_body)
+        finally:
+            scope["method"] = "HEAD"
+
+
+class Bearer:
+    """Refuses requests that do not carry one of the tokens; health is anyone's to ask."""
+
+    def __init__(self, app: ASGIApp, *, tokens: Sequence[str]) -> None:
+        self.app = app
+        self._tokens = [token.encode() for token in tokens]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or path in OPEN_TO_ALL or self._knows(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+            return
+        refusal = Refusal(
+            401,
+            "unauthorized",
+            "this server needs a token: send it as `Authorization: Bearer ...`",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+        await refusal.answer()(scope, receive, send)
+
+    def _knows(self, headers: Headers) -> bool:
+        scheme, _, given = headers.get("Authorization", "").partition(" ")
+        # Every token is compared, each in a time that does not tell how much of it was right.
+        right = [hmac.compare_digest(given.strip().encode(), token) for token in self._tokens]
+        return scheme.lower() == "bearer" and any(right)
+
+
+class Patience:
+    """Ends the answer to a client that takes longer than `seconds` to accept a part of it.
+
+    It would keep what the answer needs: its place in the queue, its memory.
+    """
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self.app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            late = False
+
+            def give_up() -> None:
+                nonlocal late
+                late = True
+                sender.cancel()
+
+            # Not wait_for, which begins a task: a server that ends does not wait for another one.
+            sender = cast("asyncio.Task[None]", asyncio.current_task())
+            timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
+            try:
+                await send(message)
+            except asyncio.CancelledError:
+                if late:
+                    # What a server raises for a client that is gone (ASGI 2.4).
+                    raise OSError("the client is too slow") from None
+                raise
+            finally:
+                timer.cancel()
+
+        await self.app(scope, receive, send_in_time)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and its answer, for whoever counts or logs them."""
+
+    client: str
+    method: str
+    route: str
+    path: str
+    query: str
+    status: int
+    bytes: int
+    seconds: float
+    complete: bool
+
+
+class Observed:
+    """Tells `observers` of every answer, once it has ended."""
+
+    def __init__(self, app: ASGIApp, *, observers: Sequence[Callable[[Exchange], None]]) -> None:
+        self.app = app
+        self._observers = observers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begin = time.perf_counter()
+        status, size, complete = CLIENT_CLOSED_REQUEST, 0, False
+
+        async def watched(message: Message) -> None:
+            nonlocal status, size, complete
+            await send(message)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            client = scope.get("client")
+            exchange = Exchange(
+                client=client[0] if client else "",
+                method=scope["method"],
+                # A path that somebody makes up must not make a new time series.
+                route=getattr(scope.get("route"), "path", "other"),
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                status=status,
+                bytes=size,
+                seconds=time.perf_counter() - begin,
+                complete=complete,
+            )
+            for observer in self._observers:
+                observer(exchange)

@@ -8,22 +8,28 @@ the program handles it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import os
+import signal
 import socket
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from ffgan.errors import ServerError, UsageError
 from ffgan.model import Model
-from ffgan.server import DEFAULT_PORT
 from ffgan.server.app import create_app
+from ffgan.server.inference import Inference
+from ffgan.server.settings import DEFAULT_PORT, Settings
 
-GRACE_SECONDS = 10
 BACKLOG = 2048
 MAX_PORT = 65535
 
@@ -33,46 +39,93 @@ def serve(
     *,
     host: str,
     port: int,
-    queue: int,
-    tries: int,
-    threshold: float | None,
     log_level: str,
+    grace: float,
+    settings: Settings,
+    ready: Callable[[str], None] | None,
 ) -> None:
     """See `ffgan.server.serve`."""
     load: Callable[[], Model] | Model
     load = (lambda: Model.load(model)) if model is None or isinstance(model, str | Path) else model
     # Listening comes before loading: a taken port is said at once, not after the work.
     with listen(host, port) as listener:
-        app = create_app(load, queue=queue, tries=tries, threshold=threshold, workers=None)
-        inference = app.state.inference
-        server = uvicorn.Server(configuration(app, log_level))
+        run(load, listener, log_level=log_level, grace=grace, settings=settings, ready=ready or say)
 
-        def loaded(future: Future[Model]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                server.should_exit = True
-            else:
-                print(f"ffgan: serving {address(listener)} (Ctrl+C stops)", flush=True)
 
-        inference.model.add_done_callback(loaded)
-        try:
+def say(address: str) -> None:
+    print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True)
+
+
+def run(
+    load: Callable[[], Model] | Model,
+    listener: socket.socket,
+    *,
+    log_level: str,
+    grace: float,
+    settings: Settings,
+    ready: Callable[[str], None],
+) -> None:
+    """Serves at `listener` until a signal stops it; raises what kept the model from loading."""
+    app = create_app(load, settings)
+    inference = app.state.inference
+    server = uvicorn.Server(configuration(app, log_level, grace))
+
+    def loaded(future: Future[Model]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            server.should_exit = True
+        else:
+            ready(address(listener))
+
+    first = inference.model
+    first.add_done_callback(loaded)
+    try:
+        with reloads(inference):
             server.run(sockets=[listener])
-        finally:
-            inference.close()
-        inference.model.result()
+    finally:
+        inference.close()
+    first.result()
 
 
-def configuration(app: FastAPI, log_level: str) -> uvicorn.Config:
+@contextlib.contextmanager
+def reloads(inference: Inference) -> Iterator[None]:
+    """Within it SIGHUP loads the model again; where there is no such signal it does nothing."""
+
+    def tell(future: Future[Model]) -> None:
+        if (error := future.exception()) is not None:
+            print(f"ffgan: the old model stays: {error}", file=sys.stderr, flush=True)
+        else:
+            print(f"ffgan: the model is now {future.result().hash[:16]}", flush=True)
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        inference.reload().add_done_callback(tell)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not (hasattr(signal, "SIGHUP") and main):
+        yield
+        return
+    previous = signal.signal(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def configuration(app: FastAPI, log_level: str, grace: float) -> uvicorn.Config:
     if log_level not in uvicorn.config.LOG_LEVELS:
         levels = ", ".join(uvicorn.config.LOG_LEVELS)
         raise UsageError(f"log level {log_level!r} is unknown; try one of {levels}")
+    if not (math.isfinite(grace) and grace >= 0):
+        raise UsageError(f"grace {grace} is out of range: give 0 seconds or more")
     return uvicorn.Config(
         app,
         log_level=log_level,
         ws="none",
+        # There is nothing to start or to end; but uvicorn waits for it, and so also for the answers
+        # that end when the grace is over.
         lifespan="on",
         server_header=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(grace),
     )
 
 

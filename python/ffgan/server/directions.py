@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directions along which `move` changes a face."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from ffgan.latent import LATENT_SIZE
+from ffgan.server.caching import REVALIDATED, entity_tag, not_modified
+from ffgan.server.inference import Inference
+from ffgan.server.problems import BUSY, INVALID
+
+DEFAULT_COUNT = 12
+
+
+class DirectionParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    count: Annotated[int, Field(ge=1, le=LATENT_SIZE, description="how many, the strongest")] = (
+        DEFAULT_COUNT
+    )
+
+
+class DirectionAnswer(BaseModel):
+    """One direction of the latent space."""
+
+    index: Annotated[int, Field(description="its number in `move`")]
+    strength: Annotated[
+        float, Field(description="share of the first layer's variance along it, 0 to 1")
+    ]
+    low: Annotated[str | None, Field(description="what negative amounts do, where it has a name")]
+    high: Annotated[str | None, Field(description="what positive amounts do")]
+
+
+def add_directions(app: FastAPI, inference: Inference) -> None:
+    @app.get(
+        "/directions",
+        summary="The strongest directions of the latent space",
+        response_model=list[DirectionAnswer],
+        responses={304: {"description": "The list is still right"}, **INVALID, **BUSY},
+    )
+    async def directions(
+        request: Request, wanted: Annotated[DirectionParameters, Query()]
+    ) -> Response:
+        """Along which faces change most, by the closed-form factorisation of the generator's first
+        layer (SeFa); with the model's names for what they do, where it has any."""
+        model = inference.loaded()
+        headers = {**REVALIDATED, "ETag": entity_tag(model, "directions", wanted)}
+        if (known := not_modified(request, headers["ETag"], headers)) is not None:
+            return known
+        found = await inference.offload(model.directions)
+        answer = [
+            DirectionAnswer(
+                index=direction.index,
+                strength=round(direction.strength, 6),
+                low=direction.low,
+                high=direction.high,
+            ).model_dump()
+            for direction in found[: wanted.count]
+        ]
+        return JSONResponse(answer, headers=headers)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faces as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ffgan import images
+
+MEDIA_TYPES: dict[images.Format, str] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The file that an image becomes."""
+
+    format: images.Format
+    size: int
+    quality: int
+
+    def encode(self, image: images.RGB, origin: Mapping[str, str]) -> bytes:
+        """The file's bytes; takes a thread's time."""
+        return images.encode(self.resize(image), self.format, self.quality, origin)
+
+    def resize(self, image: images.RGB) -> images.RGB:
+        return image if image.shape[0] == self.size else images.resize(image, self.size)
