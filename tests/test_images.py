@@ -179,7 +179,7 @@ def test_opencv_is_loaded_at_the_first_use() -> None:
 
 def test_a_missing_opencv_is_one_line_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    images._opencv.cache_clear()
+    images.opencv.cache_clear()
     with pytest.raises(Error, match="pip install opencv-python-headless"):
         images.resize(np.zeros((4, 4, 3), np.uint8), 8)
 

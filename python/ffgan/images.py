@@ -38,6 +38,11 @@ MAX_TEXT: Final = 1 << 20
 
 WEBP_MAX_SIDE: Final = 16383
 
+MAX_SCANS: Final = 500
+"""Decoding refuses JPEGs of more scans: each costs the time of a whole image, whatever its size."""
+
+QUALITY: Final = 95
+
 _FORMATS: Final[dict[str, Format]] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _DAMAGED: Final = "the file is damaged"
@@ -47,7 +52,8 @@ _XMP_KEYWORD: Final = "{http://purl.org/dc/elements/1.1/}description"
 
 
 @functools.cache
-def _opencv() -> ModuleType:
+def opencv() -> ModuleType:
+    """OpenCV, imported at the first call and quiet; raises Error where it cannot be loaded."""
     try:
         import cv2
     except ImportError as error:
@@ -77,7 +83,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> RGB:
     Raises DatasetError with the reason alone (the caller knows the name) for anything else:
     another type, a file that is cut off or damaged, more than MAX_PIXELS pixels.
     """
-    kind = _kind(data)
+    kind = file_type(data)
     width, height = dimensions(data)
     if width * height > MAX_PIXELS:
         raise DatasetError(
@@ -88,7 +94,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> RGB:
     except (struct.error, IndexError) as error:
         raise DatasetError(_CUT_OFF) from error
 
-    cv2 = _opencv()
+    cv2 = opencv()
     flags = int(cv2.IMREAD_UNCHANGED)
     if kind == "JPEG":
         flags = cv2.IMREAD_COLOR
@@ -111,7 +117,7 @@ def dimensions(data: bytes) -> tuple[int, int]:
     EXIF orientation is not applied. Raises DatasetError where there is no such header.
     """
     try:
-        width, height = _DIMENSIONS[_kind(data)](data)
+        width, height = _DIMENSIONS[file_type(data)](data)
     except (struct.error, IndexError) as error:
         raise DatasetError(_CUT_OFF) from error
     if width < 1 or height < 1:
@@ -119,7 +125,8 @@ def dimensions(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _kind(data: bytes) -> str:
+def file_type(data: bytes) -> str:
+    """JPEG, PNG, WebP, BMP or TIFF, by the first bytes; raises DatasetError for anything else."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(_PNG_SIGNATURE):
@@ -185,7 +192,9 @@ def _check_jpeg(data: bytes) -> int:
         if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
             orientation = _exif_orientation(data[start + 6 : end])
         scan = end
-    # Scan data escapes each 0xFF, so these two bytes are the end of the image and nothing else.
+    # Scan data escapes each 0xFF, so these two bytes are a scan's begin, or the image's end.
+    if data.count(b"\xff\xda", scan) >= MAX_SCANS:
+        raise DatasetError(f"a JPEG of more than {MAX_SCANS} scans")
     if data.find(b"\xff\xd9", scan) < 0:
         raise DatasetError(_CUT_OFF)
     return orientation
@@ -265,7 +274,7 @@ def _check_webp(data: bytes) -> int:
 
 
 def _opencv_version() -> tuple[int, int]:
-    major, minor = str(_opencv().__version__).split(".")[:2]
+    major, minor = str(opencv().__version__).split(".")[:2]
     return int(major), int(minor)
 
 
@@ -361,7 +370,7 @@ def _to_rgb(pixels: NDArray[Any], *, premultiplied: bool) -> RGB:
         pixels = np.minimum(colour + (full - alpha), full).astype(pixels.dtype)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
-    cv2 = _opencv()
+    cv2 = opencv()
     code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
     rgb: RGB = cv2.cvtColor(pixels, code)
     return rgb
@@ -438,7 +447,7 @@ _messages = functools.cache(_DecoderMessages)
 
 
 def _imdecode(data: bytes, flags: int) -> tuple[NDArray[Any] | None, str]:
-    cv2, messages = _opencv(), _messages()
+    cv2, messages = opencv(), _messages()
     buffer = np.frombuffer(data, np.uint8)
     try:
         with messages.capture():
@@ -471,7 +480,7 @@ def resize(image: RGB, size: int | tuple[int, int]) -> RGB:
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:
         raise UsageError(f"an image cannot be {width}x{height} pixels: give at least 1x1")
-    cv2 = _opencv()
+    cv2 = opencv()
     shrunk = (min(height, image.shape[0]), min(width, image.shape[1]))
     resized: RGB = image
     if shrunk != image.shape[:2]:
@@ -515,13 +524,13 @@ def format_of(path: str | Path) -> Format:
 
 def encoder() -> str:
     """What decides the bytes that `encode` makes of a picture: OpenCV and its version."""
-    return f"OpenCV {_opencv().__version__}"
+    return f"OpenCV {opencv().__version__}"
 
 
 def encode(
     image: RGB,
     format: Format = "png",
-    quality: int = 95,
+    quality: int = QUALITY,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """A picture file's bytes of `image` (height, width, 3) uint8 RGB; equal input, equal bytes.
@@ -536,7 +545,7 @@ def encode(
         raise UsageError(f"quality {quality} is outside 1 to 100")
     if format == "webp" and max(image.shape) > WEBP_MAX_SIDE:
         raise UsageError(f"WebP has at most {WEBP_MAX_SIDE} pixels a side: write png or jpg")
-    cv2 = _opencv()
+    cv2 = opencv()
     options = {
         "png": [],
         "jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],
@@ -565,7 +574,7 @@ def save(
     path: str | Path,
     image: RGB,
     metadata: Mapping[str, str] | None = None,
-    quality: int = 95,
+    quality: int = QUALITY,
 ) -> None:
     """Writes `image` to `path`, in the format of its suffix; the file is whole or not there.
 
@@ -647,6 +656,15 @@ def _insert_webp(data: bytes, metadata: Mapping[str, str], width: int, height: i
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def webp_pixels(data: bytes) -> bytes:
+    """The chunks of a WebP file that hold its pixels, which a frame of an animation consists of."""
+    return b"".join(
+        kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+        for kind, content in _riff_chunks(data)
+        if kind in (b"ALPH", b"VP8 ", b"VP8L")
+    )
+
+
 def _json(metadata: Mapping[str, str]) -> str:
     return json.dumps(dict(metadata), sort_keys=True)
 
@@ -670,7 +688,7 @@ def read_metadata(file: str | Path | bytes) -> dict[str, str]:
         except OSError as error:
             raise Error(f"cannot read {name}: {error.strerror or error}") from error
     try:
-        kind = _kind(data)
+        kind = file_type(data)
         if kind == "PNG":
             return _read_png(data)
         if kind == "JPEG":

@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import datetime, timezone
 
-from ffgan.server.middleware import Exchange
+from ffgan.server.observation import Exchange
 
 
 def log_access(exchange: Exchange) -> None:

@@ -16,11 +16,17 @@ from ffgan.server.caching import RANDOM
 from ffgan.server.directions import add_directions
 from ffgan.server.faces import add_faces
 from ffgan.server.inference import Inference
+from ffgan.server.interpolations import add_interpolations
+from ffgan.server.latents import add_latents
 from ffgan.server.metrics import Metrics
-from ffgan.server.middleware import Bearer, HeadAsGet, Observed, Patience, SecurityHeaders
+from ffgan.server.middleware import Bearer, HeadAsGet, Patience, SecurityHeaders
+from ffgan.server.observation import Observed
 from ffgan.server.pages import add_pages
 from ffgan.server.problems import BUSY, answer_problems
+from ffgan.server.scores import add_scores
 from ffgan.server.settings import Settings
+from ffgan.server.several import add_several
+from ffgan.server.uploads import Uploads
 
 EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries")
 
@@ -45,9 +51,14 @@ def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAP
         redirect_slashes=False,
     )
     app.state.inference = inference
+    uploads = Uploads(settings)
     answer_problems(app)
     add_faces(app, inference, settings)
+    add_several(app, inference, settings)
+    add_interpolations(app, inference, settings)
     add_directions(app, inference)
+    add_latents(app, inference, settings, uploads)
+    add_scores(app, inference, settings, uploads)
     add_health(app, inference)
     add_metrics(app, metrics)
     add_pages(app)

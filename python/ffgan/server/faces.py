@@ -69,7 +69,7 @@ class Recipe:
             origin["at"] = repr(self.position)
         if self.moves:
             origin["move"] = ",".join(f"{index}:{amount:g}" for index, amount in self.moves)
-        return face, await inference.offload(lambda: self.picture.encode(face.image, origin))
+        return face, await inference.offload(self.picture.encode, face.image, origin)
 
     def _latent(self, model: Model, latents: list[Float32]) -> Float32:
         latent = path(np.stack(latents), self.position)

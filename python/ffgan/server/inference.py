@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from starlette.requests import Request
@@ -27,6 +27,7 @@ from ffgan.server.batching import Batcher, Steps
 from ffgan.server.metrics import Metrics
 from ffgan.server.problems import Disconnected, Unavailable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # A latent is 400 bytes. Who moves a slider asks for the same seeds again and again.
@@ -164,10 +165,10 @@ class Inference:
         """The score of an image (162, 162, 3)."""
         return (await self._run(model, _one(image)))[1]
 
-    async def offload(self, work: Callable[[], T]) -> T:
+    async def offload(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Does something else that takes time, such as encoding a file, on another thread."""
         try:
-            return await asyncio.wrap_future(self._pool.submit(work))
+            return await asyncio.wrap_future(self._pool.submit(work, *args, **options))
         except RuntimeError as error:
             raise Unavailable("stopping", "the server is shutting down") from error
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import cast
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ffgan.server.problems import CLIENT_CLOSED_REQUEST, Refusal
+from ffgan.server.problems import Refusal
 
 # Nothing inline and no other host; `data:` is the face within /get_image.
 CONTENT_SECURITY_POLICY = (
@@ -26,6 +24,9 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+
+HEADERS_ONLY = "ffgan.headers_only"
+"""Set in the scope of a HEAD request: the body of a stream is not even made."""
 
 OPEN_TO_ALL = ("/health/live", "/health/ready")
 
@@ -63,6 +64,7 @@ class HeadAsGet:
 
         # The same scope, so that what is noted in it is seen outside.
         scope["method"] = "GET"
+        scope[HEADERS_ONLY] = True
         try:
             await self.app(scope, receive, send_without_body)
         finally:
@@ -129,61 +131,3 @@ class Patience:
                 timer.cancel()
 
         await self.app(scope, receive, send_in_time)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A request and its answer, for whoever counts or logs them."""
-
-    client: str
-    method: str
-    route: str
-    path: str
-    query: str
-    status: int
-    bytes: int
-    seconds: float
-    complete: bool
-
-
-class Observed:
-    """Tells `observers` of every answer, once it has ended."""
-
-    def __init__(self, app: ASGIApp, *, observers: Sequence[Callable[[Exchange], None]]) -> None:
-        self.app = app
-        self._observers = observers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begin = time.perf_counter()
-        status, size, complete = CLIENT_CLOSED_REQUEST, 0, False
-
-        async def watched(message: Message) -> None:
-            nonlocal status, size, complete
-            await send(message)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "http.response.body":
-                size += len(message.get("body", b""))
-                complete = not message.get("more_body", False)
-
-        try:
-            await self.app(scope, receive, watched)
-        finally:
-            client = scope.get("client")
-            exchange = Exchange(
-                client=client[0] if client else "",
-                method=scope["method"],
-                # A path that somebody makes up must not make a new time series.
-                route=getattr(scope.get("route"), "path", "other"),
-                path=scope["path"],
-                query=scope["query_string"].decode("latin-1"),
-                status=status,
-                bytes=size,
-                seconds=time.perf_counter() - begin,
-                complete=complete,
-            )
-            for observer in self._observers:
-                observer(exchange)

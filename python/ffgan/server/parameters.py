@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
 from ffgan.dataset import SIZE
-from ffgan.latent import LATENT_SIZE, MAX_SEED
+from ffgan.latent import LATENT_SIZE, MAX_SEED, random_seed
 from ffgan.server.settings import Settings
 
 MIN_SIZE = 16
@@ -17,6 +18,7 @@ MAX_TRUNCATION = 2.0
 MAX_SEEDS = 4
 MAX_AMOUNT = 6.0
 QUALITY = 95
+DEFAULT_COUNT = 16
 
 SEED = "[0-9]{1,20}"
 NUMBER = r"-?[0-9]{1,3}(\.[0-9]{1,9})?"
@@ -47,13 +49,25 @@ def parse_moves(text: str) -> tuple[tuple[int, float], ...]:
     return tuple(moves)
 
 
-def _checked_by(parse: Any) -> AfterValidator:
-    def check(text: str | None) -> str | None:
-        if text is not None:
-            parse(text)
+def _checked_by(parse: Callable[[str], object]) -> AfterValidator:
+    def check(text: str) -> str:
+        parse(text)
         return text
 
     return AfterValidator(check)
+
+
+Seeds: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=f"^{SEED}(,{SEED}){{1,{MAX_SEEDS - 1}}}$",
+        description="of two to four faces, `12,99,7`",
+    ),
+    _checked_by(parse_seeds),
+]
+Moves: TypeAlias = Annotated[
+    str, Field(pattern=f"^{MOVE}(,{MOVE}){{0,{MAX_MOVES - 1}}}$"), _checked_by(parse_moves)
+]
 
 
 class SearchParameters(BaseModel):
@@ -100,13 +114,11 @@ class FaceParameters(SearchParameters, PictureParameters):
         Field(ge=0, le=MAX_SEED, description="the same seed is the same face; none: a random one"),
     ] = None
     seeds: Annotated[
-        str | None,
+        Seeds | None,
         Field(
-            pattern=f"^{SEED}(,{SEED}){{1,{MAX_SEEDS - 1}}}$",
             description="in place of `seed` two to four, `12,99,7`: a face on the way from one to "
-            "the next",
+            "the next"
         ),
-        _checked_by(parse_seeds),
     ] = None
     at: Annotated[
         float,
@@ -118,13 +130,11 @@ class FaceParameters(SearchParameters, PictureParameters):
         ),
     ] = 0.0
     move: Annotated[
-        str | None,
+        Moves | None,
         Field(
-            pattern=f"^{MOVE}(,{MOVE}){{0,{MAX_MOVES - 1}}}$",
             description="moves along the directions of /directions, `0:1.5,3:-2`: index and "
-            "amount, -6 to 6 standard deviations of the noise",
+            "amount, -6 to 6 standard deviations of the noise"
         ),
-        _checked_by(parse_moves),
     ] = None
 
     @model_validator(mode="after")
@@ -153,15 +163,36 @@ class FaceParameters(SearchParameters, PictureParameters):
         return () if self.move is None else parse_moves(self.move)
 
 
-def limited(parameters: type[P], settings: Settings) -> type[P]:
-    """`parameters` with the maxima that the operator has set."""
-    maxima = {"tries": settings.max_tries, "size": settings.max_size}
+class SeveralParameters(SearchParameters):
+    """Faces of seeds that follow one another."""
+
+    seed: Annotated[
+        int | None,
+        Field(ge=0, le=MAX_SEED, description="of the first face; none: a random one"),
+    ] = None
+    count: Annotated[int, Field(ge=1, description="how many; face i is that of seed + i")] = (
+        DEFAULT_COUNT
+    )
+
+    @model_validator(mode="after")
+    def seeds_that_exist(self) -> SeveralParameters:
+        if self.seed is not None and self.seed + self.count - 1 > MAX_SEED:
+            raise ValueError(f"seed: too large for {self.count} faces, seeds end at {MAX_SEED}")
+        return self
+
+    @property
+    def first(self) -> int:
+        return random_seed() if self.seed is None else self.seed
+
+
+def limited(parameters: type[P], settings: Settings, **maxima: int) -> type[P]:
+    """`parameters` with the maxima that the operator has set, and those given by name."""
+    maxima = {"tries": settings.max_tries, "size": settings.max_size, **maxima}
     fields: dict[str, Any] = {}
     for name, most in maxima.items():
         if (field := parameters.model_fields.get(name)) is not None:
-            limit = Field(le=most, description=field.description)
             annotation: Any = field.annotation
-            for part in (*field.metadata, limit):
+            for part in (*field.metadata, Field(le=most, description=field.description)):
                 annotation = Annotated[annotation, part]
-            fields[name] = (annotation, min(field.default, most) if field.default else None)
+            fields[name] = (annotation, field.default and min(field.default, most))
     return create_model(parameters.__name__, __base__=parameters, **fields)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ffgan import images
+from ffgan.server.problems import Refusal
+from ffgan.server.settings import Settings
 
 MEDIA_TYPES: dict[images.Format, str] = {
     "png": "image/png",
@@ -29,3 +31,14 @@ class Picture:
 
     def resize(self, image: images.RGB) -> images.RGB:
         return image if image.shape[0] == self.size else images.resize(image, self.size)
+
+
+def check_pixels(pixels: int, settings: Settings) -> None:
+    """Raises Refusal for an answer of more pixels than one may have."""
+    if pixels > settings.max_pixels:
+        raise Refusal(
+            422,
+            "too_many_pixels",
+            f"this is {pixels} pixels, more than {settings.max_pixels}: ask for fewer or smaller",
+            parameter="size",
+        )

@@ -33,15 +33,16 @@ class Search:
     async def face(self, inference: Inference, model: Model, seed: int) -> Face:
         return await inference.face(model, seed, **asdict(self))
 
-    def origin(self, model: Model, face: Face) -> dict[str, str]:
-        """The text metadata of a face's file."""
-        return {
+    def origin(self, model: Model, face: Face | None = None) -> dict[str, str]:
+        """The text metadata of a file: what it was made with, and which face it holds."""
+        made_with = {
             "software": "ffgan",
             "version": __version__,
             "model": model.hash,
             "truncation": f"{self.truncation:g}",
             "threshold": f"{self.threshold:g}",
-            "seed": str(face.seed),
-            "tries": str(face.tries),
-            "score": f"{face.score:.4f}",
         }
+        if face is None:
+            return made_with
+        found = {"seed": face.seed, "tries": face.tries, "score": f"{face.score:.4f}"}
+        return made_with | {name: str(value) for name, value in found.items()}
