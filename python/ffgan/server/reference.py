@@ -42,11 +42,16 @@ def _endpoint(method: str, path: str, operation: Schema) -> str:
         f"<li><b>{escape(status)}</b> {escape(response['description'])}</li>"
         for status, response in operation["responses"].items()
     )
+    types = ", ".join(operation.get("requestBody", {}).get("content", {}))
+    body = f"<p>Body: <code>{escape(types)}</code></p>" if types else ""
+    name = f"<span>{escape(path)}</span>"
+    # What a click can ask for.
+    if method == "get" and not any(parameter.get("required") for parameter in parameters):
+        name = f'<a href="{escape(path.lstrip("/"))}">{escape(path)}</a>'
     return (
-        f"<section><h2><code>{escape(method.upper())}</code> "
-        f'<a href="{escape(path.lstrip("/"))}">{escape(path)}</a></h2>'
+        f"<section><h2><code>{escape(method.upper())}</code> {name}</h2>"
         f"<p>{_prose(operation.get('description') or operation['summary'])}</p>"
-        f"{table}<ul>{answers}</ul></section>"
+        f"{table}{body}<ul>{answers}</ul></section>"
     )
 
 
@@ -55,11 +60,17 @@ def _parameter(parameter: Schema) -> str:
     # `int | None` is described as a choice of two; the one that is not null has the range.
     choices = schema.get("anyOf", [schema])
     values = next(choice for choice in choices if choice["type"] != "null")
-    span = f"{values['minimum']} to {values['maximum']}" if "minimum" in values else "any"
+    if "enum" in values:
+        span = ", ".join(values["enum"])
+    elif "minimum" in values:
+        span = f"{values['minimum']} to {values['maximum']}"
+    else:
+        span = "as described" if "pattern" in values else "any"
+    default = "required" if parameter.get("required") else str(schema.get("default", ""))
     return (
         f"<tr><td><code>{escape(parameter['name'])}</code></td>"
         f"<td>{escape(values['type'])}, {escape(span)}</td>"
-        f"<td>{escape(str(schema.get('default', '')))}</td>"
+        f"<td>{escape(default)}</td>"
         f"<td>{_prose(parameter.get('description', ''))}</td></tr>"
     )
 
