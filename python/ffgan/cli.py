@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,6 +43,7 @@ MAX_COUNT = 1_000_000_000
 MAX_TRIES = 1000
 MAX_THREADS = 1024
 COPIES = 3  # the exit status of an audit that finds signs of copying
+MAX_WORKERS = 256
 
 ORIGINAL_FORMS = {"--train": "train", "--gen": "gen", "--web": "web"}
 
@@ -88,7 +89,11 @@ WEB_EXAMPLES = """\
 examples:
   ffgan web                          http://localhost:9190, for this computer only
   ffgan web --host 0.0.0.0           for every computer that reaches this one
-  ffgan web --port 8000 --model runs/photos/model.safetensors"""
+  ffgan web --port 8000 --model runs/photos/model.safetensors
+  ffgan web --workers 4 --token-file tokens --access-log json --root-path /faces
+
+SIGHUP loads the model file again, without a request lost; SIGTERM and Ctrl+C finish what is in
+flight."""
 
 INFO_EXAMPLES = """\
 examples:
@@ -189,7 +194,7 @@ def real(text: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """The help of one training option; the rest about it stands in `ffgan.training.Settings`."""
+    """The help of one option; the rest about it stands in a dataclass of settings."""
 
     field: str
     help: str
@@ -304,19 +309,24 @@ def add_train(parser: Parser) -> None:
     """Give `parser` an option for every field of `ffgan.training.Settings`."""
     from ffgan.training import Settings
 
-    types = typing.get_type_hints(Settings)
-    defaults = Settings()
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder of pictures")
     parser.add_argument(
         "--dry-run",
         action="store_true",
         help="print the resolved settings and the estimated time, and stop (default: no)",
     )
-    for title, options in TRAIN_OPTIONS.items():
+    # What is not given is left out: a run that goes on keeps its own settings for that.
+    add_fields(parser, Settings, TRAIN_OPTIONS)
+
+
+def add_fields(parser: Parser, settings: type[Any], groups: Mapping[str, Sequence[Option]]) -> None:
+    """Give `parser` an option for each of those fields of a dataclass that stand in `groups`."""
+    types = typing.get_type_hints(settings)
+    defaults = settings()
+    for title, options in groups.items():
         group = parser.add_argument_group(title)
         for option in options:
             default = getattr(defaults, option.field)
-            # What is not given is left out: a run that goes on keeps its own settings for that.
             given: dict[str, Any] = {"default": argparse.SUPPRESS}
             if types[option.field] is bool:
                 given["action"] = argparse.BooleanOptionalAction
@@ -324,7 +334,7 @@ def add_train(parser: Parser) -> None:
             else:
                 given["type"] = parse_as(types[option.field])
                 given["metavar"] = option.metavar
-            shown = option.absent if default is None else default
+            shown = option.absent if default in (None, "") else default
             group.add_argument(option.flag, help=f"{option.help} (default: {shown})", **given)
 
 
@@ -438,8 +448,34 @@ def add_gen(parser: Parser) -> None:
     )
 
 
+SERVER_OPTIONS = {
+    "load": (
+        Option("queue", "faces that may wait for the engine; beyond, the answer is 503", "N"),
+        Option("batch", "faces that are drawn at once", "N"),
+        Option("batch_wait", "how long an idle engine waits for company", "MILLISECONDS"),
+    ),
+    "behind a proxy": (
+        Option("root_path", "prefix under which the proxy serves this", "PATH", "none"),
+    ),
+    "limits of one request": (
+        Option("max_tries", "draws per face", "N"),
+        Option("max_size", "width and height of a face", "PIXELS"),
+        Option("max_faces", "faces in an archive", "N"),
+        Option("max_grid", "faces in a grid", "N"),
+        Option("max_frames", "frames of an interpolation", "N"),
+        Option("max_latents", "latents in or out", "N"),
+        Option("max_upload", "size of an upload", "BYTES"),
+        Option("max_uploads", "uploads in memory at one time", "N"),
+        Option("max_pixels", "pixels of an uploaded or an answered image", "N"),
+        Option("head_seconds", "to say what it wants", "SECONDS"),
+        Option("upload_seconds", "to send an upload", "SECONDS"),
+        Option("send_seconds", "to accept a part of the answer", "SECONDS"),
+    ),
+}
+
+
 def add_web(parser: Parser) -> None:
-    from ffgan.server import DEFAULT_PORT, Settings
+    from ffgan.server import DEFAULT_GRACE, DEFAULT_PORT, Settings
 
     parser.add_argument(
         "--host",
@@ -453,11 +489,18 @@ def add_web(parser: Parser) -> None:
         help="0 takes a free one (default: %(default)s)",
     )
     parser.add_argument(
-        "--queue",
+        "--workers",
         metavar="N",
-        type=integer(1, 100_000),
-        default=Settings.queue,
-        help="requests that may wait; beyond, the answer is 503 (default: %(default)s)",
+        type=integer(1, MAX_WORKERS),
+        default=1,
+        help="processes that share the port and the cores (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=number(0, 3600),
+        default=DEFAULT_GRACE,
+        help="what requests in flight get when it is stopped (default: %(default)s)",
     )
     parser.add_argument(
         "--log-level",
@@ -465,8 +508,44 @@ def add_web(parser: Parser) -> None:
         default="warning",
         help="info prints a line per request (default: %(default)s)",
     )
+    parser.add_argument(
+        "--access-log",
+        choices=("none", "json"),
+        default="none",
+        help="json prints an object per answer on stdout (default: %(default)s)",
+    )
     add_search(parser)
     add_threads(parser)
+    access = parser.add_argument_group("access")
+    access.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="bearer tokens, one a line, of which a request needs one (default: none needed)",
+    )
+    access.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="origin whose pages may read the answers, such as https://example.org; repeatable; "
+        "'*': any (default: none)",
+    )
+    add_fields(parser, Settings, SERVER_OPTIONS)
+
+
+def read_tokens(path: Path | None) -> tuple[str, ...]:
+    """The tokens in a file, one a line."""
+    if path is None:
+        return ()
+    try:
+        lines = path.read_text("ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
+        raise UsageError(f"{path} cannot be read: {reason}") from error
+    if not lines:
+        raise UsageError(f"{path} holds no token: write one a line, e.g. openssl rand -hex 32")
+    return tuple(lines)
 
 
 def add_info(parser: Parser) -> None:
@@ -780,14 +859,21 @@ def run_web(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    given = {name: value for name, value in vars(arguments).items() if name in fields}
+    given |= {
+        "tokens": read_tokens(arguments.token_file),
+        "cors": tuple(arguments.cors),
+        "access_log": arguments.access_log == "json",
+    }
     serve(
         arguments.model,
         host=arguments.host,
         port=arguments.port,
+        workers=arguments.workers,
         log_level=arguments.log_level,
-        settings=Settings(
-            queue=arguments.queue, tries=arguments.tries, threshold=arguments.threshold
-        ),
+        grace=arguments.grace,
+        settings=Settings(**given),
     )
     return 0
 

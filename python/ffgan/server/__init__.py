@@ -48,6 +48,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
+    workers: int = 1,
     log_level: str = "warning",
     grace: float = DEFAULT_GRACE,
     settings: Settings | None = None,
@@ -61,6 +62,8 @@ def serve(
         model: a model, the path of a model file, or None for the packaged model.
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 takes a free one.
+        workers: processes that share the port, each with a model and its part of the cores; more
+            than one needs a model file.
         log_level: uvicorn's; "info" prints a line for each request.
         grace: seconds that requests in flight get to end once a signal has come.
         settings: see `Settings`.
@@ -81,6 +84,7 @@ def serve(
         model,
         host=host,
         port=port,
+        workers=workers,
         log_level=log_level,
         grace=grace,
         settings=settings or Settings(),

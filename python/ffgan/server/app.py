@@ -19,13 +19,14 @@ from ffgan.server.inference import Inference
 from ffgan.server.interpolations import add_interpolations
 from ffgan.server.latents import add_latents
 from ffgan.server.metrics import Metrics
-from ffgan.server.middleware import Bearer, HeadAsGet, Patience, SecurityHeaders
+from ffgan.server.middleware import Bearer, HeadAsGet, SecurityHeaders
 from ffgan.server.observation import Observed
 from ffgan.server.pages import add_pages
 from ffgan.server.problems import BUSY, answer_problems
 from ffgan.server.scores import add_scores
 from ffgan.server.settings import Settings
 from ffgan.server.several import add_several
+from ffgan.server.slow_clients import Patience
 from ffgan.server.uploads import Uploads
 
 EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries")

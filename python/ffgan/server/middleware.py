@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Sequence
-from typing import cast
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,38 +94,3 @@ class Bearer:
         # Every token is compared, each in a time that does not tell how much of it was right.
         right = [hmac.compare_digest(given.strip().encode(), token) for token in self._tokens]
         return scheme.lower() == "bearer" and any(right)
-
-
-class Patience:
-    """Ends the answer to a client that takes longer than `seconds` to accept a part of it.
-
-    It would keep what the answer needs: its place in the queue, its memory.
-    """
-
-    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
-        self.app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_in_time(message: Message) -> None:
-            late = False
-
-            def give_up() -> None:
-                nonlocal late
-                late = True
-                sender.cancel()
-
-            # Not wait_for, which begins a task: a server that ends does not wait for another one.
-            sender = cast("asyncio.Task[None]", asyncio.current_task())
-            timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
-            try:
-                await send(message)
-            except asyncio.CancelledError:
-                if late:
-                    # What a server raises for a client that is gone (ASGI 2.4).
-                    raise OSError("the client is too slow") from None
-                raise
-            finally:
-                timer.cancel()
-
-        await self.app(scope, receive, send_in_time)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import signal
@@ -29,9 +30,12 @@ from ffgan.model import Model
 from ffgan.server.app import create_app
 from ffgan.server.inference import Inference
 from ffgan.server.settings import DEFAULT_PORT, Settings
+from ffgan.server.slow_clients import punctual
+from ffgan.server.team import Team
 
 BACKLOG = 2048
 MAX_PORT = 65535
+OPEN_FILES = 65536
 
 
 def serve(
@@ -39,21 +43,35 @@ def serve(
     *,
     host: str,
     port: int,
+    workers: int,
     log_level: str,
     grace: float,
     settings: Settings,
     ready: Callable[[str], None] | None,
 ) -> None:
     """See `ffgan.server.serve`."""
-    load: Callable[[], Model] | Model
-    load = (lambda: Model.load(model)) if model is None or isinstance(model, str | Path) else model
-    # Listening comes before loading: a taken port is said at once, not after the work.
-    with listen(host, port) as listener:
-        run(load, listener, log_level=log_level, grace=grace, settings=settings, ready=ready or say)
+    check(log_level, grace)
+    ready = ready or say
+    if workers == 1:
+        # Listening comes before loading: a taken port is said at once, not after the work.
+        with listen(host, port) as listener:
+            load = model if isinstance(model, Model) else functools.partial(Model.load, model)
+            run(load, listener, log_level=log_level, grace=grace, settings=settings, ready=ready)
+        return
+    if isinstance(model, Model):
+        raise UsageError("several workers need a model file, which each of them loads")
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(one) for one in listen_together(host, port, workers)]
+        team = Team(model, listeners, log_level=log_level, grace=grace, settings=settings)
+        team.run(lambda: ready(address(listeners[0])))
 
 
 def say(address: str) -> None:
     print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True)
+
+
+def say_reloaded(model: Model) -> None:
+    print(f"ffgan: the model is now {model.hash[:16]}", flush=True)
 
 
 def run(
@@ -64,11 +82,13 @@ def run(
     grace: float,
     settings: Settings,
     ready: Callable[[str], None],
+    reloaded: Callable[[Model], None] = say_reloaded,
 ) -> None:
     """Serves at `listener` until a signal stops it; raises what kept the model from loading."""
+    allow_open_files()
     app = create_app(load, settings)
     inference = app.state.inference
-    server = uvicorn.Server(configuration(app, log_level, grace))
+    server = uvicorn.Server(configuration(app, log_level, grace, settings))
 
     def loaded(future: Future[Model]) -> None:
         if future.cancelled() or future.exception() is not None:
@@ -77,9 +97,9 @@ def run(
             ready(address(listener))
 
     first = inference.model
-    first.add_done_callback(loaded)
     try:
-        with reloads(inference):
+        with reloads(inference, reloaded):
+            first.add_done_callback(loaded)
             server.run(sockets=[listener])
     finally:
         inference.close()
@@ -87,14 +107,14 @@ def run(
 
 
 @contextlib.contextmanager
-def reloads(inference: Inference) -> Iterator[None]:
+def reloads(inference: Inference, told: Callable[[Model], None]) -> Iterator[None]:
     """Within it SIGHUP loads the model again; where there is no such signal it does nothing."""
 
     def tell(future: Future[Model]) -> None:
         if (error := future.exception()) is not None:
             print(f"ffgan: the old model stays: {error}", file=sys.stderr, flush=True)
         else:
-            print(f"ffgan: the model is now {future.result().hash[:16]}", flush=True)
+            told(future.result())
 
     def reload(number: int, frame: FrameType | None) -> None:
         inference.reload().add_done_callback(tell)
@@ -110,15 +130,31 @@ def reloads(inference: Inference) -> Iterator[None]:
         signal.signal(signal.SIGHUP, previous)
 
 
-def configuration(app: FastAPI, log_level: str, grace: float) -> uvicorn.Config:
+def allow_open_files() -> None:
+    """Every connection is an open file, and the limit of many systems is 1024, unless one asks."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def check(log_level: str, grace: float) -> None:
+    """Raises UsageError for what uvicorn would only fail on later."""
     if log_level not in uvicorn.config.LOG_LEVELS:
         levels = ", ".join(uvicorn.config.LOG_LEVELS)
         raise UsageError(f"log level {log_level!r} is unknown; try one of {levels}")
     if not (math.isfinite(grace) and grace >= 0):
         raise UsageError(f"grace {grace} is out of range: give 0 seconds or more")
+
+
+def configuration(app: FastAPI, log_level: str, grace: float, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_level=log_level,
+        http=punctual(settings.head_seconds),
         ws="none",
         # There is nothing to start or to end; but uvicorn waits for it, and so also for the answers
         # that end when the grace is over.
@@ -149,6 +185,33 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise ServerError(_why_not(host, port, error)) from error
     return listener
+
+
+def listen_together(host: str, port: int, number: int) -> list[socket.socket]:
+    """Several listening sockets at one port, among which the system distributes the connections.
+
+    So a worker that ends leaves its share of those that are not yet accepted to its successor.
+    Raises as `listen` does.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise ServerError("this system cannot share a port among workers; try `--workers 1`")
+    # A socket that shares would also share with another server; one that does not, does not.
+    with listen(host, port) as alone:
+        family, target = alone.family, alone.getsockname()
+    listeners: list[socket.socket] = []
+    try:
+        for _ in range(number):
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(target)
+            listener.listen(BACKLOG)
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise ServerError(_why_not(host, port, error)) from error
+    return listeners
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

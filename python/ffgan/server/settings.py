@@ -38,6 +38,7 @@ class Settings:
         max_upload: bytes of an upload.
         max_uploads: uploads in memory at one time.
         max_pixels: pixels of an uploaded image, or of one that is answered.
+        head_seconds: how long a client may take to say what it wants.
         upload_seconds: how long a client may take to send its upload.
         send_seconds: how long a client may take to accept a part of its answer.
     """
@@ -59,7 +60,8 @@ class Settings:
     max_latents: int = 256
     max_upload: int = 10 << 20
     max_uploads: int = 16
-    max_pixels: int = 25_000_000
+    max_pixels: int = 32_000_000
+    head_seconds: float = 10.0
     upload_seconds: float = 20.0
     send_seconds: float = 30.0
 
