@@ -69,3 +69,36 @@ def test_truncation_scales_towards_the_mean() -> None:
     for bad in (-0.1, 2.5, float("nan")):
         with pytest.raises(UsageError, match="truncation"):
             latent.truncate(z, bad)
+
+
+@given(st.lists(seeds, min_size=2, max_size=5))
+def test_a_path_goes_through_its_latents(chosen: list[int]) -> None:
+    latents = np.stack([latent.noise(seed) for seed in chosen])
+    for i, key in enumerate(latents):
+        np.testing.assert_array_equal(latent.path(latents, i), key)
+    everywhere = latent.path(latents, np.arange(len(latents)))
+    np.testing.assert_array_equal(everywhere, latents)
+
+
+def test_a_path_is_made_of_interpolations() -> None:
+    latents = np.stack([latent.noise(seed) for seed in (1, 2, 3)])
+    path = latent.path(latents, np.linspace(0, 2, 9))
+    assert path.shape == (9, 100) and path.dtype == np.float32
+    np.testing.assert_array_equal(path[:5], latent.interpolate(latents[0], latents[1], 5))
+    np.testing.assert_array_equal(path[4:], latent.interpolate(latents[1], latents[2], 5))
+    assert latent.path(latents, 0.5).shape == (100,)
+    np.testing.assert_array_equal(latent.path(latents[:1], 0.0), latents[0])
+
+
+@pytest.mark.parametrize("at", [-0.01, 2.01, float("nan"), [0.0, 3.0]])
+def test_a_path_has_an_end(at: float | list[float]) -> None:
+    latents = np.stack([latent.noise(seed) for seed in (1, 2, 3)])
+    with pytest.raises(UsageError, match="position"):
+        latent.path(latents, np.asarray(at))
+
+
+def test_opposite_and_equal_latents_have_a_path_too() -> None:
+    z = latent.noise(1)
+    for other in (z, -z):
+        middle = latent.path(np.stack([z, other]), 0.5)
+        np.testing.assert_allclose(middle, (z + other) / 2, atol=1e-6)

@@ -42,6 +42,12 @@ class Archive:
                 archive.close()
         return self._sink.take()
 
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
 
 class _Sink(io.BytesIO):
     """A file that forgets what was taken, but not how long it was.

@@ -142,19 +142,19 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
         picture = Picture(wanted.format, wanted.size, wanted.quality)
 
         async def parts() -> AsyncGenerator[bytes, None]:
-            archive = Archive("zip")
-            number = 0
-            async for image, score in _frames(wanted, search, inference, model):
-                position = number * wanted.seeds.count(",") / (wanted.frames - 1)
-                origin = search.origin(model) | {
-                    "seed": wanted.seeds,
-                    "at": f"{position:g}",
-                    "score": f"{score:.4f}",
-                }
-                data = await inference.offload(picture.encode, image, origin)
-                yield archive.add(f"frame-{number:04}.{wanted.format}", data)
-                number += 1
-            yield archive.finish()
+            with Archive("zip") as archive:
+                number = 0
+                async for image, score in _frames(wanted, search, inference, model):
+                    position = number * wanted.seeds.count(",") / (wanted.frames - 1)
+                    origin = search.origin(model) | {
+                        "seed": wanted.seeds,
+                        "at": f"{position:g}",
+                        "score": f"{score:.4f}",
+                    }
+                    data = await inference.offload(picture.encode, image, origin)
+                    yield archive.add(f"frame-{number:04}.{wanted.format}", data)
+                    number += 1
+                yield archive.finish()
 
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.zip"
         return Stream(

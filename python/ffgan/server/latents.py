@@ -138,12 +138,12 @@ def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Upl
             return _npy(np.stack(every))
 
         async def parts() -> AsyncGenerator[bytes, None]:
-            archive = Archive("zip")
-            number = 0
-            async for image, score in rendered:
-                yield archive.add(f"face-{number:04}.{format}", await file(image, score))
-                number += 1
-            yield archive.finish()
+            with Archive("zip") as archive:
+                number = 0
+                async for image, score in rendered:
+                    yield archive.add(f"face-{number:04}.{format}", await file(image, score))
+                    number += 1
+                yield archive.finish()
 
         if format == "npy":
             body = await inference.answer(request, array(), places=places)
@@ -213,8 +213,7 @@ def _from_npy(data: bytes, most: int) -> Float32:
             raise ValueError(f"version {version}")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = read(file)
-    # Whatever Python's parser makes of a header that is none.
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except Exception as error:  # NumPy reads it by Python's parser, which fails in many ways
         raise _invalid(f"not a NumPy file: {str(error)[:80]}") from None
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise _invalid(f"the array is {dtype}, not float32 or float64")

@@ -19,6 +19,9 @@ from ffgan.server.problems import BUSY, INVALID, Refusal
 from ffgan.server.settings import Settings
 from ffgan.server.uploads import UPLOAD_PROBLEMS, Uploads
 
+JPEG_SCAN = b"\xff\xda"
+USUAL_SCANS = 12
+
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -69,17 +72,22 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
 def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
     """The image as the discriminator takes it, and its height and width before."""
     try:
-        if images.file_type(data) not in ("JPEG", "PNG", "WebP"):
+        kind = images.file_type(data)
+        if kind not in ("JPEG", "PNG", "WebP"):
             raise Refusal(415, "unsupported_media_type", "the picture is not JPEG, PNG or WebP")
         # The size that the header says is looked at before there is room made for it.
         width, height = images.dimensions(data)
         if width * height > settings.max_pixels:
-            raise Refusal(
-                413,
-                "too_many_pixels",
-                f"{width}x{height} pixels are more than {settings.max_pixels}",
-            )
+            raise _too_many(f"{width}x{height} pixels are more than {settings.max_pixels}")
+        # Each scan of a progressive JPEG takes the time of a whole image, even if it has no bytes.
+        scans = data.count(JPEG_SCAN) if kind == "JPEG" else 1
+        if width * height * scans > settings.max_pixels * USUAL_SCANS:
+            raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
         image = images.decode(data, at_least=SIZE)
     except DatasetError as error:
         raise Refusal(422, "invalid_image", str(error)) from None
     return fit_square(image, SIZE, "crop"), (height, width)
+
+
+def _too_many(message: str) -> Refusal:
+    return Refusal(413, "too_many_pixels", message)

@@ -131,11 +131,11 @@ def _add_archive(
             return f"face-{seed}.{wanted.format}", data
 
         async def parts() -> AsyncGenerator[bytes, None]:
-            archive = Archive(kind)
-            files = (file(first + i) for i in range(wanted.count))
-            async for name, data in in_order(files, inference.batch):
-                yield archive.add(name, data)
-            yield archive.finish()
+            with Archive(kind) as archive:
+                files = (file(first + i) for i in range(wanted.count))
+                async for name, data in in_order(files, inference.batch):
+                    yield archive.add(name, data)
+                yield archive.finish()
 
         name = f"ffgan-{first}-{wanted.count}.{kind}"
         return Stream(

@@ -8,11 +8,15 @@ long an upload may take is said in `uploads`.)
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# So that a large answer is no harder to accept in time than a small one.
+PART_BYTES = 1 << 16
 
 
 class Patience:
@@ -27,27 +31,35 @@ class Patience:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
-            late = False
-
-            def give_up() -> None:
-                nonlocal late
-                late = True
-                sender.cancel()
-
-            # Not wait_for, which begins a task: a server that ends does not wait for another one.
-            sender = cast("asyncio.Task[None]", asyncio.current_task())
-            timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
-            try:
-                await send(message)
-            except asyncio.CancelledError:
-                if late:
-                    # What a server raises for a client that is gone (ASGI 2.4).
-                    raise OSError("the client is too slow") from None
-                raise
-            finally:
-                timer.cancel()
+            body = message.get("body", b"")
+            while len(body) > PART_BYTES:
+                part = {"type": message["type"], "body": body[:PART_BYTES], "more_body": True}
+                await self._in_time(send(part))
+                body = body[PART_BYTES:]
+            await self._in_time(send({**message, "body": body} if "body" in message else message))
 
         await self.app(scope, receive, send_in_time)
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = True
+            sender.cancel()
+
+        # Not wait_for, which begins a task: a server that ends does not wait for another one.
+        sender = cast("asyncio.Task[None]", asyncio.current_task())
+        timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
+        try:
+            await sending
+        except asyncio.CancelledError:
+            if late:
+                # What a server raises for a client that is gone (ASGI 2.4).
+                raise OSError("the client is too slow") from None
+            raise
+        finally:
+            timer.cancel()
 
 
 class PunctualProtocol(H11Protocol):

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ffgan.server.inference import Place, disconnected
 from ffgan.server.middleware import HEADERS_ONLY
-from ffgan.server.problems import Disconnected, Unavailable
+from ffgan.server.problems import Disconnected, Refusal, Unavailable
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Stream(Response):
     ) -> None:
         self._parts = parts
         self._place = place
+        self._begun = False
         self.status_code = 200
         self.media_type = media_type
         self.background = None
@@ -62,24 +63,31 @@ class Stream(Response):
                     raise Disconnected
                 sending.result()
             except asyncio.CancelledError as error:
-                raise Unavailable("stopping", "the server is shutting down") from error
+                if not self._begun:
+                    raise Unavailable("stopping", "the server is shutting down") from error
+            except (Disconnected, Refusal, OSError):
+                # Once begun, an answer can only break off: the server closes the connection.
+                if not self._begun:
+                    raise
             finally:
                 hung_up.cancel()
                 sending.cancel()
 
     async def _send(self, scope: Scope, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        begun = scope.get(HEADERS_ONLY, False)
         try:
-            if begun:
-                await send(start)
+            if scope.get(HEADERS_ONLY, False):
+                await self._start(send)
             else:
                 async for part in self._parts:
                     # An error before there is anything to send still gets its own answer.
-                    if not begun:
-                        await send(start)
-                        begun = True
+                    if not self._begun:
+                        await self._start(send)
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._parts.aclose()
+
+    async def _start(self, send: Send) -> None:
+        self._begun = True
+        headers = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **headers})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
@@ -25,7 +26,7 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._free = settings.max_uploads
+        self._free = threading.BoundedSemaphore(settings.max_uploads)
 
     @contextlib.asynccontextmanager
     async def body(
@@ -44,13 +45,12 @@ class Uploads:
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:
             raise self._too_large()
-        if self._free == 0:
+        if not self._free.acquire(blocking=False):
             raise Unavailable("busy", "too many uploads at once; try again in a moment")
-        self._free -= 1
         try:
             yield kind, await self._read(request)
         finally:
-            self._free += 1
+            self._free.release()
 
     async def _read(self, request: Request) -> bytes:
         async def read() -> bytes:
