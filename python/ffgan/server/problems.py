@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ffgan.errors import UsageError
 
@@ -103,11 +104,23 @@ def answer_problems(app: FastAPI) -> None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         reason = REASONS.get(error.status_code, "error")
         headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(allowed_methods(app, request))
         return Refusal(error.status_code, reason, str(error.detail), headers=headers).answer()
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
         return Refusal(500, "failed", "this could not be done; see the server's log").answer()
+
+
+def allowed_methods(app: FastAPI, request: Request) -> list[str]:
+    """All methods of a path: the framework names those of its first endpoint only."""
+    methods: set[str] = set()
+    for route in app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
