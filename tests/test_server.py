@@ -36,7 +36,7 @@ from ffgan.server import Settings, create_app, serve
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PAGES = ["/", "/get_image", "/docs"]
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 class FakeModel(Model):

@@ -19,7 +19,7 @@ from ffgan.server.inference import Inference
 from ffgan.server.interpolations import add_interpolations
 from ffgan.server.latents import add_latents
 from ffgan.server.metrics import Metrics
-from ffgan.server.middleware import Bearer, HeadAsGet, SecurityHeaders
+from ffgan.server.middleware import Bearer, HeadAsGet, RootPath, SecurityHeaders
 from ffgan.server.observation import Observed
 from ffgan.server.pages import add_pages
 from ffgan.server.problems import BUSY, answer_problems
@@ -46,7 +46,6 @@ def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAP
         title="ffgan",
         version=__version__,
         description="Faces of people who do not exist, drawn by a small neural network.",
-        root_path=settings.root_path,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -78,6 +77,8 @@ def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAP
         )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
+    if settings.root_path:
+        app.add_middleware(RootPath, prefix=settings.root_path)
     observers = [metrics.exchange, *([log_access] if settings.access_log else [])]
     app.add_middleware(Observed, observers=observers)
     return app

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 from collections.abc import Sequence
 
@@ -69,6 +70,23 @@ class HeadAsGet:
             scope["method"] = "HEAD"
 
 
+class RootPath:
+    """Serves below a prefix, whether or not the proxy in front of it takes it off."""
+
+    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
+        self.app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            if not path.startswith(f"{self._prefix}/"):
+                path = self._prefix + path
+            # The same scope, so that what is noted in it is seen outside.
+            scope.update({"root_path": self._prefix, "path": path})
+        await self.app(scope, receive, send)
+
+
 class Bearer:
     """Refuses requests that do not carry one of the tokens; health is anyone's to ask."""
 
@@ -78,8 +96,11 @@ class Bearer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        if scope["type"] != "http" or path in OPEN_TO_ALL or self._knows(Headers(scope=scope)):
+        if scope["type"] != "http" or path in OPEN_TO_ALL:
             await self.app(scope, receive, send)
+            return
+        if self._knows(Headers(scope=scope)):
+            await self.app(scope, receive, functools.partial(_send_privately, send))
             return
         refusal = Refusal(
             401,
@@ -94,3 +115,13 @@ class Bearer:
         # Every token is compared, each in a time that does not tell how much of it was right.
         right = [hmac.compare_digest(given.strip().encode(), token) for token in self._tokens]
         return scheme.lower() == "bearer" and any(right)
+
+
+async def _send_privately(send: Send, message: Message) -> None:
+    """A cache that is shared must not hand on what the next one may have no token for."""
+    if message["type"] == "http.response.start":
+        headers = MutableHeaders(scope=message)
+        headers["Cache-Control"] = headers.get("Cache-Control", "private").replace(
+            "public", "private"
+        )
+    await send(message)
