@@ -528,7 +528,7 @@ def add_web(parser: Parser) -> None:
         metavar="ORIGIN",
         action="append",
         default=[],
-        help="origin whose pages may read the answers, such as https://example.org; repeatable; "
+        help="origin whose pages may read the answers, such as https://a.org; repeatable; "
         "'*': any (default: none)",
     )
     add_fields(parser, Settings, SERVER_OPTIONS)
