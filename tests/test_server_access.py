@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
-from test_server import Client, FakeModel, ready
+from test_server import Client, FakeModel, ready, until
 
 from ffgan import images
 from ffgan.cli import read_tokens
@@ -225,3 +227,25 @@ def test_a_reload_that_fails_changes_nothing() -> None:
     assert isinstance(failed.exception(30), StopIteration)
     assert client.get("/health/ready").status_code == 200
     assert client.get("/face.png?seed=1").content == face.content
+
+
+# --- What nobody expected ---
+
+
+def test_a_failure_is_counted_guarded_and_no_secret() -> None:
+    model = FakeModel()
+    client = Client(create_app(model, Settings(tries=1)), raise_errors=False)
+    until(lambda: client.get("/health/ready").status_code == 200)
+
+    def fail(images: object) -> np.ndarray[Any, Any]:
+        raise RuntimeError("secret")
+
+    model.score = fail  # type: ignore[assignment, method-assign]
+    answer = client.get("/face.png?seed=1")
+    assert (answer.status_code, answer.json()["reason"]) == (500, "failed")
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    series = 'ffgan_requests_total{method="GET",path="/face.png",status="500"}'
+    assert metric(client, series) == 1
+    assert metric(client, "ffgan_queue_taken") == 0

@@ -220,3 +220,22 @@ def test_seeds_found_before_are_not_searched_again() -> None:
             assert len(model.drawn) == draws
 
     in_loop(create_app(model, Settings(tries=3)), story)
+
+
+def test_nobody_waits_for_an_engine_that_has_ended() -> None:
+    class Ended(BaseException):
+        pass
+
+    class Ending(FakeModel):
+        def score(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            raise Ended
+
+    model, sizes = Ending(), []
+    shared = batcher(1, sizes)
+    model.gate.clear()
+    futures = [shared.submit(model, steps(noise(i))) for i in range(3)]
+    model.gate.set()
+    for future in futures:
+        with pytest.raises(Ended):
+            future.result(WAIT_SECONDS)
+    assert shared.submit(FakeModel(), steps(noise(1))).result(WAIT_SECONDS) == [-1.5]

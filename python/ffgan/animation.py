@@ -65,7 +65,7 @@ class AnimatedWebP:
 
 
 class MP4:
-    """An MP4 file, in the first of `CODECS` that OpenCV has.
+    """An MP4 file, in the first of `CODECS` that OpenCV has; these drop the last of odd sides.
 
     Raises Error where it has none, or where the machine has no `MEMORY`: nothing is written to
     disk.

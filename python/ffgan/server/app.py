@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ffgan import __version__
 from ffgan.model import Model
+from ffgan.server import caching
 from ffgan.server.access_log import log_access
 from ffgan.server.caching import RANDOM
 from ffgan.server.directions import add_directions
@@ -19,7 +20,7 @@ from ffgan.server.inference import Inference
 from ffgan.server.interpolations import add_interpolations
 from ffgan.server.latents import add_latents
 from ffgan.server.metrics import Metrics
-from ffgan.server.middleware import Bearer, HeadAsGet, RootPath, SecurityHeaders
+from ffgan.server.middleware import Bearer, Failures, HeadAsGet, RootPath, SecurityHeaders
 from ffgan.server.observation import Observed
 from ffgan.server.pages import add_pages
 from ffgan.server.problems import BUSY, answer_problems
@@ -35,8 +36,13 @@ EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FF
 def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAPI:
     """See `ffgan.server.create_app`."""
     metrics = Metrics()
+
+    def load() -> Model:
+        caching.program()  # imports OpenCV: not while somebody waits for a face
+        return model() if callable(model) else model
+
     inference = Inference(
-        model if callable(model) else lambda: model,
+        load,
         batch=settings.batch,
         queue=settings.queue,
         wait=settings.batch_wait / 1000,
@@ -64,6 +70,7 @@ def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAP
     add_pages(app)
 
     # The last one added is the outermost.
+    app.add_middleware(Failures)
     app.add_middleware(Patience, seconds=settings.send_seconds)
     if settings.tokens:
         app.add_middleware(Bearer, tokens=settings.tokens)

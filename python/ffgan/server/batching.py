@@ -72,10 +72,18 @@ class Batcher:
         self._thread.shutdown(wait=False)
 
     def _run(self) -> None:
-        if self._wait and self.waiting < self._batch:
-            time.sleep(self._wait)
-        while jobs := self._take():
-            self._advance(jobs)
+        try:
+            if self._wait and self.waiting < self._batch:
+                time.sleep(self._wait)
+            while jobs := self._take():
+                self._advance(jobs)
+        except BaseException as error:
+            # Nobody may wait for ever for a thread that has ended.
+            with self._lock:
+                left, self._jobs, self._running = self._jobs, deque(), False
+            for job in left:
+                job.fail(error)
+            raise
 
     def _take(self) -> list[_Job[Any]]:
         """The next batch: jobs of one model, each with a step that waits."""
@@ -96,11 +104,13 @@ class Batcher:
         begin = time.perf_counter()
         try:
             answers = judge(jobs[0].model, [job.step for job in jobs if job.step is not None])
-        except Exception as error:
+            self._computed(len(jobs), time.perf_counter() - begin)
+        except BaseException as error:
             for job in jobs:
                 job.fail(error)
+            if not isinstance(error, Exception):
+                raise
             return
-        self._computed(len(jobs), time.perf_counter() - begin)
         unfinished = [job for job, answer in zip(jobs, answers, strict=True) if job.advance(answer)]
         with self._lock:
             self._jobs.extendleft(reversed(unfinished))

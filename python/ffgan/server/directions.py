@@ -49,10 +49,11 @@ def add_directions(app: FastAPI, inference: Inference) -> None:
         """Along which faces change most, by the closed-form factorisation of the generator's first
         layer (SeFa); with the model's names for what they do, where it has any."""
         model = inference.loaded()
-        headers = {**REVALIDATED, "ETag": entity_tag(model, "directions", wanted)}
+        found = (await inference.offload(model.directions))[: wanted.count]
+        names = [(direction.low, direction.high) for direction in found]
+        headers = {**REVALIDATED, "ETag": entity_tag(model, "directions", names)}
         if (known := not_modified(request, headers["ETag"], headers)) is not None:
             return known
-        found = await inference.offload(model.directions)
         answer = [
             DirectionAnswer(
                 index=direction.index,
@@ -60,6 +61,6 @@ def add_directions(app: FastAPI, inference: Inference) -> None:
                 low=direction.low,
                 high=direction.high,
             ).model_dump()
-            for direction in found[: wanted.count]
+            for direction in found
         ]
         return JSONResponse(answer, headers=headers)

@@ -70,6 +70,29 @@ class HeadAsGet:
             scope["method"] = "HEAD"
 
 
+class Failures:
+    """Answers 500 to what nobody expected, and lets the server log it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception:
+            if not begun:
+                failed = Refusal(500, "failed", "this could not be done; see the server's log")
+                await failed.answer()(scope, receive, send)
+            raise
+
+
 class RootPath:
     """Serves below a prefix, whether or not the proxy in front of it takes it off."""
 

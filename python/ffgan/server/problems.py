@@ -111,10 +111,6 @@ def answer_problems(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(allowed_methods(app, request))
         return Refusal(error.status_code, reason, str(error.detail), headers=headers).answer()
 
-    @app.exception_handler(Exception)
-    async def failed(_: Request, error: Exception) -> Response:
-        return Refusal(500, "failed", "this could not be done; see the server's log").answer()
-
 
 def allowed_methods(app: FastAPI, request: Request) -> list[str]:
     """All methods of a path: the framework names those of its first endpoint only."""

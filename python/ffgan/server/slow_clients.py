@@ -32,11 +32,11 @@ class Patience:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
             body = message.get("body", b"")
-            while len(body) > PART_BYTES:
-                part = {"type": message["type"], "body": body[:PART_BYTES], "more_body": True}
-                await self._in_time(send(part))
-                body = body[PART_BYTES:]
-            await self._in_time(send({**message, "body": body} if "body" in message else message))
+            last = (max(len(body), 1) - 1) // PART_BYTES * PART_BYTES
+            for start in range(0, last, PART_BYTES):
+                part = body[start : start + PART_BYTES]
+                await self._in_time(send({**message, "body": part, "more_body": True}))
+            await self._in_time(send({**message, "body": body[last:]} if last else message))
 
         await self.app(scope, receive, send_in_time)
 
