@@ -192,7 +192,7 @@ async def many(port: int, requests: int, connections: int) -> Counter[int]:
                 (f"/face.png?seed={seed}", ""),
                 (f"/face.webp?seed={seed}", "If-None-Match: *\r\n"),
                 ("/", ""),
-                (f"/face.png?seed=-{seed}", ""),
+                (f"/face.png?seed=-1{seed}", ""),
                 (f"/nothing/{seed}", ""),
             ][kind]
             statuses[await connection.get(path, headers)] += 1

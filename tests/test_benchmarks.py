@@ -249,3 +249,28 @@ def test_a_busy_machine_is_refused() -> None:
     assert f"({process.pid})" in done.stderr
     assert "--force" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_service_is_measured_from_idle_to_overload() -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.service"),
+            *("--seconds", "1", "--workers", "1", "--requests", "100"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    table = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    kinds = [row[1].split(":")[0] for row in table[1:]]
+    assert kinds == ["one face at a time", "8 at a time", "idle", "capacity", "twice that"]
+    for row in table[1:]:
+        rate, cost, p50, p99 = (float(cell) for cell in row[2:6])
+        assert rate > 0
+        assert cost > 0
+        assert 0 < p50 <= p99
+    assert "after 100 requests" in done.stdout
+    assert "40 x 200, 20 x 304, 20 x 404, 20 x 422" in done.stdout
