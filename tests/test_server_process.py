@@ -372,6 +372,8 @@ def test_listening_together_is_not_listening_with_strangers() -> None:
 
 
 def test_wrong_settings_of_a_process_are_one_line() -> None:
+    with pytest.raises(UsageError, match="workers 0"):
+        serve(FakeModel(), port=0, workers=0)
     for grace in (-1.0, float("nan")):
         with pytest.raises(UsageError, match="grace"):
             serve(FakeModel(), port=0, grace=grace, settings=Settings())

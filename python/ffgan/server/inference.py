@@ -56,6 +56,7 @@ class Inference:
         self._pool = ThreadPoolExecutor(_core.engine()["threads"], thread_name_prefix="ffgan-files")
         self._found: OrderedDict[tuple[object, ...], tuple[Float32, int]] = OrderedDict()
         self._lock = threading.Lock()
+        self._exchanging = threading.Lock()
         self.batch = batch
         self.places = batch + queue
         self._taken = 0
@@ -81,11 +82,12 @@ class Inference:
         """
 
         def exchange() -> Model:
-            model = self._loaded_model()
-            loaded: Future[Model] = Future()
-            loaded.set_result(model)
-            self.model = loaded
-            return model
+            with self._exchanging:  # so that who asks last gets the newest
+                model = self._loaded_model()
+                loaded: Future[Model] = Future()
+                loaded.set_result(model)
+                self.model = loaded
+                return model
 
         return self._pool.submit(exchange)
 

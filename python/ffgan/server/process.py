@@ -51,6 +51,8 @@ def serve(
 ) -> None:
     """See `ffgan.server.serve`."""
     check(log_level, grace)
+    if workers < 1:
+        raise UsageError(f"workers {workers} is out of range: give 1 or more")
     ready = ready or say
     if workers == 1:
         # Listening comes before loading: a taken port is said at once, not after the work.

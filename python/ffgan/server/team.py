@@ -50,6 +50,7 @@ class Member:
     process: subprocess.Popen[bytes]
     channel: int
     ready: bool = False
+    ended: bool = False
 
 
 class Team:
@@ -143,7 +144,7 @@ class Team:
                     return number
                 self._reload()
             for place, member in enumerate(self._members):
-                if member is not None and member.channel < 0:
+                if member is not None and member.ended:
                     self._replace(place, member, serving=told)
             if not told and all(member and member.ready for member in self._members):
                 told = True
@@ -184,7 +185,7 @@ class Team:
         return member
 
     def _listen_to_members(self, seconds: float | None) -> None:
-        """Waits for news: a worker that is ready, or has ended (channel -1), or a signal."""
+        """Waits for news: a worker that is ready, or has ended, or a signal."""
         for key, _ in self._selector.select(seconds):
             member = key.data
             if member is None:
@@ -195,7 +196,7 @@ class Team:
             else:
                 self._selector.unregister(member.channel)
                 os.close(member.channel)
-                member.channel = -1
+                member.ended = True
 
     def _replace(self, place: int, member: Member, *, serving: bool) -> None:
         status = member.process.wait()
@@ -231,20 +232,19 @@ class Team:
         print(f"ffgan: the model is now {model.hash[:16]}", flush=True)
 
     def _send(self, number: int) -> None:
-        for member in self._members:
+        for member in self._running():
             # One that is not ready would die of SIGHUP, and reads the file anyway.
-            if (
-                member is not None
-                and member.channel >= 0
-                and (member.ready or number != signal.SIGHUP)
-            ):
+            if member.ready or number != signal.SIGHUP:
                 member.process.send_signal(number)
+
+    def _running(self) -> list[Member]:
+        return [member for member in self._members if member is not None and not member.ended]
 
     def _stop(self) -> None:
         """Ends all workers: gracefully, and those that take too long or at a second signal."""
         self._send(signal.SIGTERM)
         end = time.monotonic() + self._grace + EXTRA_SECONDS
-        while any(member is not None and member.channel >= 0 for member in self._members):
+        while self._running():
             left = end - time.monotonic()
             if left <= 0 or any(number in STOPPING for number in self._take_signals()):
                 self._send(signal.SIGKILL)

@@ -24,7 +24,10 @@ from ffgan.server.team import READY
 
 def main() -> None:
     """Serves as the first line of standard input says, until the supervisor or its end says so."""
-    configuration = json.loads(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # the supervisor went before it could say anything
+    configuration = json.loads(line)
     listener = socket.socket(
         configuration["family"], socket.SOCK_STREAM, fileno=configuration["listener"]
     )
