@@ -228,7 +228,7 @@ def _from_npy(data: bytes, most: int) -> Float32:
 
 def _checked(array: NDArray[Any], most: int) -> Float32:
     if len(array) > most:
-        raise Refusal(413, "too_many_latents", f"{len(array)} latents are more than {most} at once")
+        raise Refusal(422, "too_many_latents", f"{len(array)} latents are more than {most} at once")
     if not (np.abs(array) <= MAX_VALUE).all():
         raise _invalid(f"a number is outside -{MAX_VALUE:g} to {MAX_VALUE:g}")
     return np.ascontiguousarray(array, np.float32)
