@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -509,6 +510,39 @@ def test_what_is_exported_can_be_imported(tmp_path: Path, model: str) -> None:
 def test_web_refuses_a_wrong_port(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--web", "--port", "70000"]) == 2
     assert "--port" in only_error(capsys)
+
+
+def test_web_hands_its_options_to_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("ffgan.server.serve", lambda model, **how: seen.update(how))
+    tokens = tmp_path / "tokens"
+    tokens.write_text("one\ntwo\n")
+    command = ["web", "--workers", "3", "--grace", "2", "--tries", "4", "--queue", "7"]
+    command += ["--max-upload", "5", "--batch-wait", "1.5", "--token-file", str(tokens)]
+    command += ["--cors", "https://a.org", "--cors", "https://b.org", "--root-path", "/x"]
+    assert cli.main([*command, "--access-log", "json"]) == 0
+    assert (seen["workers"], seen["grace"]) == (3, 2.0)
+    settings = seen["settings"]
+    assert (settings.tries, settings.queue, settings.max_upload) == (4, 7, 5)
+    assert (settings.batch_wait, settings.root_path) == (1.5, "/x")
+    assert settings.tokens == ("one", "two")
+    assert settings.cors == ("https://a.org", "https://b.org")
+    assert settings.access_log is True
+    assert settings.batch == 8  # what is not given stays
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--queue", "-1"], ["--max-frames", "x"], ["--root-path", "x"], ["--token-file", "/none"]],
+)
+def test_wrong_options_of_web_are_one_line(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["web", *wrong]) == 2
+    error = only_error(capsys)
+    assert wrong[0].strip("-").replace("-", "_").partition("_")[0] in error or "/none" in error
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
