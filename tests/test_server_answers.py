@@ -198,6 +198,33 @@ def test_an_archive_is_sent_while_it_is_made(model: FakeModel) -> None:
     in_loop(app, story)
 
 
+def test_archives_leave_half_of_the_room_to_others() -> None:
+    model = FakeModel()
+    app = create_app(model, Settings(tries=1, batch=2, queue=6))
+
+    async def story(client: httpx.AsyncClient) -> None:
+        while (await client.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+        model.gate.clear()
+        archives = [
+            asyncio.create_task(client.get(f"/faces.zip?count=5&seed={seed}")) for seed in (1, 2)
+        ]
+        while "ffgan_queue_taken 4.0" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.01)
+        for url in ("/faces.tar?count=2", "/interpolation.zip?seeds=1,2"):
+            answer = await client.get(url)
+            assert (answer.status_code, answer.json()["reason"]) == (503, "busy")
+        face = asyncio.create_task(client.get("/face.png?seed=1"))
+        await asyncio.sleep(0.01)
+        model.gate.set()
+        assert (await face).status_code == 200
+        for archive in archives:
+            assert len(files(await archive)) == 5
+        assert (await client.get("/faces.tar?count=2")).status_code == 200
+
+    in_loop(app, story)
+
+
 @pytest.mark.parametrize("kind", ["png", "zip", "tar"])
 def test_several_without_seed_are_random_and_not_stored(client: Client, kind: str) -> None:
     first, second = (client.get(f"/faces.{kind}?count=2") for _ in range(2))

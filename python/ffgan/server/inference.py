@@ -59,7 +59,7 @@ class Inference:
         self._exchanging = threading.Lock()
         self.batch = batch
         self.places = batch + queue
-        self._taken = 0
+        self._taken = self._long = 0
         metrics.watch(waiting=lambda: self._batcher.waiting, taken=lambda: self._taken)
         self.model = self._pool.submit(self._loaded_model)
 
@@ -107,18 +107,24 @@ class Inference:
         if self._taken >= self.places:
             raise Unavailable("busy", "too many requests are waiting; try again in a moment")
 
-    def take(self, places: int = 1) -> Place:
-        """Room for `places` faces at a time, to be given back; raises Unavailable."""
-        places = min(places, self.places)
+    def take(self, places: int = 1, *, long: bool = False) -> Place:
+        """Room for `places` faces at a time, to be given back; raises Unavailable.
+
+        `long` is for what lasts as long as its client likes: it leaves half of the room to others.
+        """
+        most = max(self.places // 2, 1) if long else self.places
+        places = min(places, most)
         with self._lock:
-            if self._taken + places > self.places:
+            if self._taken + places > self.places or (long and self._long + places > most):
                 raise Unavailable("busy", "too many requests are waiting; try again in a moment")
             self._taken += places
-        return Place(lambda: self._give_back(places))
+            self._long += places * long
+        return Place(lambda: self._give_back(places, long))
 
-    def _give_back(self, places: int) -> None:
+    def _give_back(self, places: int, long: bool) -> None:
         with self._lock:
             self._taken -= places
+            self._long -= places * long
 
     async def answer(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
         """Does `work`, of which up to `places` faces are drawn at once.

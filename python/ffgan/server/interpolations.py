@@ -159,7 +159,7 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.zip"
         return Stream(
             parts(),
-            inference.take(min(wanted.frames, inference.batch)),
+            inference.take(min(wanted.frames, inference.batch), long=True),
             media_type=archives.MEDIA_TYPES["zip"],
             headers={**caching, "Content-Disposition": f'attachment; filename="{name}"'},
         )

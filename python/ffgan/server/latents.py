@@ -149,7 +149,7 @@ def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Upl
             body = await inference.answer(request, array(), places=places)
             return Response(body, media_type=NPY, headers=RANDOM)
         if count > 1:
-            place = inference.take(places)
+            place = inference.take(places, long=True)
             return Stream(parts(), place, media_type=ZIP, headers=RANDOM)
         score, body = await inference.answer(request, single())
         headers = {**RANDOM, "X-FFGAN-Score": f"{score:.4f}"}

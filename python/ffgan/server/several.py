@@ -140,7 +140,7 @@ def _add_archive(
         name = f"ffgan-{first}-{wanted.count}.{kind}"
         return Stream(
             parts(),
-            inference.take(min(wanted.count, inference.batch)),
+            inference.take(min(wanted.count, inference.batch), long=True),
             media_type=archives.MEDIA_TYPES[kind],
             headers={
                 **caching,
