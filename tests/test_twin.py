@@ -303,7 +303,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
         theirs = by_layer({k: a.numpy() for k, a in zip(learned, found, strict=True)})
         ours = by_layer(trainer.gradients(name))  # type: ignore[arg-type]
         for layer in theirs:
-            # Near 0 a ReLU's slope hangs on the last bit, and the penalty's difference magnifies it.
+            # Near 0 a ReLU's slope hangs on the last bit, which the penalty's difference magnifies.
             assert relative_error(ours[layer], theirs[layer]) < 1e-2, (name, layer)
 
 
