@@ -12,9 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ffgan.server.problems import Refusal
 
-# Nothing inline and no other host; `data:` is the face within /get_image.
+# Nothing inline and no other host; `data:` is the face within /get_image, `blob:` a face that the
+# page has fetched.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib import resources
+from pathlib import PurePath
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
@@ -12,11 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from ffgan.server.caching import REVALIDATED, not_modified
 from ffgan.server.reference import reference_page
 
-STATIC_TYPES = {
-    "style.css": "text/css",
-    "page.js": "text/javascript",
-    "favicon.svg": "image/svg+xml",
-}
+STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def static_text(name: str) -> str:
@@ -39,9 +36,11 @@ def add_pages(app: FastAPI) -> None:
 
     add("/", "index.html", "text/html")
     # Browsers ask for it by themselves when an image is opened alone.
-    add("/favicon.ico", "favicon.svg", STATIC_TYPES["favicon.svg"])
-    for name, media_type in STATIC_TYPES.items():
-        add(f"/static/{name}", name, media_type)
+    add("/favicon.ico", "favicon.svg", STATIC_TYPES[".svg"])
+    for file in (resources.files("ffgan.server") / "static").iterdir():
+        media_type = STATIC_TYPES.get(PurePath(file.name).suffix)
+        if media_type is not None:
+            add(f"/static/{file.name}", file.name, media_type)
 
     reference = reference_page(app.openapi(), static_text("docs.html"))
 

@@ -1,107 +1,239 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One face at a time. The page's URL holds the seed, so that a link shows the same face.
+// The page: what its parts tell one another. The URL holds the view, so that a link shows the same
+// face and the Back button undoes.
 
-const MAX_SEED = 2n ** 64n - 1n;
-const MAX_WAITS = 5;
+import { Blend } from "./blend.js";
+import { Gallery } from "./gallery.js";
+import { Picks } from "./picks.js";
+import { Portrait } from "./portrait.js";
+import { signed, Sliders } from "./sliders.js";
+import { snippets } from "./snippets.js";
+import { faceQuery, pageQuery, randomSeed, read } from "./view.js";
+
+const ANIMATION_FRAMES = 48;
+const COPIED_MILLISECONDS = 1600;
 
 const element = (id) => document.getElementById(id);
 const studio = element("studio");
-const face = element("face");
-const status = element("status");
 
-let shown = null;
-// Counts the faces asked for: the Back button can ask for one while another is on its way.
-let asked = 0;
-let settled = 0;
+// What is wanted; the portrait tells when it is there.
+let view = read(location.search);
+// The control whose change made the newest entry of the history: more of it is one entry.
+let lastControl = null;
 
-// Below 2^32, as the program's own random seeds: short enough to read out to someone.
-const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
+// --- What is on the screen
 
-// A string throughout: a number would lose the low digits of seeds above 2^53.
-function seedOfUrl() {
-  const seed = new URLSearchParams(location.search).get("seed");
-  return seed !== null && /^\d{1,20}$/.test(seed) && BigInt(seed) <= MAX_SEED
-    ? String(BigInt(seed))
-    : null;
+const portrait = new Portrait(element("frame"), {
+  shown(shown, headers) {
+    say(element("status"), "");
+    describe(shown, headers);
+  },
+  waiting: (words) => say(element("status"), words),
+  failed: (words) => say(element("status"), words, element("retry")),
+  busy: (busy) => studio.setAttribute("aria-busy", busy),
+});
+
+function say(place, words, retry = null) {
+  place.textContent = words;
+  place.parentElement.querySelector("button").hidden = retry === null;
 }
 
-const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-
-async function request(url) {
-  for (let waits = 0; ; waits += 1) {
-    // Asks the server whether a cached face is still right: it is not once the model has changed.
-    const response = await fetch(url, { cache: "no-cache" });
-    if (response.ok) return response;
-    if (response.status !== 503 || waits === MAX_WAITS) {
-      const problem = await response.json().catch(() => null);
-      throw new Error(problem?.message ?? `the server answered ${response.status}`);
-    }
-    status.textContent = "The server is busy, one moment …";
-    await pause(Number(response.headers.get("Retry-After") ?? 1));
+function describe(shown, headers) {
+  const { seeds } = shown;
+  const title = seeds.length === 1 ? `Face ${seeds[0]}` : `Between ${seeds.join(", ")}`;
+  element("title").textContent = title;
+  document.title = `ffgan: ${title.toLowerCase()}`;
+  const score = headers.get("X-FFGAN-Score");
+  element("score").textContent = score === null ? "–" : signed(Number(score), 2);
+  const tries = headers.get("X-FFGAN-Tries");
+  element("drawn").hidden = tries === null || seeds.length > 1;
+  element("tries").textContent = tries;
+  const query = faceQuery(shown);
+  const name = `ffgan-${seeds.join("-")}`;
+  for (const link of document.querySelectorAll("[data-format]")) {
+    link.href = `face.${link.dataset.format}?${query}`;
+    link.download = `${name}.${link.dataset.format}`;
   }
-}
-
-async function show(seed) {
-  asked += 1;
-  const turn = asked;
-  studio.setAttribute("aria-busy", "true");
-  try {
-    const url = `face.png?seed=${seed}`;
-    const response = await request(url);
-    const file = await response.blob();
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    if (turn !== asked) return;
-    face.src = url;
-    face.alt = `A generated face, seed ${seed}`;
-    shown = seed;
-    const score = Number(response.headers.get("X-FFGAN-Score"));
-    element("seed").textContent = seed;
-    element("score").textContent = `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(2)}`;
-    element("tries").textContent = response.headers.get("X-FFGAN-Tries");
-    const download = element("download");
-    download.href = url;
-    download.download = `ffgan-${seed}.png`;
-    download.title = `PNG, ${Math.ceil(file.size / 1024)} KB`;
-    document.title = `ffgan: face ${seed}`;
-    status.textContent = "";
-  } catch (error) {
-    if (turn !== asked) return;
-    const gone = error instanceof TypeError;
-    status.textContent = gone ? "The server does not answer. Is it still running?" : error.message;
-  } finally {
-    if (turn === asked) {
-      settled = turn;
-      studio.removeAttribute("aria-busy");
-    }
+  element("animations").hidden = seeds.length === 1;
+  for (const link of document.querySelectorAll("[data-animation]")) {
+    link.href = `interpolation.${link.dataset.animation}?seeds=${seeds.join(",")}&frames=${ANIMATION_FRAMES}`;
+    link.download = `${name}.${link.dataset.animation}`;
   }
+  writeSnippets(shown);
+  showPicks();
 }
 
-async function regenerate() {
-  if (settled !== asked) return;
-  const seed = randomSeed();
-  await show(seed);
-  if (shown === seed) history.pushState(null, "", `?seed=${seed}`);
+function writeSnippets(shown) {
+  const blocks = snippets(shown).map(([language, text]) => {
+    const figure = document.createElement("figure");
+    const caption = document.createElement("figcaption");
+    const copy = document.createElement("button");
+    Object.assign(copy, { type: "button", className: "link", textContent: "Copy" });
+    copy.setAttribute("aria-label", `Copy the ${language} code`);
+    copy.addEventListener("click", () => copyText(text, copy));
+    caption.append(language, copy);
+    const code = document.createElement("pre");
+    code.textContent = text;
+    code.tabIndex = 0;
+    figure.append(caption, code);
+    return figure;
+  });
+  element("snippets").replaceChildren(...blocks);
 }
+
+// --- Changes
+
+// Makes `next` the view. `control` names the slider that was moved, if one was.
+function go(next, { control = null, dragging = false, fade = false } = {}) {
+  view = { ...view, ...next };
+  if (!dragging) {
+    const record = control !== null && control === lastControl ? "replaceState" : "pushState";
+    history[record](null, "", `?${pageQuery(view)}`);
+    lastControl = control;
+  }
+  follow({ dragging, fade });
+}
+
+function follow(options) {
+  sliders.set(view);
+  blend.set(view);
+  if (!options.dragging) {
+    picks.set(view);
+    gallery.set(view);
+  }
+  element("reset").hidden = view.truncation === 1 && view.moves.size === 0;
+  portrait.show(view, options);
+}
+
+function showFace(seed) {
+  go({ seeds: [seed], at: 0, moves: new Map() }, { fade: true });
+}
+
+function regenerate() {
+  // Whoever presses faster than faces arrive would fill the history with faces never seen.
+  if (!portrait.busy) showFace(randomSeed());
+}
+
+function toStudio() {
+  studio.scrollIntoView({ block: "start" });
+}
+
+const sliders = new Sliders(element("truncation"), element("directions"), (what, value, dragging) => {
+  if (what === "truncation") {
+    go({ truncation: value }, { control: what, dragging });
+    return;
+  }
+  const moves = new Map(view.moves);
+  if (value === 0) moves.delete(what);
+  else moves.set(what, value);
+  go({ moves }, { control: what, dragging });
+});
+
+const blend = new Blend(element("blend"), (at, dragging) => go({ at }, { control: "at", dragging }));
+
+const gallery = new Gallery(
+  { wall: element("gallery"), end: element("gallery-end"), onward: element("onward") },
+  {
+    show(seed) {
+      showFace(seed);
+      toStudio();
+    },
+    pick: (seed) => picks.toggle(seed),
+    onward(seed) {
+      go({ gallery: seed });
+      element("more").scrollIntoView({ block: "start" });
+    },
+    failed: (words) => say(element("gallery-status"), words, element("gallery-retry")),
+    recovered: () => say(element("gallery-status"), ""),
+  },
+);
+
+const picks = new Picks(
+  {
+    tray: element("tray"),
+    list: element("picks"),
+    advice: element("advice"),
+    start: element("start-blend"),
+    clear: element("clear"),
+  },
+  {
+    changed: showPicks,
+    blend(seeds) {
+      go({ seeds, at: (seeds.length - 1) / 2, moves: new Map() }, { fade: true });
+      picks.clear();
+      toStudio();
+      element("at").focus({ preventScroll: true });
+    },
+  },
+);
+
+function showPicks() {
+  gallery.mark(picks.seeds);
+  const single = view.seeds.length === 1;
+  const picked = single && picks.has(view.seeds[0]);
+  element("pick").hidden = !single;
+  element("pick").setAttribute("aria-pressed", picked);
+  element("pick").textContent = picked ? "Picked" : "Pick";
+}
+
+// --- Buttons, keys, history
 
 element("regenerate").addEventListener("click", regenerate);
 element("frame").addEventListener("click", regenerate);
+element("pick").addEventListener("click", () => picks.toggle(view.seeds[0]));
+element("retry").addEventListener("click", () => portrait.show(view));
+element("gallery-retry").addEventListener("click", () => gallery.retry());
+element("shuffle").addEventListener("click", () => go({ gallery: randomSeed() }));
+element("reset").addEventListener("click", () => go({ truncation: 1, moves: new Map() }));
+element("sliders").addEventListener("submit", (event) => event.preventDefault());
+element("copy").addEventListener("click", () => copyText(location.href, element("copy")));
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-  // A focused button answers the space bar by itself.
-  if (event.target instanceof HTMLButtonElement) return;
+  // Those answer the space bar by themselves.
+  if (event.target.closest("button, summary")) return;
   event.preventDefault();
   if (!event.repeat) regenerate();
 });
 
 addEventListener("popstate", () => {
-  const seed = seedOfUrl();
-  if (seed !== null) show(seed);
+  lastControl = null;
+  view = read(location.search);
+  follow({ fade: true });
 });
 
+async function copyText(text, button) {
+  button.dataset.label ??= button.textContent;
+  try {
+    await writeClipboard(text);
+  } catch {
+    say(element("status"), "The browser does not let the page copy.");
+    return;
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = button.dataset.label), COPIED_MILLISECONDS);
+}
+
+async function writeClipboard(text) {
+  // Browsers lend the clipboard to pages of this computer and of HTTPS only.
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "off-screen";
+  document.body.append(field);
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  if (!copied) throw new Error("not copied");
+}
+
+// --- Begin
+
 studio.hidden = false;
-const first = seedOfUrl() ?? randomSeed();
-history.replaceState(null, "", `?seed=${first}`);
-show(first);
+element("more").hidden = false;
+history.replaceState(null, "", `?${pageQuery(view)}`);
+follow({});
+sliders.load().catch((error) => (element("directions").textContent = error.message));

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The large face. One request at a time, and only for what is wanted last: a slider that moves
+// faster than faces arrive skips some, and never waits for one that nobody wants any more.
+
+import { picture, release } from "./picture.js";
+import { faceQuery } from "./view.js";
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const FADE_MILLISECONDS = 180;
+// Three times the size of the network's faces, enlarged by the server: browsers differ in how
+// smoothly they do it. JPEG, since WebP takes longer to write than the face to draw.
+const SHOWN = "size=486&quality=90";
+
+export class Portrait {
+  #frame;
+  #tell;
+  #wanted = null;
+  #running = false;
+  #current = new AbortController();
+
+  // `tell` has shown(view, headers), waiting(words), failed(words) and busy(whether).
+  constructor(frame, tell) {
+    this.#frame = frame;
+    this.#tell = tell;
+  }
+
+  get busy() {
+    return this.#running;
+  }
+
+  // While `dragging`, the face on its way is still shown, so that the picture follows the hand.
+  show(view, { dragging = false, fade = false } = {}) {
+    this.#wanted = { view, fade };
+    if (!dragging) this.#current.abort();
+    if (!this.#running) this.#run();
+  }
+
+  async #run() {
+    this.#running = true;
+    this.#tell.busy(true);
+    while (this.#wanted) {
+      const { view, fade } = this.#wanted;
+      this.#wanted = null;
+      this.#current = new AbortController();
+      const { signal } = this.#current;
+      try {
+        const { image, headers } = await picture(`face.jpg?${faceQuery(view)}&${SHOWN}`, {
+          signal,
+          priority: "high",
+          waiting: this.#tell.waiting,
+        });
+        this.#hang(image, view, fade);
+        this.#tell.shown(view, headers);
+      } catch (error) {
+        if (!signal.aborted) this.#tell.failed(error.message);
+      }
+    }
+    this.#running = false;
+    this.#tell.busy(false);
+  }
+
+  #hang(image, view, fade) {
+    image.className = "face";
+    image.alt = describe(view);
+    const before = [...this.#frame.children];
+    this.#frame.append(image);
+    const takeDown = () => {
+      for (const old of before) {
+        old.remove();
+        release(old);
+      }
+    };
+    if (fade && before.length && !still.matches) {
+      const duration = FADE_MILLISECONDS;
+      image.animate([{ opacity: 0 }, { opacity: 1 }], { duration }).finished.then(takeDown);
+    } else {
+      takeDown();
+    }
+  }
+}
+
+function describe({ seeds, moves }) {
+  const adjusted = moves.size ? ", adjusted" : "";
+  return seeds.length === 1
+    ? `A generated face, seed ${seeds[0]}${adjusted}`
+    : `A generated face between those of seeds ${seeds.join(", ")}${adjusted}`;
+}

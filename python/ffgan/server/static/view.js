@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A view is what the page shows, and its URL says all of it, in the words of the face's own URL:
+// seeds (one, or two to four to blend), at, truncation, moves; and where the gallery begins.
+
+export const MAX_SEED = 2n ** 64n - 1n;
+export const MAX_PICKS = 4;
+export const MAX_MOVE = 6;
+const LATENT_SIZE = 100;
+const MAX_MOVES = 20;
+const MAX_TRUNCATION = 2;
+
+// Seeds are strings throughout: a number would lose the low digits of those above 2^53.
+function seedOf(text) {
+  return text !== null && /^\d{1,20}$/.test(text) && BigInt(text) <= MAX_SEED
+    ? String(BigInt(text))
+    : null;
+}
+
+function numberOf(text, low, high, otherwise) {
+  const value = text === null || text.trim() === "" ? NaN : Number(text);
+  return value >= low && value <= high ? value : otherwise;
+}
+
+// Below 2^32, as the program's own random seeds: short enough to read out to someone.
+export const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
+
+export const written = (number) => String(Number(number.toFixed(2)));
+
+// The view of a URL's query; what it says wrongly or not at all is as if it were a new visit.
+export function read(query) {
+  const parameters = new URLSearchParams(query);
+  let seeds = (parameters.get("seeds") ?? "").split(",").map(seedOf);
+  if (seeds.includes(null) || seeds.length < 2 || seeds.length > MAX_PICKS) {
+    seeds = [seedOf(parameters.get("seed")) ?? randomSeed()];
+  }
+  const moves = new Map();
+  for (const move of (parameters.get("move") ?? "").split(",")) {
+    const [, index, amount] = /^(\d{1,3}):(.+)$/.exec(move) ?? [];
+    const value = numberOf(amount ?? null, -MAX_MOVE, MAX_MOVE, 0);
+    const known = value !== 0 && Number(index) < LATENT_SIZE;
+    if (known && moves.size < MAX_MOVES) moves.set(Number(index), value);
+  }
+  return {
+    seeds,
+    at: numberOf(parameters.get("at"), 0, seeds.length - 1, 0),
+    truncation: numberOf(parameters.get("truncation"), 0, MAX_TRUNCATION, 1),
+    moves,
+    gallery: seedOf(parameters.get("gallery")) ?? "0",
+  };
+}
+
+// The query of the face's own URL. Nothing in it needs escaping.
+export function faceQuery({ seeds, at, truncation, moves }) {
+  const parts =
+    seeds.length === 1 ? [`seed=${seeds[0]}`] : [`seeds=${seeds.join(",")}`, `at=${written(at)}`];
+  if (truncation !== 1) parts.push(`truncation=${written(truncation)}`);
+  const moved = [...moves].filter(([, amount]) => amount !== 0).sort(([a], [b]) => a - b);
+  if (moved.length) parts.push(`move=${moved.map(([i, by]) => `${i}:${written(by)}`).join(",")}`);
+  return parts.join("&");
+}
+
+export function pageQuery(view) {
+  return faceQuery(view) + (view.gallery === "0" ? "" : `&gallery=${view.gallery}`);
+}
