@@ -294,8 +294,8 @@ def test_a_window_shows_every_grid_and_stays_alive(small, faces, monkeypatch) ->
     train(faces, **SHORT, window=True)
     (window,) = RecordingWindow.made
     assert window.shown == [
-        ((324, 324, 3), "ffgan: faces, step 4"),
-        ((324, 324, 3), "ffgan: faces, step 8"),
+        ((324, 324, 3), "ffgan: faces, step 4, seeds 0 to 3"),
+        ((324, 324, 3), "ffgan: faces, step 8, seeds 0 to 3"),
     ]
     assert window.polls == 8
     assert window.closed

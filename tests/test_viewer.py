@@ -19,7 +19,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +311,23 @@ def test_the_close_button_ends_the_wait_and_the_window_stays_closed(
 # ---------------------------------------------------------------------------- gen in a window
 
 
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def distance(screen: np.ndarray, face: np.ndarray) -> float:
+    """How far the window at the screen's corner is from a face in BGR, three times as large."""
+    side = 3 * face.shape[0]
+    large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)[:, :, ::-1]
+    best = cv2.matchTemplate(
+        screen.astype(np.float32), large.astype(np.float32), cv2.TM_SQDIFF
+    ).min()
+    return float(np.sqrt(best / large.size))
+
+
 def test_gen_steps_through_the_faces_and_saves_one(
     screen: Screen, tmp_path: Path, model: str
 ) -> None:
@@ -320,6 +337,10 @@ def test_gen_steps_through_the_faces_and_saves_one(
     screen.press("space")
     screen.window("^seed 6, ")
     screen.press("s")
+    saved = tmp_path / "faces" / "face-6.png"
+    until(saved.exists)
+    until(lambda: distance(screen.picture(tmp_path / "screen.png"), cv2.imread(str(saved))) < 2)
+    (tmp_path / "screen.png").unlink()
     screen.press("n")
     screen.window("^seed 7, ")
     screen.press("q")
@@ -373,3 +394,69 @@ def test_gen_stops_with_ctrl_c_and_keeps_what_it_wrote(
     assert f"{len(files)} files written" in errors
     assert "Traceback" not in errors
     assert all(cv2.imread(str(path)).shape == (162, 162, 3) for path in files)
+
+
+# ---------------------------------------------------------------------------- train in a window
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "pictures"
+    folder.mkdir()
+    drawn = np.random.default_rng(0)
+    for i in range(4):
+        noise = drawn.integers(0, 256, (9, 9, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{i}.png"), cv2.resize(noise, (162, 162)))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["close button", "q"])
+def test_train_draws_and_saves_at_a_key_and_goes_on_without_its_window(
+    way: str, screen: Screen, tmp_path: Path, pictures: Path
+) -> None:
+    limits = ["--steps", "100000", "--batch", "2", "--ema", "0.9"]
+    never = ["--sample-every", "99999", "--checkpoint-every", "99999", "--log-every", "1"]
+    process = screen.python(
+        *("-m", "ffgan", "train", str(pictures), "--init", "scratch", "--window", *limits, *never),
+        cwd=tmp_path,
+    )
+    run = tmp_path / "runs" / "pictures"
+    window = screen.window("^ffgan: training$")
+    until(lambda: (run / "train.jsonl").exists())
+    screen.press("n")
+    window = screen.window("^ffgan: pictures, step [0-9]+, seeds 0 to 35$")
+    (sample,) = run.glob("samples/step-*.png")
+    before = set(run.glob("checkpoints/step-*.safetensors"))
+    screen.press("s")
+    until(lambda: bool(set(run.glob("checkpoints/step-*.safetensors")) - before))
+    until(lambda: (run / "model.safetensors").exists())
+    if way == "close button":
+        screen.click_close_button(window)
+    else:
+        screen.press(way)
+    until(lambda: not screen.tool("xdotool", "search", "--onlyvisible", "--name", "^ffgan"))
+    lines = len((run / "train.jsonl").read_text().splitlines())
+    until(lambda: len((run / "train.jsonl").read_text().splitlines()) > lines + 1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert cv2.imread(str(sample)).shape == (6 * 162, 6 * 162, 3)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_training_and_its_window(
+    screen: Screen, tmp_path: Path, pictures: Path
+) -> None:
+    options = ["--init", "scratch", "--batch", "2", "--log-every", "1", "--sample-every", "2"]
+    process = screen.python(
+        "-m", "ffgan", "train", str(pictures), "--window", *options, cwd=tmp_path
+    )
+    screen.window("^ffgan: pictures, step [0-9]+, seeds 0 to 35$")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, errors
+    assert "go on with: python -m ffgan train" in errors
+    assert not screen.tool("xdotool", "search", "--onlyvisible", "--name", "^ffgan")

@@ -187,12 +187,13 @@ class _Run:
             if self.due(self.settings.log_every):
                 self.log()
             done = self.over()
-            if done or self.due(self.settings.sample_every):
+            keys = self.pressed_keys()
+            if done or "next" in keys or self.due(self.settings.sample_every):
                 self.sample()
             if done or self.evaluation_is_due():
                 self.evaluate()
             signal_number = None if self.interruption is None else self.interruption.received
-            if done or signal_number is not None or self.checkpoint_is_due():
+            if done or "save" in keys or signal_number is not None or self.checkpoint_is_due():
                 done = self.save() and done
             if signal_number is not None and not done:
                 raise self.interrupted(signal_number)
@@ -505,8 +506,16 @@ class _Run:
             describe(measures),
             line=line,
         )
-        if self.window is not None:
-            self.window.wait(0)
+
+    def pressed_keys(self) -> set[str]:
+        """What the user asked of the window during the last step; closing it ends nothing else."""
+        keys: set[str] = set()
+        while self.window is not None and (action := self.window.wait(0)) != "timeout":
+            keys.add(action)
+            if action in ("quit", "closed"):
+                self.window.close()
+                self.window = None
+        return keys
 
     def images_seen(self) -> int:
         """Training images used so far, counted each time."""
@@ -560,7 +569,8 @@ class _Run:
         path = self.folder.samples / f"step-{self.position.step:08d}.png"
         write(path, images.encode(grid, "png", metadata=metadata))
         if self.window is not None:
-            self.window.show(grid, f"ffgan: {self.folder.path.name}, step {self.position.step}")
+            step = f"{self.folder.path.name}, step {self.position.step}"
+            self.window.show(grid, f"ffgan: {step}, seeds 0 to {SAMPLES - 1}")
 
     def evaluation_is_due(self) -> bool:
         """Whether this step ends an interval of `evaluate_every`.

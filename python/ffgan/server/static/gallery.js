@@ -9,7 +9,7 @@ const BATCH = 48;
 // A tile without a picture is small, but not nothing.
 const MAX_TILES = 960;
 const REQUESTS = 4;
-const NEAR = "600px 0px";
+const NEAR = "400px 0px";
 
 export class Gallery {
   #wall;

@@ -20,6 +20,8 @@ const studio = element("studio");
 let view = read(location.search);
 // The control whose change made the newest entry of the history: more of it is one entry.
 let lastControl = null;
+// The gallery waits for the first large face, which is what one has come for.
+let begun = false;
 
 // --- What is on the screen
 
@@ -27,6 +29,10 @@ const portrait = new Portrait(element("frame"), {
   shown(shown, headers) {
     say(element("status"), "");
     describe(shown, headers);
+    if (!begun) {
+      begun = true;
+      gallery.set(view);
+    }
   },
   waiting: (words) => say(element("status"), words),
   failed: (words) => say(element("status"), words, element("retry")),
@@ -67,11 +73,13 @@ function writeSnippets(shown) {
   const blocks = snippets(shown).map(([language, text]) => {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
+    const name = document.createElement("span");
+    name.textContent = language;
     const copy = document.createElement("button");
     Object.assign(copy, { type: "button", className: "link", textContent: "Copy" });
     copy.setAttribute("aria-label", `Copy the ${language} code`);
     copy.addEventListener("click", () => copyText(text, copy));
-    caption.append(language, copy);
+    caption.append(name, copy);
     const code = document.createElement("pre");
     code.textContent = text;
     code.tabIndex = 0;
@@ -99,7 +107,7 @@ function follow(options) {
   blend.set(view);
   if (!options.dragging) {
     picks.set(view);
-    gallery.set(view);
+    if (begun) gallery.set(view);
   }
   element("reset").hidden = view.truncation === 1 && view.moves.size === 0;
   portrait.show(view, options);
