@@ -53,6 +53,7 @@ examples:
   ffgan gen 100 --out faces             a hundred files, faces/face-<seed>.png
   ffgan gen 1 --seed 7 --out me.png     the face of seed 7, always the same one
   ffgan train photos --minutes 120      train on a folder of pictures for two hours
+  ffgan explore                         sliders, blends and a gallery, in the browser
   ffgan web                             faces in the browser: http://localhost:9190
   ffgan info                            the networks, the model, the engine
   ffgan evaluate --real photos          how good the model is, in numbers
@@ -94,6 +95,15 @@ examples:
 
 SIGHUP loads the model file again, without a request lost; SIGTERM and Ctrl+C finish what is in
 flight."""
+
+EXPLORE_EXAMPLES = """\
+examples:
+  ffgan explore                      opens the page of `ffgan web`, at a free port
+  ffgan explore --seed 7             begin with this face
+  ffgan explore --model runs/photos/model.safetensors
+  ffgan explore --no-browser         only print the address
+
+Ctrl+C in the terminal ends it."""
 
 INFO_EXAMPLES = """\
 examples:
@@ -548,6 +558,25 @@ def read_tokens(path: Path | None) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def add_explore(parser: Parser) -> None:
+    parser.add_argument(
+        "--seed", type=integer(0, MAX_SEED), help="the face to begin with (default: a random one)"
+    )
+    parser.add_argument(
+        "--port",
+        type=integer(0, 65535),
+        default=0,
+        help="port of the page; 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-browser",
+        action="store_true",
+        help="print the address and open nothing (default: open the browser)",
+    )
+    add_search(parser)
+    add_threads(parser)
+
+
 def add_info(parser: Parser) -> None:
     parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
     parser.add_argument(
@@ -878,6 +907,42 @@ def run_web(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_explore(arguments: argparse.Namespace) -> int:
+    from ffgan.server import Settings, serve
+
+    use_threads(arguments)
+
+    def ready(address: str) -> None:
+        page = f"{address}/" if arguments.seed is None else f"{address}/?seed={arguments.seed}"
+        print(f"ffgan: the page is at {page} (Ctrl+C stops)", flush=True)
+        if not arguments.no_browser:
+            # Some browsers return only when they are closed.
+            threading.Thread(target=open_browser, args=(page,), daemon=True).start()
+
+    serve(
+        arguments.model,
+        port=arguments.port,
+        settings=Settings(tries=arguments.tries, threshold=arguments.threshold),
+        ready=ready,
+    )
+    return 0
+
+
+def open_browser(page: str) -> None:
+    """Show `page` in the user's browser, or say in one line that none could be opened."""
+    import webbrowser
+
+    try:
+        browser = webbrowser.get()
+        # One for the terminal would take this one over, and shows neither faces nor sliders.
+        textual = type(browser) is webbrowser.GenericBrowser and "BROWSER" not in os.environ
+        opened = not textual and browser.open(page)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        notice("no browser could be opened: open the address yourself, or set BROWSER")
+
+
 def run_info(arguments: argparse.Namespace) -> int:
     from ffgan import info
 
@@ -1030,6 +1095,13 @@ COMMANDS = {
     ),
     "web": Command(
         "serve faces to browsers", "Serve faces to browsers.", WEB_EXAMPLES, add_web, run_web
+    ),
+    "explore": Command(
+        "look around among the faces, in the browser",
+        "Open the page in the browser: sliders along the latent space, blends, a gallery.",
+        EXPLORE_EXAMPLES,
+        add_explore,
+        run_explore,
     ),
     "info": Command(
         "print the networks, the model, the engine",
