@@ -29,6 +29,8 @@ expect = playwright.expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 60
+# So low that a visit asks for few faces of the gallery.
+DESKTOP = {"width": 1280, "height": 600}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 MAX_PAGE_BYTES = 100_000
 TILES_AT_ONCE = 4
@@ -94,7 +96,7 @@ def tab(browser: Any, server: Served) -> Iterator[Callable[..., Any]]:
             if not request.url.startswith((url, "blob:", "data:")):
                 wrong.append(request.url)
 
-        context = browser.new_context(base_url=url, **options)
+        context = browser.new_context(**{"base_url": url, "viewport": DESKTOP, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(1000 * SECONDS)
@@ -148,6 +150,13 @@ def slide(page: Any, name: str, keys: str, times: int = 1) -> None:
     slider.focus()
     for _ in range(times):
         slider.press(keys)
+
+
+def pick(page: Any, *seeds: int) -> None:
+    """Picks faces of the gallery, which fills once it is near."""
+    page.locator("#more").scroll_into_view_if_needed()
+    for seed in seeds:
+        page.get_by_role("button", name=f"Pick face {seed}", exact=True).click()
 
 
 def first_direction(page: Any) -> Any:
@@ -231,15 +240,19 @@ def test_the_link_that_is_copied_shows_the_same_face(
     assert difference(pixels(page), pixels(other)) == 0
 
 
+@pytest.mark.parametrize(
+    "wanted", ["seed=12&truncation=0.7", "seed=12&move=3:2", "seeds=3,5&at=0.25&move=0:-1.5,2:1"]
+)
 def test_the_code_makes_the_face_on_the_screen(
-    tab: Callable[..., Any], server: Served, tmp_path: Path
+    tab: Callable[..., Any], server: Served, tmp_path: Path, wanted: str
 ) -> None:
-    page = tab("seeds=3,5&at=0.25&truncation=0.8&move=0:-1.5")
-    shows(page, server, "seeds=3,5&at=0.25&truncation=0.8&move=0:-1.5")
+    page = tab(wanted)
+    shows(page, server, wanted)
     page.get_by_text("Use it from code").click()
-    for language in ("curl", "Python"):
-        figure = page.locator("figure", has=page.get_by_text(language, exact=True))
-        text = figure.locator("pre").inner_text()
+    captions = page.locator("figcaption span").all_inner_texts()
+    assert captions == ["curl", "Python", "Python with ffgan and this model"]
+    for place, language in enumerate(captions):
+        text = page.locator("figure pre").nth(place).inner_text()
         if language == "curl":
             command = shlex.split(text)
             if shutil.which("curl") is None:
@@ -249,7 +262,8 @@ def test_the_code_makes_the_face_on_the_screen(
         subprocess.run(command, cwd=tmp_path, check=True, timeout=SECONDS, capture_output=True)
         made = images.decode((tmp_path / "face.png").read_bytes())
         assert made.shape == (162, 162, 3)
-        assert difference(pixels(page), made) < SAME
+        # A face drawn in a batch may differ in a last bit.
+        assert difference(server.face(wanted), made) < 0.1
         (tmp_path / "face.png").unlink()
 
 
@@ -327,7 +341,8 @@ def test_a_dragged_slider_asks_for_one_face_at_a_time_and_ends_at_the_last(
     page.mouse.up()
     page.wait_for_url(lambda url: "move=0:" in url)
     shows(page, server, query(page))
-    assert 1 < len(asked) <= steps + 1
+    assert 1 < len(asked) <= steps
+    assert len(set(asked)) == len(asked)
     # A change of the mind aborts, and what is aborted may end a moment after the next begins.
     assert most <= 2
     assert query(page) in asked[-1]
@@ -360,14 +375,18 @@ def test_picked_faces_blend_under_a_slider(tab: Callable[..., Any], server: Serv
     page = tab("seed=12")
     shows(page, server, "seed=12")
     expect(page.locator("#tray")).to_be_hidden()
-    page.get_by_role("button", name="Pick face 3", exact=True).click()
+    pick(page, 3)
     expect(page.locator("#start-blend")).to_be_disabled()
-    page.get_by_role("button", name="Pick face 5", exact=True).click()
+    pick(page, 5)
     expect(page.locator(".picked")).to_have_count(2)
     page.get_by_role("button", name="Blend", exact=True).click()
     shows(page, server, "seeds=3,5&at=0.5")
     expect(page.locator("h1")).to_have_text("Between 3, 5")
     expect(page.locator("#tray")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="MP4").click()
+    assert download.value.suggested_filename == "ffgan-3-5.mp4"
+    assert b"ftyp" in download.value.path().read_bytes()[:16]
     between = pixels(page)
     assert min(difference(between, server.face(f"seed={seed}")) for seed in (3, 5)) > SAME
 
@@ -391,11 +410,10 @@ def test_no_more_than_four_are_picked_and_one_can_be_put_back(
 ) -> None:
     page = tab("seed=2")
     shows(page, server, "seed=2")
-    for seed in (0, 1, 3):
-        page.get_by_role("button", name=f"Pick face {seed}", exact=True).click()
+    pick(page, 0, 1, 3)
     page.locator("#pick").click()
     expect(page.locator("#pick")).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Pick face 4", exact=True).click()
+    pick(page, 4)
     expect(page.locator("#picks li")).to_have_count(4)
     expect(page.locator("#advice")).to_contain_text("No more than 4")
     page.get_by_role("button", name="Put face 1 back").click()
@@ -579,10 +597,10 @@ def test_axe_finds_nothing_to_complain_about(
     shows(page, server, "seeds=3,5&at=0.25&truncation=0.8&move=0:-1.5")
     first_direction(page)
     page.get_by_text("Use it from code").click()
-    page.get_by_role("button", name="Pick face 3", exact=True).click()
+    pick(page, 3)
     for state in ("a blend, code, one pick", "a face, two picks"):
         if state.startswith("a face"):
-            page.get_by_role("button", name="Pick face 4", exact=True).click()
+            pick(page, 4)
             page.locator("#regenerate").click()
             page.locator("#drawn").wait_for()
         found = axe.run(page)
@@ -644,8 +662,7 @@ def test_nothing_is_wider_than_the_screen(
     shows(page, server, "seeds=3,5,6,7&at=0.5")
     page.get_by_text("Use it from code").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for seed in range(4):
-        page.get_by_role("button", name=f"Pick face {seed}", exact=True).click()
+    pick(page, 0, 1, 2, 3)
     tray = page.locator("#tray").bounding_box()
     assert tray["x"] >= 0
     assert tray["x"] + tray["width"] <= width

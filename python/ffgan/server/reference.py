@@ -32,9 +32,10 @@ def reference_page(openapi: Schema, template: str) -> str:
 def _endpoint(method: str, path: str, operation: Schema) -> str:
     parameters = operation.get("parameters", [])
     rows = "".join(_parameter(parameter) for parameter in parameters)
+    named = f"Parameters of {escape(method.upper())} {escape(path)}"
     table = (
         # Who has no mouse scrolls it once it has the focus.
-        f'<div class="wide" role="region" aria-label="Parameters of {escape(path)}" tabindex="0">'
+        f'<div class="wide" role="region" aria-label="{named}" tabindex="0">'
         "<table><thead><tr><th>Parameter</th><th>Values</th><th>Default</th><th>Meaning</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"
         if rows

@@ -8,7 +8,7 @@ import { Picks } from "./picks.js";
 import { Portrait } from "./portrait.js";
 import { signed, Sliders } from "./sliders.js";
 import { snippets } from "./snippets.js";
-import { faceQuery, pageQuery, randomSeed, read } from "./view.js";
+import { faceQuery, pageQuery, randomSeed, read, written } from "./view.js";
 
 const ANIMATION_FRAMES = 48;
 const COPIED_MILLISECONDS = 1600;
@@ -62,7 +62,8 @@ function describe(shown, headers) {
   }
   element("animations").hidden = seeds.length === 1;
   for (const link of document.querySelectorAll("[data-animation]")) {
-    link.href = `interpolation.${link.dataset.animation}?seeds=${seeds.join(",")}&frames=${ANIMATION_FRAMES}`;
+    const way = `seeds=${seeds.join(",")}&truncation=${written(shown.truncation)}`;
+    link.href = `interpolation.${link.dataset.animation}?${way}&frames=${ANIMATION_FRAMES}`;
     link.download = `${name}.${link.dataset.animation}`;
   }
   writeSnippets(shown);

@@ -15,6 +15,8 @@ export class Portrait {
   #frame;
   #tell;
   #wanted = null;
+  #coming = null;
+  #shown = null;
   #running = false;
   #current = new AbortController();
 
@@ -30,8 +32,14 @@ export class Portrait {
 
   // While `dragging`, the face on its way is still shown, so that the picture follows the hand.
   show(view, { dragging = false, fade = false } = {}) {
-    this.#wanted = { view, fade };
-    if (!dragging) this.#current.abort();
+    const query = faceQuery(view);
+    if (!this.#running && query === this.#shown?.query) {
+      this.#tell.shown(view, this.#shown.headers);
+      return;
+    }
+    this.#wanted = { view, query, fade };
+    if (query === this.#coming && !this.#current.signal.aborted) this.#wanted = null;
+    else if (!dragging) this.#current.abort();
     if (!this.#running) this.#run();
   }
 
@@ -39,22 +47,27 @@ export class Portrait {
     this.#running = true;
     this.#tell.busy(true);
     while (this.#wanted) {
-      const { view, fade } = this.#wanted;
+      const { view, query, fade } = this.#wanted;
       this.#wanted = null;
+      this.#coming = query;
       this.#current = new AbortController();
       const { signal } = this.#current;
       try {
-        const { image, headers } = await picture(`face.jpg?${faceQuery(view)}&${SHOWN}`, {
+        const { image, headers } = await picture(`face.jpg?${query}&${SHOWN}`, {
           signal,
           priority: "high",
           waiting: this.#tell.waiting,
         });
         this.#hang(image, view, fade);
+        this.#shown = { query, headers };
         this.#tell.shown(view, headers);
       } catch (error) {
-        if (!signal.aborted) this.#tell.failed(error.message);
+        if (signal.aborted) continue;
+        this.#shown = null;
+        this.#tell.failed(error.message);
       }
     }
+    this.#coming = null;
     this.#running = false;
     this.#tell.busy(false);
   }
