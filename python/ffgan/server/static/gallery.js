@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A wall of faces, seed after seed, that fills as one scrolls. Only what is near the screen has a
-// picture: what leaves gives its memory back and its request up, however far one scrolls.
+// A wall of faces, seed after seed, that fills as one scrolls. What comes near the screen gets a
+// picture; what is far from it gives its memory back and its request up, however far one scrolls.
 
 import { picture, release } from "./picture.js";
 import { faceQuery, MAX_SEED } from "./view.js";
@@ -10,6 +10,8 @@ const BATCH = 48;
 const MAX_TILES = 960;
 const REQUESTS = 4;
 const NEAR = "400px 0px";
+// So far that a little way back finds the faces still there.
+const FAR = "1600px 0px";
 
 export class Gallery {
   #wall;
@@ -22,7 +24,8 @@ export class Gallery {
   #queue = [];
   #running = 0;
   #picks = [];
-  #tileObserver = new IntersectionObserver((seen) => this.#seen(seen), { rootMargin: NEAR });
+  #nearObserver = new IntersectionObserver((seen) => this.#cameNear(seen), { rootMargin: NEAR });
+  #farObserver = new IntersectionObserver((seen) => this.#wentFar(seen), { rootMargin: FAR });
   #endObserver = new IntersectionObserver((seen) => this.#reached(seen), { rootMargin: NEAR });
 
   // `tell` has show(seed), pick(seed), onward(seed), failed(words) and recovered().
@@ -49,7 +52,10 @@ export class Gallery {
       this.#clear();
       this.#endObserver.observe(this.#end);
     } else if (drawn) {
-      for (const tile of this.#tiles.values()) if (tile.near) this.#want(tile);
+      for (const tile of this.#tiles.values()) {
+        tile.stale = true;
+        if (tile.near) this.#want(tile);
+      }
     }
   }
 
@@ -66,7 +72,8 @@ export class Gallery {
 
   #clear() {
     for (const tile of this.#tiles.values()) this.#drop(tile);
-    this.#tileObserver.disconnect();
+    this.#nearObserver.disconnect();
+    this.#farObserver.disconnect();
     this.#endObserver.disconnect();
     this.#tiles.clear();
     this.#wall.replaceChildren();
@@ -102,10 +109,13 @@ export class Gallery {
     Object.assign(pick, { type: "button", className: "pick" });
     pick.setAttribute("aria-label", `Pick face ${seed}`);
     element.append(show, pick);
-    this.#tiles.set(seed, { seed, element, show, pick, near: false, failed: false, image: null });
+    // Near the screen; refused by the server; drawn with another truncation than the present one.
+    const state = { near: false, failed: false, stale: false };
+    this.#tiles.set(seed, { seed, element, show, pick, image: null, request: null, ...state });
     this.#paint(seed, -1);
     this.#wall.append(element);
-    this.#tileObserver.observe(element);
+    this.#nearObserver.observe(element);
+    this.#farObserver.observe(element);
   }
 
   #paint(seed, place) {
@@ -116,13 +126,21 @@ export class Gallery {
     tile.pick.setAttribute("aria-pressed", place >= 0);
   }
 
-  #seen(seen) {
+  #cameNear(seen) {
     for (const { target, isIntersecting } of seen) {
       const tile = this.#tiles.get(target.dataset.seed);
       if (tile?.element !== target) continue;
       tile.near = isIntersecting;
+      if (tile.image && !tile.stale) continue;
       if (isIntersecting) this.#want(tile);
-      else this.#drop(tile);
+      else if (!tile.image) this.#drop(tile);
+    }
+  }
+
+  #wentFar(seen) {
+    for (const { target, isIntersecting } of seen) {
+      const tile = this.#tiles.get(target.dataset.seed);
+      if (tile?.element === target && !isIntersecting) this.#drop(tile);
     }
   }
 
@@ -135,7 +153,6 @@ export class Gallery {
   }
 
   #drop(tile) {
-    tile.near = false;
     this.#queue = this.#queue.filter((waiting) => waiting !== tile);
     tile.request?.abort();
     tile.request = null;
@@ -148,6 +165,7 @@ export class Gallery {
       release(tile.image);
     }
     tile.image = image;
+    tile.stale = false;
     if (image) tile.show.append(image);
   }
 
