@@ -7,6 +7,7 @@ compared, pixel by pixel, with what the server says of the same URL.
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 import shutil
@@ -116,17 +117,17 @@ def tab(browser: Any, server: Served) -> Iterator[Callable[..., Any]]:
 def pixels(page: Any) -> NDArray[np.uint8]:
     """The large face as it is on the screen, at the network's own size."""
     expect(page.locator("#frame img")).to_have_count(1)
-    values = page.evaluate(
+    png = page.evaluate(
         """() => {
             const canvas = document.createElement("canvas");
             canvas.width = canvas.height = 162;
             const context = canvas.getContext("2d");
             context.imageSmoothingQuality = "high";
             context.drawImage(document.querySelector("#frame img"), 0, 0, 162, 162);
-            return [...context.getImageData(0, 0, 162, 162).data];
+            return canvas.toDataURL("image/png");
         }"""
     )
-    return np.array(values, np.uint8).reshape(162, 162, 4)[:, :, :3]
+    return images.decode(base64.b64decode(png.partition(",")[2]))
 
 
 def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -183,6 +184,7 @@ def test_the_page_shows_the_face_of_its_url(
     assert query(page) == f"seed={seed}"
 
 
+@pytest.mark.slow
 def test_regenerate_by_button_by_face_and_by_space_and_back_again(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -208,6 +210,7 @@ def test_regenerate_by_button_by_face_and_by_space_and_back_again(
     shows(page, server, query(page))
 
 
+@pytest.mark.slow
 def test_downloads_are_the_files_of_the_face(
     tab: Callable[..., Any], server: Served, tmp_path: Path
 ) -> None:
@@ -224,6 +227,7 @@ def test_downloads_are_the_files_of_the_face(
         assert images.decode(file).shape == (162, 162, 3)
 
 
+@pytest.mark.slow
 def test_the_link_that_is_copied_shows_the_same_face(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -240,6 +244,7 @@ def test_the_link_that_is_copied_shows_the_same_face(
     assert difference(pixels(page), pixels(other)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted", ["seed=12&truncation=0.7", "seed=12&move=3:2", "seeds=3,5&at=0.25&move=0:-1.5,2:1"]
 )
@@ -405,6 +410,7 @@ def test_picked_faces_blend_under_a_slider(tab: Callable[..., Any], server: Serv
     expect(page.locator("#blend")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_no_more_than_four_are_picked_and_one_can_be_put_back(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -421,6 +427,7 @@ def test_no_more_than_four_are_picked_and_one_can_be_put_back(
     shows(page, server, "seeds=0,3,2&at=1")
 
 
+@pytest.mark.slow
 def test_a_face_of_the_gallery_is_shown_large(tab: Callable[..., Any], server: Served) -> None:
     page = tab("seed=12&gallery=100")
     shows(page, server, "seed=12")
@@ -475,6 +482,7 @@ def test_the_gallery_fills_as_one_scrolls_and_forgets_what_has_left(
     expect(tiles.first).to_have_attribute("data-seed", "0")
 
 
+@pytest.mark.slow
 def test_the_gallery_ends_with_the_last_seed(tab: Callable[..., Any]) -> None:
     page = tab(f"seed=1&gallery={MAX_SEED - 2}")
     page.get_by_role("button", name=f"Show face {MAX_SEED}").wait_for()
@@ -485,6 +493,7 @@ def test_the_gallery_ends_with_the_last_seed(tab: Callable[..., Any]) -> None:
 # --- What goes wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
@@ -509,6 +518,7 @@ def test_an_address_that_makes_no_sense_is_a_new_visit(
     shows(page, server, query(page))
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_waited_for(tab: Callable[..., Any], server: Served) -> None:
     page = tab("seed=1")
     shows(page, server, "seed=1")
@@ -534,6 +544,7 @@ def test_a_busy_server_is_waited_for(tab: Callable[..., Any], server: Served) ->
     shows(page, server, query(page))
 
 
+@pytest.mark.slow
 def test_a_refusal_is_said_in_the_servers_words(tab: Callable[..., Any], server: Served) -> None:
     page = tab("seed=1")
     shows(page, server, "seed=1")
@@ -611,6 +622,7 @@ def test_axe_finds_nothing_to_complain_about(
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -654,6 +666,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     shows(page, server, query(page))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_is_wider_than_the_screen(
     tab: Callable[..., Any], server: Served, width: int
@@ -668,6 +681,7 @@ def test_nothing_is_wider_than_the_screen(
     assert tray["x"] + tray["width"] <= width
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_face_stays_in_sight_of_the_sliders(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -678,6 +692,7 @@ def test_on_a_phone_the_face_stays_in_sight_of_the_sliders(
     expect(page.locator("#frame")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow
 def test_light_dark_and_reduced_motion_are_obeyed(tab: Callable[..., Any], server: Served) -> None:
     grounds = []
     for scheme in ("light", "dark"):
@@ -691,6 +706,7 @@ def test_light_dark_and_reduced_motion_are_obeyed(tab: Callable[..., Any], serve
     assert grounds[0] > 3 * 200 > 3 * 60 > grounds[1]
 
 
+@pytest.mark.slow
 def test_the_page_is_small_and_comes_from_one_host(tab: Callable[..., Any], server: Served) -> None:
     page = tab()
     urls = set()
