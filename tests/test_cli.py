@@ -663,7 +663,7 @@ def test_help_gives_examples_and_defaults(
     assert re.search(r"^examples?:\n  ffgan ", text, re.MULTILINE)
     if command is not None:
         # An option's text runs up to the next option.
-        options = re.split(r"\n  (?=--)", text.split("example")[0])[1:]
+        options = re.split(r"\n  (?=--)", text.split("\nexample")[0])[1:]
         for option in (" ".join(option.split()) for option in options):
             told = "(default: " in option or "required" in option or "--debug" in option
             assert told, option
