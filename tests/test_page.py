@@ -40,6 +40,22 @@ SAME, OTHER = 5.0, 8.0
 MINUS = "\N{MINUS SIGN}"
 
 
+# The pictures whose memory the page has not given back.
+KEEP_COUNT = """
+window.kept = new Set();
+const { createObjectURL, revokeObjectURL } = URL;
+URL.createObjectURL = (file) => {
+    const url = createObjectURL(file);
+    kept.add(url);
+    return url;
+};
+URL.revokeObjectURL = (url) => {
+    kept.delete(url);
+    revokeObjectURL(url);
+};
+"""
+
+
 class Served:
     """`ffgan web` in a process of its own."""
 
@@ -99,6 +115,7 @@ def tab(browser: Any, server: Served) -> Iterator[Callable[..., Any]]:
 
         context = browser.new_context(**{"base_url": url, "viewport": DESKTOP, **options})
         contexts.append(context)
+        context.add_init_script(KEEP_COUNT)
         page = context.new_page()
         page.set_default_timeout(1000 * SECONDS)
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -158,6 +175,12 @@ def pick(page: Any, *seeds: int) -> None:
     page.locator("#more").scroll_into_view_if_needed()
     for seed in seeds:
         page.get_by_role("button", name=f"Pick face {seed}", exact=True).click()
+
+
+def keeps_only_what_it_shows(page: Any) -> None:
+    page.wait_for_function(
+        "() => kept.size === document.querySelectorAll('img[src^=\"blob:\"]').length"
+    )
 
 
 def first_direction(page: Any) -> Any:
@@ -228,16 +251,21 @@ def test_downloads_are_the_files_of_the_face(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("secure", [True, False])
 def test_the_link_that_is_copied_shows_the_same_face(
-    tab: Callable[..., Any], server: Served
+    tab: Callable[..., Any], server: Served, secure: bool
 ) -> None:
-    page = tab(
-        "seeds=3,5&at=0.25&truncation=0.8", permissions=["clipboard-read", "clipboard-write"]
-    )
+    allowed = ["clipboard-read", "clipboard-write"]
+    page = tab("seeds=3,5&at=0.25&truncation=0.8", permissions=allowed)
     shows(page, server, "seeds=3,5&at=0.25&truncation=0.8")
+    if not secure:
+        # As from another computer without HTTPS.
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator("#copy")).to_have_text("Copied")
-    link = page.evaluate("navigator.clipboard.readText()")
+    reader = page.context.new_page()
+    reader.goto(f"{server.url}static/view.js")
+    link = reader.evaluate("navigator.clipboard.readText()")
     assert link == page.url
     other = tab(link.partition("?")[2])
     shows(other, server, "seeds=3,5&at=0.25&truncation=0.8")
@@ -408,6 +436,7 @@ def test_picked_faces_blend_under_a_slider(tab: Callable[..., Any], server: Serv
     page.go_back()
     shows(page, server, "seed=12")
     expect(page.locator("#blend")).to_be_hidden()
+    keeps_only_what_it_shows(page)
 
 
 @pytest.mark.slow
@@ -474,6 +503,7 @@ def test_the_gallery_fills_as_one_scrolls_and_forgets_what_has_left(
     # The screen and 1600 pixels on either side, 7 in a row.
     assert max(most_pictures, pictures.count()) < 200
     assert most <= 2 * TILES_AT_ONCE
+    keeps_only_what_it_shows(page)
     last = page.locator("#gallery li").last.get_attribute("data-seed")
     page.get_by_role("button", name=f"Go on from face {int(last) + 1}").click()
     expect(tiles.first).to_have_attribute("data-seed", "960")

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The slider between two to four faces, with each of them at its place.
 
-import { picture, release } from "./picture.js";
-import { faceQuery } from "./view.js";
+import { release, thumbnail } from "./picture.js";
 
 export class Blend {
   #place;
   #stops;
   #at;
+  #changed;
   #shown = "";
 
   // `changed(at, dragging)`.
@@ -19,8 +19,6 @@ export class Blend {
     this.#at.addEventListener("input", () => changed(Number(this.#at.value), true));
     this.#at.addEventListener("change", () => changed(Number(this.#at.value), false));
   }
-
-  #changed;
 
   set({ seeds, at, truncation }) {
     this.#place.hidden = seeds.length === 1;
@@ -40,7 +38,7 @@ export class Blend {
         button.className = "thumb";
         button.setAttribute("aria-label", `Go to face ${seed}`);
         button.addEventListener("click", () => this.#changed(place, false));
-        hang(button, seed, truncation);
+        thumbnail(button, seed, truncation);
         stop.append(button);
         return stop;
       }),
@@ -48,20 +46,9 @@ export class Blend {
   }
 }
 
-// The face of `seed` as a small picture in `place`; it stays empty where there is none to be had.
-export function hang(place, seed, truncation) {
-  const url = `face.jpg?${faceQuery({ seeds: [seed], truncation, moves: new Map() })}`;
-  picture(url, { priority: "low" }).then(
-    ({ image }) => {
-      image.alt = "";
-      place.prepend(image);
-    },
-    (error) => (place.title = error.message),
-  );
-}
-
-export function where(seeds, at) {
+function where(seeds, at) {
   const before = Math.floor(at);
   if (at === before) return `face ${seeds[before]}`;
-  return `${Math.round(100 * (at - before))}% of the way from face ${seeds[before]} to face ${seeds[before + 1]}`;
+  const part = `${Math.round(100 * (at - before))}% of the way`;
+  return `${part} from face ${seeds[before]} to face ${seeds[before + 1]}`;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The faces picked for a blend, in a tray at the foot of the window.
 
-import { hang } from "./blend.js";
-import { release } from "./picture.js";
+import { release, thumbnail } from "./picture.js";
 import { MAX_PICKS } from "./view.js";
 
 export class Picks {
@@ -71,7 +70,7 @@ export class Picks {
     Object.assign(button, { type: "button", className: "thumb", value: seed });
     button.setAttribute("aria-label", `Put face ${seed} back`);
     button.title = "Put back";
-    hang(button, seed, this.#truncation);
+    thumbnail(button, seed, this.#truncation);
     item.append(button);
     return item;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Requests to the server, and pictures that are decoded before anyone sees them.
 
+import { faceQuery } from "./view.js";
+
 const MAX_WAITS = { busy: 5, loading: 60 };
 const WAITING = {
   busy: "The server is busy, one moment …",
@@ -61,3 +63,16 @@ export async function picture(url, options = {}) {
 
 // Gives a picture's memory back.
 export const release = (image) => URL.revokeObjectURL(image.src);
+
+// Puts the face of `seed` small into `place`, which stays empty where there is none to be had.
+export async function thumbnail(place, seed, truncation) {
+  const query = faceQuery({ seeds: [seed], truncation, moves: new Map() });
+  try {
+    const { image } = await picture(`face.jpg?${query}`, { priority: "low" });
+    image.alt = "";
+    if (place.isConnected) place.append(image);
+    else release(image);
+  } catch (error) {
+    place.title = error.message;
+  }
+}
