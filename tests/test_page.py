@@ -8,6 +8,7 @@ compared, pixel by pixel, with what the server says of the same URL.
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shlex
 import shutil
@@ -22,6 +23,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import ffgan
 from ffgan import images
 from ffgan.latent import MAX_SEED
 
@@ -59,9 +61,9 @@ URL.revokeObjectURL = (url) => {
 class Served:
     """`ffgan web` in a process of its own."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, *options: str, port: int = 0) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ffgan", "web", "--port", str(port)],
+            [sys.executable, "-m", "ffgan", "web", "--port", str(port), *options],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -341,6 +343,26 @@ def test_a_slider_moves_the_face_and_back_undoes_it(
 
 
 @pytest.mark.slow
+def test_directions_are_called_what_the_model_says(tab: Callable[..., Any], tmp_path: Path) -> None:
+    model = ffgan.load()
+    names = [{"index": 1, "low": "dark", "high": "light"}, {"index": 2, "low": "frown"}]
+    model.metadata["directions"] = json.dumps(names)
+    served = Served("--model", str(model.save(tmp_path / "named.safetensors")))
+    try:
+        page = tab("seed=12&move=1:2", url=served.url)
+        shows(page, served, "seed=12&move=1:2")
+        first_direction(page)
+        sliders = page.locator("#directions input").all()
+        assert len(sliders) == 10
+        called = [slider.get_attribute("aria-label") for slider in sliders]
+        assert called[:4] == ["Direction 1", "From dark to light", "Direction 3", "Direction 4"]
+        label = page.locator("#directions label").nth(1)
+        expect(label).to_have_text("dark+2.0light")
+    finally:
+        served.stop()
+
+
+@pytest.mark.slow
 def test_a_dragged_slider_asks_for_one_face_at_a_time_and_ends_at_the_last(
     tab: Callable[..., Any], server: Served
 ) -> None:
@@ -601,7 +623,7 @@ def test_a_server_that_has_gone_is_told_and_one_that_is_back_is_used(
         expect(page.locator("#status")).to_have_text(
             "The server does not answer. Is it still running?"
         )
-        served = Served(served.port)
+        served = Served(port=served.port)
         page.locator("#retry").click()
         shows(page, served, query(page))
     finally:
