@@ -801,6 +801,8 @@ def run_gen(arguments: argparse.Namespace) -> int:
                     break
         except KeyboardInterrupt:
             interrupted = True
+            if to_files and not arguments.grid:
+                count = len(files.written)  # the last face may not have come so far
     if made:
         files.save_sheet(made)
 
