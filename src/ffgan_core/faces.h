@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ffgan {
@@ -29,6 +30,12 @@ struct face_box {
 
 struct pixel_position {
     long x, y;
+};
+
+// The square of an image that becomes a chip: its centre and side in pixels, and by how many
+// radians it is turned, clockwise as one sees it.
+struct chip_square {
+    double x, y, side, angle;
 };
 
 class face_detector {
@@ -62,14 +69,23 @@ class face_landmarks {
     std::vector<pixel_position> find(const rgb_view& image,
                                      const std::vector<face_box>& boxes) const;
 
-    // chips: boxes x size x size x 3. `padding`: how much is added on each side around the face, as
-    // a share of its own size; dlib's embedding expects 0.25.
-    void chips(const rgb_view& image, const std::vector<face_box>& boxes, long size, double padding,
-               std::uint8_t* chips) const;
-
   private:
     struct implementation;
     std::unique_ptr<implementation> implementation_;
 };
+
+// The squares in which dlib's get_face_chip_details puts faces of 5 or 68 points each, given one
+// after another. `padding`: how much is added on each side around the face, as a share of its own
+// size; dlib's embedding expects 0.25.
+std::vector<chip_square> chip_squares(const std::vector<pixel_position>& points, long per_face,
+                                      long size, double padding);
+
+// chips: squares x size x size x 3, black beyond the image.
+void cut_chips(const rgb_view& image, const std::vector<chip_square>& squares, long size,
+               std::uint8_t* chips);
+
+// The clusters of `count` faces of whom each pair in `pairs` looks like one person: a number for
+// each, by Chinese whispers (Biemann 2006), as in dlib's dnn_face_recognition_ex. Repeatable.
+std::vector<long> cluster_faces(long count, const std::vector<std::pair<long, long>>& pairs);
 
 } // namespace ffgan

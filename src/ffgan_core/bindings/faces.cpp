@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "faces.h"
 #include "arrays.h"
+#include "face_cnn.h"
 #include "face_embedding.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace py = pybind11;
@@ -29,7 +31,8 @@ std::vector<face_box> to_boxes(const array<std::int64_t>& given) {
     return boxes;
 }
 
-py::list detect(const face_detector& self, const std::vector<array<std::uint8_t>>& images,
+template <typename detector>
+py::list detect(const detector& self, const std::vector<array<std::uint8_t>>& images,
                 long upsamplings, double threshold) {
     if (std::isnan(threshold))
         throw std::invalid_argument("threshold is not a number");
@@ -69,18 +72,56 @@ array<std::int64_t> find(const face_landmarks& self, const array<std::uint8_t>& 
     return points;
 }
 
-array<std::uint8_t> chips(const face_landmarks& self, const array<std::uint8_t>& image,
-                          const array<std::int64_t>& boxes, long size, double padding) {
+array<double> squares(const array<std::int64_t>& points, long size, double padding) {
+    if (points.ndim() != 3 || points.shape(2) != 2)
+        throw std::invalid_argument("points has not the shape (k, points, 2)");
+    std::vector<pixel_position> places;
+    for (py::ssize_t i = 0; i < points.shape(0) * points.shape(1); ++i)
+        places.push_back({points.data()[2 * i], points.data()[2 * i + 1]});
+    array<double> result({points.shape(0), py::ssize_t{4}});
+    double* out = result.mutable_data();
+    for (const chip_square& square :
+         chip_squares(places, static_cast<long>(points.shape(1)), size, padding))
+        for (const double value : {square.x, square.y, square.side, square.angle})
+            *out++ = value;
+    return result;
+}
+
+array<std::uint8_t> cut(const array<std::uint8_t>& image, const array<double>& given, long size) {
     const rgb_view view = to_view(image);
-    const std::vector<face_box> places = to_boxes(boxes);
+    const py::ssize_t count = samples(given, {4}, "squares");
     if (size < 1 || size > 4096) // checked before it is allocated
         throw std::invalid_argument("the size of a chip is not from 1 to 4096");
-    array<std::uint8_t> result({boxes.shape(0), static_cast<py::ssize_t>(size),
-                                static_cast<py::ssize_t>(size), py::ssize_t{3}});
+    std::vector<chip_square> places;
+    for (py::ssize_t i = 0; i < count; ++i) {
+        const double* square = given.data(i);
+        places.push_back({square[0], square[1], square[2], square[3]});
+        if (!std::isfinite(square[0] + square[1] + square[2] + square[3]) || square[2] <= 0)
+            throw std::invalid_argument("a square has no side");
+    }
+    array<std::uint8_t> result(
+        {count, static_cast<py::ssize_t>(size), static_cast<py::ssize_t>(size), py::ssize_t{3}});
     std::uint8_t* out = result.mutable_data();
     py::gil_scoped_release release; // both arrays are held by this frame
-    self.chips(view, places, size, padding, out);
+    cut_chips(view, places, size, out);
     return result;
+}
+
+array<std::int64_t> cluster(long count, const array<std::int64_t>& given) {
+    const py::ssize_t edges = samples(given, {2}, "pairs");
+    std::vector<std::pair<long, long>> pairs;
+    for (py::ssize_t i = 0; i < edges; ++i) {
+        pairs.emplace_back(given.data(i)[0], given.data(i)[1]);
+        if (std::min(pairs.back().first, pairs.back().second) < 0 ||
+            std::max(pairs.back().first, pairs.back().second) >= count)
+            throw std::invalid_argument("a pair names a face that is not there");
+    }
+    array<std::int64_t> labels(static_cast<py::ssize_t>(count));
+    std::int64_t* out = labels.mutable_data();
+    py::gil_scoped_release release; // the array is held by this frame
+    const std::vector<long> found = cluster_faces(count, pairs);
+    std::copy(found.begin(), found.end(), out);
+    return labels;
 }
 
 array<float> embed(const face_embedder& self, const array<std::uint8_t>& images) {
@@ -106,10 +147,17 @@ void register_faces(py::module_& m) {
             py::gil_scoped_release release; // unpacks the detector, no Python object in it
             return std::make_unique<face_detector>();
         }))
-        .def("detect", &detect, py::arg("images").noconvert(), "upsamplings"_a = 0,
+        .def("detect", &detect<face_detector>, py::arg("images").noconvert(), "upsamplings"_a = 0,
              "threshold"_a = 0.0,
              "images, each (rows, columns, 3) uint8 RGB -> for each (k, 5) float64: left, top, "
              "right, bottom, confidence; best first.");
+
+    py::class_<cnn_face_detector>(m, "CnnFaceDetector",
+                                  "dlib's detector that is a network; safe to share. Its file must "
+                                  "be trusted.")
+        .def(py::init(&from_file<cnn_face_detector>), "path"_a)
+        .def("detect", &detect<cnn_face_detector>, py::arg("images").noconvert(),
+             "upsamplings"_a = 0, "threshold"_a = 0.0, "As FaceDetector.detect.");
 
     py::class_<face_landmarks>(m, "FaceLandmarks",
                                "dlib's shape predictor for faces; safe to share. Its file must be "
@@ -119,11 +167,17 @@ void register_faces(py::module_& m) {
         .def(
             "find", &find, py::arg("image").noconvert(), py::arg("boxes").noconvert(),
             "image (rows, columns, 3) uint8 RGB, boxes (k, 4) int64 -> points (k, count, 2) int64: "
-            "column, row.")
-        .def("chips", &chips, py::arg("image").noconvert(), py::arg("boxes").noconvert(), "size"_a,
-             "padding"_a,
-             "image (rows, columns, 3) uint8 RGB, boxes (k, 4) int64 -> aligned faces (k, size, "
-             "size, 3) uint8 RGB.");
+            "column, row.");
+
+    m.def("face_squares", &squares, py::arg("points").noconvert(), "size"_a, "padding"_a,
+          "points (k, 5 or 68, 2) int64 -> where dlib cuts out each face (k, 4) float64: column "
+          "and row of the centre, side in pixels, radians turned clockwise.");
+    m.def("cut_faces", &cut, py::arg("image").noconvert(), py::arg("squares").noconvert(), "size"_a,
+          "image (rows, columns, 3) uint8 RGB, squares (k, 4) float64 -> chips (k, size, size, 3) "
+          "uint8 RGB.");
+    m.def("cluster_faces", &cluster, "count"_a, py::arg("pairs").noconvert(),
+          "pairs (n, 2) int64 of faces that look like one person -> a cluster for each of count "
+          "faces, (count,) int64.");
 
     py::class_<face_embedder>(m, "FaceEmbedder",
                               "dlib's face recognition network; safe to share. Its file must be "
