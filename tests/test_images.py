@@ -171,6 +171,28 @@ def test_a_large_jpeg_may_come_smaller_but_not_too_small() -> None:
     assert np.abs(small.astype(int) - images.resize(images.decode(data), 40)).max() <= 4
 
 
+def test_a_jpeg_beyond_the_limit_comes_smaller_unless_that_would_take_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "MAX_PIXELS", 50_000)
+    data = file_of(picture(1000, 700), "JPEG")
+    assert images.decode(data, reduce=True).shape == (175, 250, 3)
+    assert images.decode(file_of(picture(200, 200), "JPEG"), reduce=True).shape == (200, 200, 3)
+    turned = file_of(picture(1000, 700), "JPEG", exif=exif(6))
+    assert images.decode(turned, reduce=True).shape == (250, 175, 3)
+    expected = images.resize(np.asarray(picture(1000, 700)), (175, 250))
+    assert np.abs(images.decode(data, reduce=True).astype(int) - expected).max() <= 6
+    for too_large in (
+        file_of(picture(1000, 700), "JPEG", progressive=True),
+        file_of(picture(1000, 700), "PNG"),
+        file_of(picture(2000, 1700), "JPEG"),  # more than 8 x 8 times the limit
+    ):
+        with pytest.raises(DatasetError, match="are more than the limit"):
+            images.decode(too_large, reduce=True)
+    with pytest.raises(DatasetError, match="are more than the limit"):
+        images.decode(data)
+
+
 def test_opencv_is_loaded_at_the_first_use() -> None:
     program = "import sys, ffgan.images, ffgan.dataset; print('cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, TypeAlias, overload
@@ -45,8 +46,8 @@ PROBED_FILES: Final = 256
 PROBED_BYTES: Final = 1 << 16
 
 CACHE_MAGIC: Final = b"ffgan images\n\x1a\r\0"
-CACHE_VERSION: Final = 1
-CACHE_HEADER: Final = struct.Struct("<16sIIQ64s")
+CACHE_VERSION: Final = 2
+CACHE_HEADER: Final = struct.Struct("<16sIIQ64s8sQ")
 CACHE_HEADER_BYTES: Final = 4096
 """One page, so that other programs can map the images behind it."""
 
@@ -59,14 +60,15 @@ _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 class Dataset:
     """The images below `directory`, each as (size, size, 3) uint8 RGB.
 
-    The folder is walked once, here: symbolic links are followed, each folder is entered once,
+    `directory` may also be a file that `pack` made of a folder, which then is not needed. The
+    folder is walked once, here: symbolic links are followed, each folder is entered once,
     hidden files and folders are left out. An image that is not square is cut to its middle
     (`fit="crop"`) or squeezed (`"stretch"`). With `cache` the decoded images are kept in that
     file, which the first `batches` writes. Broken files get a line each in `skipped_log`.
     `workers` threads decode. `waited` is how many seconds consumers spent waiting for a batch.
 
-    Raises DatasetError when the folder is missing, is a file, cannot be read or holds no image, or
-    when `cache` exists and is not this dataset's; UsageError for arguments out of range.
+    Raises DatasetError when the folder is missing, is another file, cannot be read or holds no
+    image, or when `cache` exists and is not this dataset's; UsageError for arguments out of range.
     """
 
     def __init__(
@@ -90,8 +92,12 @@ class Dataset:
         self.cache = None if cache is None else Path(os.path.abspath(cache))
         self.skipped_log = None if skipped_log is None else Path(skipped_log)
 
-        tree = _walk(self.directory)
-        self._names = tree.names
+        packed = _is_packed(self.directory)
+        if packed and self.cache is not None:
+            raise UsageError(f"{self.directory} is packed already: leave the cache out")
+        tree = self._unpack() if packed else _walk(self.directory)
+        self._packed = packed
+        self.names: Sequence[bytes] = tree.names
         self._tree = tree
         self.paths: Sequence[Path] = _Paths(os.fsencode(self.directory), tree.names)
         self.hash = tree.hash
@@ -106,12 +112,12 @@ class Dataset:
         self.waited = 0.0
         for name, reason in tree.unreadable:
             self._report(name, reason)
-        if self.cache is not None and self.cache.exists():
+        if packed or (self.cache is not None and self.cache.exists()):
             self._open_cache()
         self._probed, self._probed_small = (0, 0) if self._cached is not None else self._probe()
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     @property
     def small(self) -> int:
@@ -124,8 +130,13 @@ class Dataset:
         return int(np.count_nonzero(self._state == _BROKEN))
 
     @property
-    def summary(self) -> str:
-        """Lines of text: images found, files left out, broken and small ones so far."""
+    def unreadable(self) -> Sequence[tuple[bytes, str]]:
+        """Files and folders below the directory that cannot be read, with the reason."""
+        return self._tree.unreadable
+
+    @property
+    def found(self) -> str:
+        """Lines of text: images found, files left out."""
         tree = self._tree
         lines = [f"{len(self):,} images in {printable(os.fsencode(self.directory))}"]
         left_out = [
@@ -140,6 +151,12 @@ class Dataset:
         ]
         if left_out:
             lines.append(", ".join(left_out))
+        return "\n".join(lines)
+
+    @property
+    def summary(self) -> str:
+        """Lines of text: images found, files left out, broken and small ones so far."""
+        lines = [self.found]
         if self.skipped:
             where = "" if self.skipped_log is None else f", see {self.skipped_log}"
             lines.append(f"{self.skipped:,} broken files skipped{where}")
@@ -249,13 +266,16 @@ class Dataset:
     def _load(self, index: int) -> RGB:
         if self._cached is not None and self._state[index] != _BROKEN:
             return self._read_cached(self._cached, index)
-        image = images.decode(self._read(index), at_least=self.size)
+        image = images.decode(self.read(index), at_least=self.size)
         self._state[index] = _SMALL if min(image.shape[:2]) < self.size else _GOOD
         return fit_square(image, self.size, self.fit)
 
-    def _read(self, index: int, limit: int | None = None) -> bytes:
+    def read(self, index: int, limit: int | None = None) -> bytes:
+        """The bytes of file `index`, or the first `limit`; raises DatasetError with the reason."""
+        if self._packed:
+            raise DatasetError("was broken when it was packed")
         try:
-            with open(os.path.join(os.fsencode(self.directory), self._names[index]), "rb") as file:
+            with open(os.path.join(os.fsencode(self.directory), self.names[index]), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if limit is None and size > MAX_FILE_BYTES:
                     raise DatasetError(f"{size} bytes are more than the limit of {MAX_FILE_BYTES}")
@@ -264,7 +284,7 @@ class Dataset:
             if error.errno in _OUT_OF_RESOURCES:
                 raise Error(f"cannot open training images: {error.strerror}") from error
             if not self.directory.is_dir():
-                raise Error(f"the training folder {self.directory} is gone") from error
+                raise Error(f"the folder {self.directory} is gone") from error
             raise DatasetError(error.strerror or str(error)) from error
 
     def _probe(self) -> tuple[int, int]:
@@ -274,7 +294,7 @@ class Dataset:
         for index in indices:
             # What cannot be read is reported when its turn to be decoded comes.
             with contextlib.suppress(DatasetError):
-                sides = images.dimensions(self._read(int(index), PROBED_BYTES))
+                sides = images.dimensions(self.read(int(index), PROBED_BYTES))
                 looked_at += 1
                 small += min(sides) < self.size
         return looked_at, small
@@ -286,7 +306,7 @@ class Dataset:
             if self._state[index] == _BROKEN:
                 return
             self._state[index] = _BROKEN
-            self._report(self._names[index], reason)
+            self._report(self.names[index], reason)
 
     def _report(self, name: bytes, reason: str) -> None:
         if self.skipped_log is None:
@@ -308,19 +328,59 @@ class Dataset:
 
     # --- The cache file ---
 
-    def _cache_key(self) -> bytes:
-        return hashlib.sha256(f"{self.hash} {self.fit}".encode()).hexdigest().encode()
-
     def _cache_header(self) -> bytes:
         header = CACHE_HEADER.pack(
-            CACHE_MAGIC, CACHE_VERSION, self.size, len(self), self._cache_key()
+            CACHE_MAGIC,
+            CACHE_VERSION,
+            self.size,
+            len(self),
+            self.hash.encode(),
+            self.fit.encode(),
+            self._name_bytes,
         )
         return header.ljust(CACHE_HEADER_BYTES, b"\0")
+
+    @cached_property
+    def _name_bytes(self) -> int:
+        return sum(len(name) + 1 for name in self.names)
 
     @property
     def cache_bytes(self) -> int:
         """The length of this dataset's cache file."""
-        return CACHE_HEADER_BYTES + len(self) * (self.size * self.size * 3 + 1)
+        pixels = self.size * self.size * 3
+        return CACHE_HEADER_BYTES + len(self) * (pixels + 1) + self._name_bytes
+
+    def _unpack(self) -> _Tree:
+        """What a packed file says about itself; `_open_cache` does the rest."""
+        path = self.directory
+        try:
+            with path.open("rb") as file:
+                header = file.read(CACHE_HEADER_BYTES)
+                length = os.fstat(file.fileno()).st_size
+                _, version, size, count, digest, fit, name_bytes = CACHE_HEADER.unpack_from(
+                    header.ljust(CACHE_HEADER.size, b"\0")
+                )
+                if version != CACHE_VERSION:
+                    raise DatasetError(f"{path} is of another version: pack the folder again")
+                expected = CACHE_HEADER_BYTES + count * (size * size * 3 + 1) + name_bytes
+                if length != expected or not count:
+                    raise DatasetError(
+                        f"{path} has {length} bytes instead of {expected}: pack the folder again"
+                    )
+                fit = fit.rstrip(b"\0").decode("ascii", "replace")
+                if (size, fit) != (self.size, self.fit):
+                    raise DatasetError(
+                        f"{path} holds images of {size} pixels made with fit {fit}, not of "
+                        f"{self.size} with {self.fit}: pack the folder again"
+                    )
+                file.seek(-name_bytes, os.SEEK_END)
+                names = file.read(name_bytes).split(b"\0")[:-1]
+        except OSError as error:
+            raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+        if len(names) != count:
+            raise DatasetError(f"{path} is damaged: pack the folder again")
+        self.cache = path
+        return _Tree(_Names(names), digest.decode("ascii", "replace"))
 
     def build_cache(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Writes the cache file unless it is there; `progress` is told images done and in all.
@@ -370,6 +430,7 @@ class Dataset:
                     if progress is not None:
                         progress(done, len(self))
                 file.write(self._state.tobytes())
+                file.write(b"".join(name + b"\0" for name in self.names))
                 file.flush()
                 os.fsync(file.fileno())
                 temporary.replace(cache)
@@ -411,16 +472,17 @@ class Dataset:
                     )
                 if header != self._cache_header():
                     raise DatasetError(
-                        f"the cache {cache} was made of other images or with another size or fit: "
-                        "delete it to have it made anew, or name another file"
+                        f"the cache {cache} was made of other images or with another size or fit, "
+                        "or by another version: delete it to have it made anew, or name another "
+                        "file"
                     )
                 if length != self.cache_bytes:
                     raise DatasetError(
                         f"the cache {cache} has {length} bytes instead of {self.cache_bytes}: "
                         "delete it to have it made anew"
                     )
-                file.seek(-len(self), os.SEEK_END)
-                state = np.frombuffer(file.read(), np.uint8)
+                file.seek(-len(self) - self._name_bytes, os.SEEK_END)
+                state = np.frombuffer(file.read(len(self)), np.uint8)
             descriptor = os.open(cache, os.O_RDONLY)
         except OSError as error:
             raise DatasetError(
@@ -516,6 +578,36 @@ def overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
     return a.is_relative_to(b) or b.is_relative_to(a)
 
 
+def pack(
+    directory: str | Path,
+    file: str | Path,
+    *,
+    fit: Fit = "crop",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Decode the images below `directory` once into `file`, and return the dataset.
+
+    It is the cache file of `Dataset`, which can do without the folder. A file that is there is kept
+    if it is what would be written. `progress` is told images done and in all. Raises as `Dataset`
+    and its `build_cache` do.
+    """
+    if _is_packed(Path(directory)):
+        raise DatasetError(f"{directory} is packed already")
+    dataset = Dataset(directory, fit=fit, cache=file, workers=workers)
+    dataset.build_cache(progress)
+    return dataset
+
+
+def _is_packed(path: Path) -> bool:
+    # What cannot be read is reported by what reads it next.
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(CACHE_MAGIC)) == CACHE_MAGIC
+    return False
+
+
 def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
     """`image` (height, width, 3) as (size, size, 3): its middle square, or all of it stretched."""
     height, width = image.shape[:2]
@@ -567,10 +659,10 @@ class _Names(Sequence[bytes]):
 class _Paths(Sequence[Path]):
     def __init__(self, root: bytes, names: _Names) -> None:
         self._root = root
-        self._names = names
+        self.names = names
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     @overload
     def __getitem__(self, index: int) -> Path: ...
@@ -579,7 +671,7 @@ class _Paths(Sequence[Path]):
     def __getitem__(self, index: int | slice) -> Path | list[Path]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        return Path(os.fsdecode(os.path.join(self._root, self._names[index])))
+        return Path(os.fsdecode(os.path.join(self._root, self.names[index])))
 
 
 @dataclass

@@ -44,6 +44,7 @@ _FORMATS: Final[dict[str, Format]] = {".png": "png", ".jpg": "jpg", ".jpeg": "jp
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _DAMAGED: Final = "the file is damaged"
 _CUT_OFF: Final = "the file is cut off"
+_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ORIENTATION_TAG: Final = 0x0112
 _XMP_KEYWORD: Final = "{http://purl.org/dc/elements/1.1/}description"
 
@@ -69,20 +70,23 @@ def opencv() -> ModuleType:
 # --- Decoding ------------------------------------------------------------------------------------
 
 
-def decode(data: bytes, *, at_least: int | None = None) -> RGB:
+def decode(data: bytes, *, at_least: int | None = None, reduce: bool = False) -> RGB:
     """The image in the bytes of a JPEG, PNG, WebP, BMP or TIFF file, as (height, width, 3) RGB.
 
     Grey and palette become RGB, CMYK is converted without a profile, 16 bits are rounded to 8,
     transparency is laid over white, EXIF orientation is applied, of several frames the first
     is taken. With `at_least` a large JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its
-    shorter side keeps twice that many pixels; this is faster.
+    shorter side keeps twice that many pixels; this is faster. With `reduce` a JPEG of more than
+    MAX_PIXELS comes at the first of these sizes that has fewer, unless it is progressive, since
+    such a file is unpacked whole.
 
     Raises DatasetError with the reason alone (the caller knows the name) for anything else:
     another type, a file that is cut off or damaged, more than MAX_PIXELS pixels.
     """
     kind = file_type(data)
     width, height = dimensions(data)
-    if width * height > MAX_PIXELS:
+    shrink = _reduction(width, height) if reduce and kind == "JPEG" and _is_sequential(data) else 1
+    if width * height > MAX_PIXELS and shrink == 1:
         raise DatasetError(
             f"{width}x{height} pixels are more than the limit of {MAX_PIXELS // 10**6} million"
         )
@@ -94,11 +98,13 @@ def decode(data: bytes, *, at_least: int | None = None) -> RGB:
     cv2 = opencv()
     flags = int(cv2.IMREAD_UNCHANGED)
     if kind == "JPEG":
-        flags = cv2.IMREAD_COLOR
-        for shrink in (8, 4, 2) if at_least else ():
-            if min(width, height) >= 2 * (at_least or 0) * shrink:
-                flags = getattr(cv2, f"IMREAD_REDUCED_COLOR_{shrink}")
+        for factor in (8, 4, 2) if at_least else ():
+            if min(width, height) >= 2 * (at_least or 0) * factor:
+                shrink = max(shrink, factor)
                 break
+        flags = cv2.IMREAD_COLOR
+        if shrink > 1:
+            flags = getattr(cv2, f"IMREAD_REDUCED_COLOR_{shrink}")
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     pixels, message = _imdecode(data, flags)
     if pixels is None:
@@ -175,12 +181,22 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _jpeg_dimensions(data: bytes) -> tuple[int, int]:
     for marker, start, _ in _jpeg_segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+        if marker in _START_OF_FRAME:
             precision, height, width = struct.unpack_from(">BHH", data, start)
             if precision != 8:
                 raise DatasetError(f"a JPEG of {precision} bits per sample, only 8 are supported")
             return width, height
     raise DatasetError(_DAMAGED)
+
+
+def _is_sequential(data: bytes) -> bool:
+    """Whether a JPEG can be decoded line by line."""
+    return next(m for m, _, _ in _jpeg_segments(data) if m in _START_OF_FRAME) in (0xC0, 0xC1)
+
+
+def _reduction(width: int, height: int) -> int:
+    """Of a JPEG too large to be decoded as it is: 2, 4 or 8; 1 where none of them is enough."""
+    return next((s for s in (1, 2, 4, 8) if -(-width // s) * -(-height // s) <= MAX_PIXELS), 1)
 
 
 def _check_jpeg(data: bytes) -> int:
