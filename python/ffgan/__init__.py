@@ -22,10 +22,11 @@ from ffgan.errors import Error  # noqa: E402
 from ffgan.model import DEFAULT_TRIES, Face, Model, UInt8  # noqa: E402
 
 if TYPE_CHECKING:
+    from ffgan.extraction import extract
     from ffgan.training import train
 
 __version__ = _core.__version__
-__all__ = ["Error", "Face", "Model", "__version__", "generate", "load", "train"]
+__all__ = ["Error", "Face", "Model", "__version__", "extract", "generate", "load", "train"]
 
 _packaged: Model | None = None
 
@@ -63,7 +64,11 @@ def generate(
 
 
 def __getattr__(name: str) -> Any:
-    # Training brings OpenCV along, which costs more than everything else that is imported here.
+    # These bring OpenCV along, which costs more than everything else that is imported here.
+    if name == "extract":
+        from ffgan.extraction import extract
+
+        return extract
     if name == "train":
         from ffgan.training import train
 
