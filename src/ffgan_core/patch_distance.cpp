@@ -6,7 +6,6 @@
 #include "threads.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -18,12 +17,7 @@ namespace ffgan {
 namespace {
 
 constexpr long patch_side = 7;
-// Of each level: so many places, at each of which every image gives a few patches, moved by chance
-// by so many of the level's pixels.
-constexpr long groups = 96;
-constexpr long patches_per_group = 1;
-constexpr std::array<long, texture_levels> largest_move{0, 0, 0};
-constexpr long patches_per_image = groups * patches_per_group;
+constexpr long places = 96; // of each level; every image gives a patch at each of them
 constexpr long directions = 64;
 
 constexpr double pi = 3.14159265358979323846;
@@ -34,7 +28,7 @@ struct position {
     long top, left;
 };
 
-// What is compared: one row of `length` values per patch.
+// What is compared: one row of `length` values per patch, image by image, place by place.
 struct descriptors {
     long count, length;
     std::vector<float> values;
@@ -62,23 +56,15 @@ pyramids make_pyramids(const dlib::tensor& images) {
     return result;
 }
 
-// Patch i is of image i / patches_per_image and of group i / patches_per_group % groups.
-std::vector<position> draw_positions(long images, const plane& band, std::size_t level,
-                                     std::uint64_t key) {
-    const auto draw = [key](long which, long index, long limit) { // 0 to limit
-        const float u = uniform_from(counter_random(key, static_cast<std::uint64_t>(which),
-                                                    static_cast<std::uint64_t>(index)));
+std::vector<position> draw_positions(const plane& band, std::uint64_t key) {
+    const auto draw = [key](std::uint64_t which, long index, long limit) { // 0 to limit
+        const float u = uniform_from(counter_random(key, which, static_cast<std::uint64_t>(index)));
         return std::min(static_cast<long>(u * static_cast<float>(limit + 1)), limit);
     };
-    const long bottom = band.rows - patch_side, right = band.columns - patch_side;
-    const long move = largest_move[level];
     std::vector<position> result;
-    for (long i = 0; i < images * patches_per_image; ++i) {
-        const long group = i / patches_per_group % groups;
-        const long top = draw(0, group, bottom) + draw(1, i, 2 * move) - move;
-        const long left = draw(2, group, right) + draw(3, i, 2 * move) - move;
-        result.push_back({std::clamp(top, 0L, bottom), std::clamp(left, 0L, right)});
-    }
+    for (long i = 0; i < places; ++i)
+        result.push_back(
+            {draw(0, i, band.rows - patch_side), draw(1, i, band.columns - patch_side)});
     return result;
 }
 
@@ -109,8 +95,7 @@ class level_comparison {
                      std::uint64_t key)
         : ours_(ours), theirs_(theirs), level_(level), channels_(channels),
           images_(static_cast<long>(ours.size()) / channels),
-          places_(draw_positions(images_, ours[0][level], level,
-                                 counter_random(key, position_stream, level))),
+          places_(draw_positions(ours[0][level], counter_random(key, position_stream, level))),
           axes_(draw_directions(channels * patch_side * patch_side,
                                 counter_random(key, direction_stream, level))) {}
 
@@ -125,20 +110,19 @@ class level_comparison {
         const float scale = static_cast<float>(1 / std::max(deviation, 1e-4));
         std::vector<float> along_a = project(a, scale), along_b = project(b, scale);
 
-        // Within a group, sorted, the i-th of ours belongs to the i-th of theirs. along_a becomes
+        // At each place, sorted, the i-th of ours belongs to the i-th of theirs. along_a becomes
         // the derivative.
-        const long n = a.count, members = images_ * patches_per_group;
-        std::vector<double> losses(static_cast<std::size_t>(groups));
+        const long n = a.count;
+        std::vector<double> losses(static_cast<std::size_t>(places));
         const float slope = 2.0f / static_cast<float>(n * directions);
-        parallel_chunks(groups, [&](long, long begin, long end) {
-            std::vector<std::pair<float, long>> ordered(static_cast<std::size_t>(members));
-            std::vector<float> wanted(static_cast<std::size_t>(members));
-            for (long group = begin; group < end; ++group) {
+        parallel_chunks(places, [&](long, long begin, long end) {
+            std::vector<std::pair<float, long>> ordered(static_cast<std::size_t>(images_));
+            std::vector<float> wanted(static_cast<std::size_t>(images_));
+            for (long place = begin; place < end; ++place) {
                 double loss = 0;
                 for (long d = 0; d < directions; ++d) {
-                    for (long i = 0; i < members; ++i) {
-                        const long patch = i / patches_per_group * patches_per_image +
-                                           group * patches_per_group + i % patches_per_group;
+                    for (long i = 0; i < images_; ++i) {
+                        const long patch = i * places + place;
                         ordered[static_cast<std::size_t>(i)] = {at(along_a, patch, d), patch};
                         wanted[static_cast<std::size_t>(i)] = at(along_b, patch, d);
                     }
@@ -150,7 +134,7 @@ class level_comparison {
                         at(along_a, ordered[i].second, d) = slope * difference;
                     }
                 }
-                losses[static_cast<std::size_t>(group)] = loss;
+                losses[static_cast<std::size_t>(place)] = loss;
             }
         });
         spread(along_a, scale, gradient);
@@ -168,14 +152,14 @@ class level_comparison {
     }
 
     descriptors describe(const pyramids& of) const {
-        descriptors result{images_ * patches_per_image, channels_ * patch_side * patch_side, {}};
+        descriptors result{images_ * places, channels_ * patch_side * patch_side, {}};
         result.values.resize(static_cast<std::size_t>(result.count * result.length));
         parallel_chunks(result.count, [&](long, long begin, long end) {
             for (long i = begin; i < end; ++i) {
-                const position& at = places_[static_cast<std::size_t>(i)];
+                const position& at = places_[static_cast<std::size_t>(i % places)];
                 float* to = result.row(i);
                 for (long c = 0; c < channels_; ++c) {
-                    const plane& from = band(of, i / patches_per_image, c);
+                    const plane& from = band(of, i / places, c);
                     for (long r = 0; r < patch_side; ++r)
                         to = std::copy_n(from.row(at.top + r) + at.left, patch_side, to);
                 }
@@ -205,12 +189,12 @@ class level_comparison {
     // image belongs to one thread.
     void spread(const std::vector<float>& slopes, float scale, pyramids& gradient) const {
         parallel_chunks(images_, [&](long, long begin, long end) {
-            for (long i = begin * patches_per_image; i < end * patches_per_image; ++i) {
-                const position& at = places_[static_cast<std::size_t>(i)];
+            for (long i = begin * places; i < end * places; ++i) {
+                const position& at = places_[static_cast<std::size_t>(i % places)];
                 const float* slope = slopes.data() + i * directions;
                 const float* axis = axes_.data();
                 for (long c = 0; c < channels_; ++c) {
-                    const long image = i / patches_per_image;
+                    const long image = i / places;
                     plane& to = gradient[static_cast<std::size_t>(image * channels_ + c)][level_];
                     for (long r = 0; r < patch_side; ++r)
                         for (long k = 0; k < patch_side; ++k, axis += directions) {
