@@ -714,7 +714,9 @@ void check_activated_norm(const std::string& kind, float slope_before, float slo
             x += 0.3f;
         Layer layer;
         layer.setup(below);
-        layer.set_mode(m);
+        layer.norm().set_mode(m);
+        layer.dropout().set_mode(m == mode::inference ? layers::dropout::mode::inference
+                                                      : layers::dropout::mode::training);
         layer.dropout().set_rate(rate);
         layer.dropout().set_key(key);
         fill(layer.get_layer_params(), 2);
@@ -759,7 +761,7 @@ void check_activated_norm(const std::string& kind, float slope_before, float slo
         bool threads_agree = true;
         for (const long count : {1L, 3L, 7L}) {
             ffgan::set_threads(count);
-            layer.set_mode(m == mode::training ? mode::frozen_statistics : m);
+            layer.norm().set_mode(m == mode::training ? mode::frozen_statistics : m);
             const resizable_tensor output_again = forward_of(layer, below.output);
             resizable_tensor again = gradient, params_again = params_gradient;
             source_in_place below_again{below.output, again};
