@@ -167,6 +167,7 @@ def test_metrics_count_what_happened() -> None:
     assert metric(client, series % ("GET", "other", 404)) == 2
     assert metric(client, series % ("other", "/face.png", 405)) == 1
     assert metric(client, "ffgan_face_tries_sum") == 2 * 3 + 3
+    assert metric(client, "ffgan_searches_remembered_total") == 1
     assert metric(client, "ffgan_batch_size_sum") == 2 * 3 + 1
     assert metric(client, 'ffgan_request_seconds_count{path="/face.png"}') == 5
     assert metric(client, "ffgan_queue_taken") == 0
@@ -216,6 +217,28 @@ def test_reload_exchanges_the_model_and_what_depends_on_it() -> None:
     assert len(models[0].drawn) == 2  # what the old model's search found is not believed
     assert metric(client, f'ffgan_model{{hash="{"a" * 64}"}}') == 0
     assert metric(client, f'ffgan_model{{hash="{"b" * 64}"}}') == 1
+
+
+def test_a_slider_that_is_dragged_across_a_reload_blends_the_new_models_faces() -> None:
+    class Bright(FakeModel):
+        """Takes another draw of the same seed than its parent, which finds all alike."""
+
+        def score(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return images.mean(axis=(1, 2, 3), dtype=np.float64).astype(np.float32) - 1000
+
+    new = Bright(hash="b" * 64)
+    models = [FakeModel(hash="a" * 64), new]
+    app = create_app(lambda: models[0], Settings(tries=5))
+    client = ready(app)
+    url = "/face.png?seeds=1,2&at=0.5"
+    old = client.get(url)
+    models.pop(0)
+    app.state.inference.reload().result(30)
+    blended = client.get(url)
+    assert len(new.drawn) == 2 * 5 + 1
+    fresh = ready(create_app(Bright(hash="b" * 64), Settings(tries=5)))
+    assert blended.content == fresh.get(url).content
+    assert (images.decode(blended.content) != images.decode(old.content)).any()
 
 
 def test_a_reload_that_fails_changes_nothing() -> None:

@@ -19,6 +19,7 @@ from ffgan.model import Model, save_model
 from ffgan.search import Face, search
 from ffgan.server import Settings, create_app
 from ffgan.server.batching import Batcher
+from ffgan.server.memory import Found, Memory
 
 
 @pytest.fixture(scope="module")
@@ -213,13 +214,113 @@ def test_seeds_found_before_are_not_searched_again() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
-        for at, draws in ((0.5, 2 * 3 + 1), (0.75, 2 + 1), (1.0, 1)):
+        for at, draws in ((0.5, 2 * 3 + 1), (0.75, 1), (1.0, 1)):
             model.drawn.clear()
             answer = await client.get(f"/face.png?seeds=1,2&at={at}")
             assert answer.headers["x-ffgan-tries"] == str(3 if at == 1.0 else 6)
             assert len(model.drawn) == draws
 
     in_loop(create_app(model, Settings(tries=3)), story)
+
+
+def test_a_slider_costs_one_rendering_at_each_position(real: Model) -> None:
+    drawn: list[int] = []
+
+    class Counted(Model):
+        def render(self, latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            drawn.append(len(latents))
+            return super().render(latents)
+
+    assert real.path is not None
+    model, settings = Counted.load(real.path), Settings(tries=6)
+    seed = next(seed for seed in range(100) if 3 <= real.face(seed, tries=6).tries < 6)
+    drag = [
+        f"/face.png?seed={seed}&move=0:1.5,3:-1",
+        f"/face.png?seed={seed}&move=0:1.6,3:-1",
+        f"/face.png?seed={seed}&move=0:1.6&truncation=0.5",
+        f"/face.png?seed={seed}&move=0:1.6&tries=1",
+        f"/face.png?seed={seed}&move=0:1.6&threshold=1000",
+        "/face.png?seeds=7,8,9&at=0.25",
+        "/face.png?seeds=7,8,9&at=1.5&move=0:-2",
+    ]
+
+    async def ready(client: httpx.AsyncClient) -> None:
+        while (await client.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+
+    async def cold(url: str) -> httpx.Response:
+        answers: list[httpx.Response] = []
+
+        async def story(client: httpx.AsyncClient) -> None:
+            await ready(client)
+            answers.append(await client.get(url))
+
+        await asyncio.to_thread(in_loop, create_app(real, settings), story)
+        return answers[0]
+
+    async def story(client: httpx.AsyncClient) -> None:
+        await ready(client)
+        begun = [await client.get(url) for url in drag]
+        drawn.clear()
+        for url, first in zip(drag, begun, strict=True):
+            again, alone = await client.get(url), await cold(url)
+            assert again.content == first.content == alone.content
+            assert headers(again) == headers(first) == headers(alone)
+        assert drawn == [1] * len(drag)
+        # Neither an interpolation nor the latents draw the ends for nothing.
+        ends = real.face(7, tries=6).latent, real.face(8, tries=6).latent
+        drawn.clear()
+        answer = await client.get("/latents?seed=7&count=2")
+        np.testing.assert_array_equal(np.float32(answer.json()["latents"]), np.stack(ends))
+        assert not drawn
+        way = "/interpolation.zip?seeds=7,8&frames=3"
+        assert (await client.get(way)).content == (await cold(way)).content
+        assert sum(drawn) == 3
+
+    in_loop(create_app(model, settings), story)
+
+
+def headers(answer: httpx.Response) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in answer.headers.items()
+        if name in ("etag", "cache-control", "content-type") or name.startswith("x-ffgan-")
+    }
+
+
+def test_the_searches_asked_for_last_are_remembered() -> None:
+    memory = Memory(3)
+    found = {name: Found(noise(i), i) for i, name in enumerate("abcd")}
+    for name in "abc":
+        memory.add(name, found[name])
+    assert memory.get("a") is found["a"]
+    memory.add("d", found["d"])
+    assert memory.get("b") is None
+    assert [memory.get(name) for name in "acd"] == [found[name] for name in "acd"]
+
+
+def test_many_threads_may_remember() -> None:
+    memory = Memory(8)
+    wrong: list[object] = []
+
+    def drag(first: int) -> None:
+        try:
+            for i in range(2000):
+                seed = (first + i) % 12
+                if (known := memory.get(seed)) is None:
+                    memory.add(seed, Found(noise(0), seed))
+                elif known.tries != seed:
+                    wrong.append((seed, known))
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=drag, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert sum(memory.get(seed) is not None for seed in range(12)) == 8
 
 
 def test_nobody_waits_for_an_engine_that_has_ended() -> None:

@@ -56,14 +56,16 @@ class Recipe:
 
     async def make(self, inference: Inference, model: Model) -> tuple[Face, bytes]:
         """The face and its file."""
-        found = await asyncio.gather(
-            *(self.search.face(inference, model, seed) for seed in self.seeds)
-        )
-        face = found[0]
-        if len(found) > 1 or self.moves:
-            latent = self._latent(model, [face.latent for face in found])
+        first = self.seeds[0]
+        if len(self.seeds) == 1 and not self.moves:
+            face = await self.search.face(inference, model, first)
+        else:
+            every = await asyncio.gather(
+                *(self.search.find(inference, model, seed) for seed in self.seeds)
+            )
+            latent = self._latent(model, [found.latent for found in every])
             image, score = await inference.render(model, latent)
-            face = Face(image, face.seed, latent, sum(face.tries for face in found), score)
+            face = Face(image, first, latent, sum(found.tries for found in every), score)
         origin = self.search.origin(model, face) | {"seed": self.name}
         if len(self.seeds) > 1:
             origin["at"] = repr(self.position)

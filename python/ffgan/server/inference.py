@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -24,14 +23,12 @@ from ffgan import _core
 from ffgan.model import Model
 from ffgan.search import Face, Float32, Judged, UInt8, search
 from ffgan.server.batching import Batcher, Steps
+from ffgan.server.memory import Found, Memory
 from ffgan.server.metrics import Metrics
 from ffgan.server.problems import Disconnected, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# A latent is 400 bytes. Who moves a slider asks for the same seeds again and again.
-REMEMBERED_SEARCHES = 4096
 
 
 class Inference:
@@ -54,7 +51,7 @@ class Inference:
         self._batcher = Batcher(batch=batch, wait=wait, computed=metrics.batch)
         # The engine knows the cores that a container's quota leaves, not only how many there are.
         self._pool = ThreadPoolExecutor(_core.engine()["threads"], thread_name_prefix="ffgan-files")
-        self._found: OrderedDict[tuple[object, ...], tuple[Float32, int]] = OrderedDict()
+        self._memory = Memory()
         self._lock = threading.Lock()
         self._exchanging = threading.Lock()
         self.batch = batch
@@ -165,6 +162,20 @@ class Inference:
         self._metrics.face(face.tries)
         return face
 
+    async def find(
+        self, model: Model, seed: int, *, tries: int, threshold: float, truncation: float
+    ) -> Found:
+        """What leads to the face of a seed; the engine is not asked where that is remembered."""
+        known = self._memory.get(_key(model, seed, tries, threshold, truncation))
+        if known is None:
+            face = await self.face(
+                model, seed, tries=tries, threshold=threshold, truncation=truncation
+            )
+            return Found(face.latent, face.tries)
+        self._metrics.face(known.tries)
+        self._metrics.remembered()
+        return known
+
     async def render(self, model: Model, latent: Float32) -> Judged:
         """The image of a latent (100,), and its score."""
         return await self._run(model, _one(latent))
@@ -191,16 +202,13 @@ class Inference:
         self, model: Model, seed: int, tries: int, threshold: float, truncation: float
     ) -> Steps[Face]:
         """The candidate search; one that was done before goes straight to what it found."""
-        key = (model.hash, seed, tries, threshold, truncation)
-        if (known := self._found.get(key)) is not None:
-            self._found.move_to_end(key)
-            latent, draws = known
-            image, score = yield latent
-            return Face(image, seed, latent, draws, score)
+        key = _key(model, seed, tries, threshold, truncation)
+        if (known := self._memory.get(key)) is not None:
+            self._metrics.remembered()
+            image, score = yield known.latent
+            return Face(image, seed, known.latent, known.tries, score)
         face = yield from search(seed, tries=tries, threshold=threshold, truncation=truncation)
-        self._found[key] = face.latent, face.tries
-        if len(self._found) > REMEMBERED_SEARCHES:
-            self._found.popitem(last=False)
+        self._memory.add(key, Found(face.latent, face.tries))
         return face
 
 
@@ -220,6 +228,13 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _key(
+    model: Model, seed: int, tries: int, threshold: float, truncation: float
+) -> tuple[object, ...]:
+    """All that decides what a search finds; so a new model's is never an old one's."""
+    return model.hash, seed, tries, threshold, truncation
 
 
 def _one(step: np.ndarray[Any, Any]) -> Generator[np.ndarray[Any, Any], Judged, Judged]:

@@ -68,9 +68,9 @@ async def _frames(
     wanted: FramesParameters, search: Search, inference: Inference, model: Model
 ) -> AsyncIterator[Judged]:
     seeds = parse_seeds(wanted.seeds)
-    found = await asyncio.gather(*(search.face(inference, model, seed) for seed in seeds))
+    found = await asyncio.gather(*(search.find(inference, model, seed) for seed in seeds))
     positions = np.linspace(0, len(seeds) - 1, wanted.frames)
-    latents = path(np.stack([face.latent for face in found]), positions)
+    latents = path(np.stack([end.latent for end in found]), positions)
     rendered = in_order((inference.render(model, latent) for latent in latents), inference.batch)
     async for frame in rendered:
         yield frame

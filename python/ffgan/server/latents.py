@@ -81,8 +81,8 @@ def _add_out(app: FastAPI, inference: Inference, settings: Settings) -> None:
         seeds = [first + i for i in range(wanted.count)]
 
         async def found() -> Float32:
-            searches = (search.face(inference, model, seed) for seed in seeds)
-            return np.stack([face.latent async for face in in_order(searches, inference.batch)])
+            searches = (search.find(inference, model, seed) for seed in seeds)
+            return np.stack([one.latent async for one in in_order(searches, inference.batch)])
 
         places = min(wanted.count, inference.batch)
         array = await inference.answer(request, found(), places=places)

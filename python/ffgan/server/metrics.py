@@ -63,6 +63,11 @@ class Metrics:
         self._tries = Histogram(
             "ffgan_face_tries", "Draws per candidate search", buckets=TRIES, registry=registry
         )
+        self._remembered = Counter(
+            "ffgan_searches_remembered",
+            "Candidate searches that were not repeated",
+            registry=registry,
+        )
         self._waiting = self._gauge("ffgan_queue_waiting", "Faces that wait for the engine")
         self._taken = self._gauge("ffgan_queue_taken", "Places of the queue that are taken")
         self._model = Gauge(
@@ -91,6 +96,9 @@ class Metrics:
 
     def face(self, tries: int) -> None:
         self._tries.observe(tries)
+
+    def remembered(self) -> None:
+        self._remembered.inc()
 
     def model(self, hash: str) -> None:
         if self._served not in (None, hash):

@@ -9,6 +9,7 @@ from ffgan import __version__
 from ffgan.model import Model
 from ffgan.search import Face
 from ffgan.server.inference import Inference
+from ffgan.server.memory import Found
 from ffgan.server.parameters import SearchParameters
 from ffgan.server.settings import Settings
 
@@ -32,6 +33,10 @@ class Search:
 
     async def face(self, inference: Inference, model: Model, seed: int) -> Face:
         return await inference.face(model, seed, **asdict(self))
+
+    async def find(self, inference: Inference, model: Model, seed: int) -> Found:
+        """For who wants the latent and no picture of it."""
+        return await inference.find(model, seed, **asdict(self))
 
     def origin(self, model: Model, face: Face | None = None) -> dict[str, str]:
         """The text metadata of a file: what it was made with, and which face it holds."""
