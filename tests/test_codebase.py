@@ -124,6 +124,7 @@ def test_the_stub_matches_the_extension(tmp_path: Path) -> None:
     allowed = tmp_path / "allowed"
     allowed.write_text(STUB_ONLY)
     stubtest = [sys.executable, "-m", "mypy.stubtest", "ffgan._core", "--allowlist", str(allowed)]
+    stubtest += ["--mypy-config-file", str(ROOT / "pyproject.toml")]
     run = subprocess.run(
         stubtest,
         capture_output=True,
