@@ -112,7 +112,9 @@ def test_few_faces_again_and_again_cost_recall_and_identities(
     assert after["frechet_distance"] > 1.2 * before["frechet_distance"]
     one, other = (figures["identities"]["samples"] for figures in (before, after))
     assert other["mean"] < one["mean"]
-    assert other["below"] > one["below"] + 0.15
+    repeated = (COUNT // 4 - 1) / (COUNT - 1)  # the share of pairs that are one face twice
+    assert other["below"] >= repeated
+    assert other["below"] > one["below"] + 0.5 * repeated
 
 
 def test_pictures_without_faces_are_counted(people: features.RGB) -> None:

@@ -144,7 +144,7 @@ def spoiled(people: faces.RGB) -> dict[str, bytes]:
     grey = np.repeat(cv2.cvtColor(photograph(people[5]), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     small = cv2.resize(photograph(people[6]), (160, 160), interpolation=cv2.INTER_AREA)
     return {
-        "blurred": jpeg(cv2.GaussianBlur(photograph(people[1]), (0, 0), 5)),
+        "blurred": jpeg(cv2.GaussianBlur(photograph(people[4]), (0, 0), 5)),
         "badly lit": jpeg((photograph(people[2]) * 0.25).astype(np.uint8)),
         "cut by the border": jpeg(photograph(people[3])[130:, :]),
         "grey": jpeg(grey),
