@@ -80,15 +80,27 @@ class Connection:
 
     async def get(self, path: str, headers: str = "") -> int:
         """The status of the answer, which is read to its end."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._streams
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await self._ask(path, headers)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The server may close a connection that was idle; a client then asks on a new one.
+            self.close()
+            self._streams = None
+            head = await self._ask(path, headers)
+        assert self._streams is not None
+        reader = self._streams[0]
         length = re.search(rb"content-length: (\d+)", head)
         if length is not None:
             await reader.readexactly(int(length[1]))
         return int(head[9:12])
+
+    async def _ask(self, path: str, headers: str) -> bytes:
+        """The head of the answer."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        return await reader.readuntil(b"\r\n\r\n")
 
     def close(self) -> None:
         if self._streams is not None:
