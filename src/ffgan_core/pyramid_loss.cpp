@@ -26,7 +26,6 @@ double absolute_mean(plane& band) {
     return sum * scale;
 }
 
-// The pyramid is linear, so the bands of a difference are the differences of the bands.
 void subtract(plane& from, const plane& other) {
     for (std::size_t i = 0; i < from.values.size(); ++i)
         from.values[i] -= other.values[i];
@@ -56,14 +55,20 @@ double detail_distance(plane& band, const plane& target) {
 }
 
 double plane_loss(plane image, plane target, plane& gradient, int free_levels) {
+    // The pyramid is linear: without free levels that of the difference is all that is needed.
+    std::vector<plane> wanted;
+    if (free_levels > 0)
+        wanted = laplacian_bands(std::move(target), pyramid_levels);
+    else
+        subtract(image, target);
     std::vector<plane> bands = laplacian_bands(std::move(image), pyramid_levels);
-    const std::vector<plane> wanted = laplacian_bands(std::move(target), pyramid_levels);
     double loss = 0;
     for (std::size_t i = 0; i < bands.size(); ++i) {
         if (static_cast<int>(i) < free_levels) {
             loss += detail_distance(bands[i], wanted[i]);
         } else {
-            subtract(bands[i], wanted[i]);
+            if (free_levels > 0)
+                subtract(bands[i], wanted[i]);
             loss += absolute_mean(bands[i]);
         }
     }

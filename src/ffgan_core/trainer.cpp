@@ -271,7 +271,8 @@ void trainer::fix_norms() {
 step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
                                     bool update_generator) {
     const long count = static_cast<long>(fakes.num_samples());
-    const long penalised = settings_.gradient_penalty > 0 ? (count + 3) / penalty_share : 0;
+    const long penalised =
+        settings_.gradient_penalty > 0 ? (count + penalty_share - 1) / penalty_share : 0;
     const std::uint64_t step_seed = static_cast<std::uint64_t>(steps_) * streams;
     const auto key = [&](stream pass) {
         return counter_random(settings_.seed, streams + 1, step_seed + pass);
