@@ -78,6 +78,13 @@ def images_as_input(images: np.ndarray, dtype: type[np.floating] = np.float64) -
     return torch.tensor((images.transpose(0, 3, 1, 2) / 256).astype(dtype))
 
 
+def derivatives(of: torch.Tensor, p: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """The gradients of a scalar with respect to what is learnt of these parameters."""
+    learned = [key for key in p if p[key].requires_grad]
+    found = torch.autograd.grad(of, [p[key] for key in learned], retain_graph=True)
+    return {key: gradient.numpy() for key, gradient in zip(learned, found, strict=True)}
+
+
 def by_layer(gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A layer's weights and biases together, as dlib holds them."""
     layers: dict[str, list[np.ndarray]] = {}
@@ -183,10 +190,8 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
             loss_g = F.softplus(-fake_scores).mean()
         gradients = {}
         for name, of, p in (("d", loss_d, d), ("g", loss_g, g)):
-            learned = [key for key in p if p[key].requires_grad]
-            found = torch.autograd.grad(of, [p[key] for key in learned], retain_graph=True)
-            for key, gradient in zip(learned, found, strict=True):
-                gradients[f"{name}.{key}"] = gradient.numpy()
+            for key, gradient in derivatives(of, p).items():
+                gradients[f"{name}.{key}"] = gradient
         measures = {
             "loss_d": loss_d.item(),
             "loss_g": loss_g.item(),
@@ -298,9 +303,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
     # The penalty is a difference of two scores in float32, divided by a thousandth.
     assert result == pytest.approx(measures, rel=5e-3, abs=1e-9)
     for name, of, p in (("discriminator", loss_d + paid, d), ("generator", loss_g, g)):
-        learned = [key for key in p if p[key].requires_grad]
-        found = torch.autograd.grad(of, [p[key] for key in learned], retain_graph=True)
-        theirs = by_layer({k: a.numpy() for k, a in zip(learned, found, strict=True)})
+        theirs = by_layer(derivatives(of, p))
         ours = by_layer(trainer.gradients(name))  # type: ignore[arg-type]
         for layer in theirs:
             # Near 0 a ReLU's slope hangs on the last bit, which the penalty's difference magnifies.
