@@ -153,8 +153,12 @@ class Trainer:
         gradient_penalty: float = 0.0,
         adversarial_weight: float = 1.0,
         texture_weight: float = 0.0,
+        smooth_upsampling: float = 0.0,
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
+    def set_blur(self, sigma: float) -> None:
+        """From now on D sees all images blurred; `sigma` in pixels."""
+
     def step(
         self,
         real: UInt8,

@@ -298,6 +298,11 @@ TRAIN_OPTIONS = {
             "WEIGHT",
         ),
         Option("texture_weight", "how much the distance of textures counts", "WEIGHT"),
+        Option(
+            "smooth_upsampling",
+            "share of the checkerboard in the generator's kernels that each step removes",
+            "SHARE",
+        ),
         Option("new_discriminator", "begin with an untrained one when fine-tuning"),
         Option("label_smoothing", "one-sided: taken off the label of real images", "X"),
         Option("dropout", "the discriminator's dropout rate", "RATE"),
@@ -313,6 +318,8 @@ TRAIN_OPTIONS = {
         Option("anchor_weight", "how much the warm start still counts afterwards", "WEIGHT"),
         Option("anchor_share", "share of a batch that it counts for", "SHARE"),
         Option("anchor_skip", "finest levels of detail that it leaves free", "N"),
+        Option("blur", "deviation of the blur that the discriminator sees all images through, pixels", "SIGMA"),
+        Option("blur_steps", "steps in which that blur falls to 0; 0: it stays", "STEPS"),
         Option("discriminator_warmup", "steps that train the discriminator alone first", "STEPS"),
     ),
     "images": (

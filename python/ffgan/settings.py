@@ -61,6 +61,7 @@ class Settings:
     new_discriminator: bool = False
     adversarial_weight: float = 1.0
     texture_weight: float = 0.0
+    smooth_upsampling: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.5
     ema: float = 0.999
@@ -72,6 +73,8 @@ class Settings:
     warm_start: int = 0
     warm_start_batch: int = 32
     discriminator_warmup: int = 0
+    blur: float = 0.0
+    blur_steps: int = 0
     anchor_weight: float = 0.0
     anchor_share: float = 0.5
     anchor_skip: int = 0
@@ -135,10 +138,11 @@ class Settings:
         within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
         within(0, 162, "from 0 to 162 pixels", "translation")
         within(0, 162, "from 0 to 162 pixels", "cutout")
-        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup")
+        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup", "blur_steps")
+        within(0.0, 16.0, "from 0 to 16 pixels", "blur")
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
         within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
-        within(0.0, 1.0, "from 0 to 1", "anchor_share")
+        within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")

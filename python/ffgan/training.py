@@ -211,9 +211,18 @@ class _Run:
             anchor["anchor_images"] = known
             anchor["anchor_weight"] = settings.anchor_weight
             anchor["anchor_skip"] = settings.anchor_skip
+        self.trainer.set_blur(self.blur())
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
         result = self.trainer.step(x, z, update_generator=warmed_up, **anchor)
         return {name: float(value) for name, value in result.items()}  # type: ignore[arg-type]
+
+    def blur(self) -> float:
+        """The blur of this step's images before D, in pixels: it falls along a straight line."""
+        blur, steps = self.settings.blur, self.settings.blur_steps
+        if not steps:
+            return blur
+        done = self.position.step - self.settings.warm_start
+        return blur * max(0.0, 1.0 - done / steps)
 
     def warm_start_step(self) -> dict[str, float]:
         """G alone learns to rebuild image i from code i; the averaged weights go on from there."""
@@ -361,6 +370,7 @@ class _Run:
             gradient_penalty=settings.gradient_penalty,
             adversarial_weight=settings.adversarial_weight,
             texture_weight=settings.texture_weight,
+            smooth_upsampling=settings.smooth_upsampling,
         )
 
     def _last_step(self) -> float:

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trainer.h"
 
+#include "gaussian_blur.h"
 #include "generator.h"
 #include "patch_distance.h"
 #include "pixels.h"
 #include "pyramid_loss.h"
 #include "random.h"
+#include "resize_convolution.h"
 #include "shapes.h"
 #include "threads.h"
 
@@ -34,6 +36,8 @@ constexpr double first_deviation = 0.1;
 
 constexpr double lowest_advantage = 30;
 
+constexpr double largest_blur = 16;
+
 // What of a step draws random numbers, each from a stream of its own.
 enum stream : std::uint64_t { real_pass, fake_pass, fool_pass, streams };
 
@@ -60,6 +64,18 @@ void add_with_prefix(const std::string& prefix, const named_tensors& some, named
 void to_tensor(const float* latents, long count, dlib::resizable_tensor& x) {
     x.set_size(count, latent_size, 1, 1);
     std::copy_n(latents, count * latent_size, x.host_write_only());
+}
+
+// The transposed convolutions that double the side, with the number of their kernels. They are
+// those with 4x4 kernels but for the first, which spreads one pixel over 4x4.
+std::map<std::string, long> doubling_layers(const named_tensors& generator) {
+    std::map<std::string, long> result;
+    for (const auto& [name, tensor] : generator) {
+        const std::vector<long>& shape = tensor.shape; // inputs, outputs, rows, columns
+        if (shape.size() == 4 && shape[2] == 4 && shape[0] != latent_size)
+            result[name.substr(0, name.find('.'))] = shape[0] * shape[1];
+    }
+    return result;
 }
 
 // to = factor * from; to may be from.
@@ -117,6 +133,8 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.gradient_penalty == 0 || fixed, "gradient_penalty needs fixed norms");
     require(settings.adversarial_weight >= 0, "adversarial_weight is below 0");
     require(settings.texture_weight >= 0, "texture_weight is below 0");
+    require(settings.smooth_upsampling >= 0 && settings.smooth_upsampling <= 1,
+            "smooth_upsampling is not in [0, 1]");
     require(settings.loss != adversarial_loss::relativistic || fixed,
             "the relativistic loss needs fixed norms");
     require(settings.loss != adversarial_loss::hinge || !fixed,
@@ -127,6 +145,7 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     generator_ = make_network("generator");
     generator_->initialise(counter_random(settings.seed, streams, 0));
     generator_->set_data_gradient(false);
+    doubling_ = doubling_layers(generator_->parameters());
     averaged_ = make_network("generator");
     averaged_->set_parameters(generator_->parameters());
     discriminator_ = make_network(settings.discriminator);
@@ -139,6 +158,11 @@ void trainer::set_learning_rates(double generator, double discriminator) {
     require(discriminator > 0 && discriminator < 1, "learning_rate_d is not in (0, 1)");
     settings_.learning_rate_g = generator;
     settings_.learning_rate_d = discriminator;
+}
+
+void trainer::set_blur(double sigma) {
+    require(sigma >= 0 && sigma <= largest_blur, "blur is not in [0, 16] pixels");
+    blur_ = sigma;
 }
 
 void trainer::reset_discriminator() {
@@ -158,13 +182,14 @@ trainer::judgement trainer::discriminate(target goal) {
 
     const augmentation changes(settings_.augment, counter_random(key, 0, 0), count, image_size,
                                image_size);
-    const bool augmenting = !settings_.augment.empty();
-    if (augmenting) {
+    const bool changing = !settings_.augment.empty() || blur_ > 0;
+    if (changing) {
         augmented_.copy_size(images_);
         memcpy(augmented_, images_);
         changes.apply(augmented_, 0.5f * sigmoid_to_input);
+        gaussian_blur(augmented_, blur_);
     }
-    const dlib::tensor& seen = augmenting ? augmented_ : images_;
+    const dlib::tensor& seen = changing ? augmented_ : images_;
 
     discriminator_->set_dropout_key(counter_random(key, 1, 0));
     discriminator_->set_mode(fool ? mode::frozen_statistics : mode::training);
@@ -196,8 +221,10 @@ trainer::judgement trainer::discriminate(target goal) {
     discriminator_->set_parameter_gradients(!fool);
     discriminator_->set_data_gradient(fool);
     dlib::tensor& image_gradient = discriminator_->backward(seen, score_gradient_, gradients_);
-    if (fool && augmenting)
+    if (fool && changing) {
+        gaussian_blur(image_gradient, blur_);
         changes.adjoint(image_gradient);
+    }
     return {loss / static_cast<double>(count),
             static_cast<double>(correct) / static_cast<double>(count), &image_gradient};
 }
@@ -287,6 +314,7 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
                                    image_size, image_size);
         if (!settings_.augment.empty())
             changes.apply(augmented_, 0.5f * sigmoid_to_input);
+        gaussian_blur(augmented_, blur_);
         auto target = rows(images_, static_cast<std::size_t>(first * values));
         memcpy(target, augmented_);
         return changes;
@@ -354,6 +382,7 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
             for (long i = begin; i < end; ++i)
                 of_images[i] = ratios[static_cast<std::size_t>(i / values)] * of_fakes[i];
         });
+        gaussian_blur(image_gradient_, blur_);
         if (!settings_.augment.empty())
             changes_of_fakes.adjoint(image_gradient_);
         multiply(image_gradient_, sigmoid_to_input, image_gradient_);
@@ -403,6 +432,7 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
         generator_->backward(latents_, image_gradient_, gradients_);
         solver_g_.update(generator_->parameter_tensors(), settings_.learning_rate_g,
                          settings_.beta1, settings_.beta2);
+        smooth_upsampling();
         update_average();
     }
     ++steps_;
@@ -420,9 +450,18 @@ double trainer::reconstruct(const float* latents, const std::uint8_t* images, lo
     generator_->backward(latents_, image_gradient_, gradients_);
     solver_reconstruction_.update(generator_->parameter_tensors(), learning_rate,
                                   reconstruction_beta1, reconstruction_beta2);
+    smooth_upsampling();
     update_average();
     ++steps_;
     return loss;
+}
+
+void trainer::smooth_upsampling() {
+    if (settings_.smooth_upsampling == 0)
+        return;
+    for (const layer_parameters& layer : generator_->parameter_tensors())
+        if (const auto doubling = doubling_.find(layer.name); doubling != doubling_.end())
+            remove_checkerboard(*layer.values, doubling->second, settings_.smooth_upsampling);
 }
 
 void trainer::update_average() {

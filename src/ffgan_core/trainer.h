@@ -12,6 +12,7 @@
 #include "network.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ struct trainer_settings {
     // Of what G learns from. Without an adversary D is left alone.
     double adversarial_weight = 1;
     double texture_weight = 0; // patch_distance.h
+    // The share of the checkerboard in G's kernels that each step removes; resize_convolution.h.
+    double smooth_upsampling = 0;
 };
 
 struct step_result {
@@ -72,6 +75,10 @@ class trainer {
     explicit trainer(const trainer_settings& settings);
 
     void set_learning_rates(double generator, double discriminator);
+
+    // The standard deviation, in pixels, of the blur through which D sees all images; see
+    // gaussian_blur.h. 0 at the beginning, and no part of the state.
+    void set_blur(double sigma);
 
     // real: count x 162 x 162 x 3; latents: count x 100, count >= 2. D learns from the real images
     // and from G's fakes, then G learns through D, from the same fakes.
@@ -123,9 +130,12 @@ class trainer {
                                bool update_generator);
     void fix_norms();
     void update_discriminator();
+    void smooth_upsampling();
     void update_average();
 
     trainer_settings settings_;
+    double blur_ = 0;
+    std::map<std::string, long> doubling_; // layers of G that smooth_upsampling is about
     std::unique_ptr<network> generator_, averaged_, discriminator_;
     adam solver_g_, solver_d_, solver_reconstruction_;
     long steps_ = 0;

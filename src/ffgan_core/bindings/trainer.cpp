@@ -26,7 +26,7 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
                                       double dropout, double ema, bool colour, long translation,
                                       long cutout, bool joint_update, const std::string& norm,
                                       double gradient_penalty, double adversarial_weight,
-                                      double texture_weight) {
+                                      double texture_weight, double smooth_upsampling) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -44,6 +44,7 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
     settings.gradient_penalty = gradient_penalty;
     settings.adversarial_weight = adversarial_weight;
     settings.texture_weight = texture_weight;
+    settings.smooth_upsampling = smooth_upsampling;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
     settings.ema = ema;
@@ -128,8 +129,10 @@ void register_trainer(py::module_& m) {
              "joint_update"_a = defaults.joint_update, "discriminator_norm"_a = "batch",
              "gradient_penalty"_a = defaults.gradient_penalty,
              "adversarial_weight"_a = defaults.adversarial_weight,
-             "texture_weight"_a = defaults.texture_weight)
+             "texture_weight"_a = defaults.texture_weight,
+             "smooth_upsampling"_a = defaults.smooth_upsampling)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
+        .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
              py::kw_only(), "update_generator"_a = true, "anchor_images"_a = py::none(),
              "anchor_weight"_a = 0.0, "anchor_skip"_a = 0)
