@@ -232,6 +232,7 @@ def test_an_anchor_adds_its_weighted_gradient() -> None:
         ("loss", "wasserstein"),
         ("loss", "relativistic"),
         ("gradient_penalty", 1.0),
+        ("smooth_upsampling", 1.5),
         ("discriminator_norm", "layer"),
         ("discriminator", "resnet"),
     ],
@@ -239,6 +240,12 @@ def test_an_anchor_adds_its_weighted_gradient() -> None:
 def test_a_setting_out_of_range_is_named(setting: str, value: object) -> None:
     with pytest.raises(ValueError, match=setting):
         _core.Trainer(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_a_blur_out_of_range_is_named() -> None:
+    for sigma in (-0.1, 17.0, float("nan")):
+        with pytest.raises(ValueError, match="blur"):
+            _core.Trainer().set_blur(sigma)
 
 
 def test_arguments_of_another_shape_or_type_are_refused(trained: _core.Trainer) -> None:

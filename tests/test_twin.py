@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -78,6 +79,21 @@ def images_as_input(images: np.ndarray, dtype: type[np.floating] = np.float64) -
     return torch.tensor((images.transpose(0, 3, 1, 2) / 256).astype(dtype))
 
 
+def blurred(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """A Gaussian of three deviations' reach; beyond its edge an image goes on mirrored."""
+    if sigma == 0:
+        return x
+    reach = math.ceil(3 * sigma)
+    i = np.arange(-reach, reach + 1)
+    weights = torch.tensor(np.exp(-0.5 * (i / sigma) ** 2), dtype=x.dtype)
+    index = np.pad(np.arange(162), reach, mode="symmetric")
+    for axis in (2, 3):
+        wider = x.index_select(axis, torch.tensor(index))
+        views = [wider.narrow(axis, k, 162) * w for k, w in enumerate(weights / weights.sum())]
+        x = torch.stack(views).sum(0)
+    return x
+
+
 def derivatives(of: torch.Tensor, p: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """The gradients of a scalar with respect to what is learnt of these parameters."""
     learned = [key for key in p if p[key].requires_grad]
@@ -141,21 +157,22 @@ def test_a_discriminator_scores_as_pytorch_does(
 
 
 @pytest.mark.parametrize(
-    ("network", "loss", "smoothing", "batch"),
+    ("network", "loss", "smoothing", "batch", "sigma"),
     [
-        ("program", "logistic", 0.0, 5),
-        ("program", "logistic", 0.1, 5),
-        ("program", "hinge", 0.0, 5),
-        ("table", "logistic", 0.0, 3),
+        ("program", "logistic", 0.0, 5, 0.0),
+        ("program", "logistic", 0.1, 5, 0.0),
+        ("program", "logistic", 0.0, 5, 1.3),
+        ("program", "hinge", 0.0, 5, 0.0),
+        ("table", "logistic", 0.0, 3, 0.0),
     ],
 )
 def test_a_whole_step_has_pytorchs_losses_and_gradients(
-    network: _core.DiscriminatorName, loss: str, smoothing: float, batch: int
+    network: _core.DiscriminatorName, loss: str, smoothing: float, batch: int, sigma: float
 ) -> None:
     tiny = 1e-12  # the updates between the passes must not matter here
 
     def make() -> _core.Trainer:
-        return shaken(
+        trainer = shaken(
             _core.Trainer(
                 seed=3,
                 discriminator=network,
@@ -167,6 +184,8 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
                 joint_update=True,
             )
         )
+        trainer.set_blur(sigma)
+        return trainer
 
     trainer, trainer_d = make(), make()
     parameters_g = trainer.parameters("generator")
@@ -178,8 +197,9 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
     def twin(dtype: type[np.floating]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         g, d = tensors(parameters_g, dtype), tensors(parameters_d, dtype)
         fakes = generate(g, torch.tensor(z.astype(dtype)), training=True) * INPUT_SCALE
-        real_scores = judge(network, d, images_as_input(images, dtype), True, 1.0)
-        fake_scores = judge(network, d, fakes, True, 1.0)
+        x = images_as_input(images, dtype)
+        real_scores = judge(network, d, blurred(x, sigma), True, 1.0)
+        fake_scores = judge(network, d, blurred(fakes, sigma), True, 1.0)
         if loss == "hinge":
             loss_d = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
             loss_g = -fake_scores.mean()
@@ -243,16 +263,17 @@ def signs(seed: int, step: int, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("network", "loss", "smoothing", "penalty"),
+    ("network", "loss", "smoothing", "penalty", "sigma"),
     [
-        ("program", "logistic", 0.1, 0.0),
-        ("program", "logistic", 0.0, 0.3),
-        ("program", "relativistic", 0.0, 0.3),
-        ("table", "logistic", 0.0, 0.3),
+        ("program", "logistic", 0.1, 0.0, 0.0),
+        ("program", "logistic", 0.0, 0.3, 0.0),
+        ("program", "relativistic", 0.0, 0.3, 0.0),
+        ("program", "relativistic", 0.0, 0.0, 0.6),
+        ("table", "logistic", 0.0, 0.3, 0.0),
     ],
 )
 def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
-    network: _core.DiscriminatorName, loss: str, smoothing: float, penalty: float
+    network: _core.DiscriminatorName, loss: str, smoothing: float, penalty: float, sigma: float
 ) -> None:
     tiny, distance = 1e-12, 0.001
     trainer = shaken(
@@ -268,6 +289,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
             gradient_penalty=penalty,
         )
     )
+    trainer.set_blur(sigma)
     parameters_g = trainer.parameters("generator")
     parameters_d = trainer.parameters("discriminator")
     images, z = a_batch(5)
@@ -279,7 +301,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
 
     g, d = tensors(parameters_g), tensors(parameters_d)
     fakes = generate(g, torch.tensor(z.astype(np.float64)), training=True) * INPUT_SCALE
-    x = images_as_input(images)
+    x, fakes = blurred(images_as_input(images), sigma), blurred(fakes, sigma)
     real, fake = judge(network, d, x, False, 1.0), judge(network, d, fakes, False, 1.0)
     if loss == "relativistic":
         loss_d, loss_g = F.softplus(fake - real).mean(), F.softplus(real - fake).mean()
@@ -360,3 +382,40 @@ def test_adam_moves_the_generator_as_pytorchs_does() -> None:
     moved = trainer.parameters("generator")["conv4.weight"] - before["conv4.weight"]
     expected = parameter.detach().numpy() - before["conv4.weight"]
     assert relative_error(moved, expected) < 1e-3
+
+
+def test_smooth_upsampling_makes_resize_convolutions_of_the_doubling_layers() -> None:
+    trainers = [_core.Trainer(seed=4, smooth_upsampling=share) for share in (0.0, 1.0)]
+    batch = a_batch(3)
+    for trainer in trainers:
+        trainer.step(*batch)
+    free, smooth = (tensors(trainer.parameters("generator")) for trainer in trainers)
+    for name in ("conv1.weight", "conv2.weight", "conv6.bias", "norm3.weight"):
+        assert torch.equal(free[name], smooth[name])
+    x = torch.randn(2, 1, 5, 6, generator=torch.Generator().manual_seed(1))
+    for i in range(3, 7):
+        # A 4x4 kernel of nearest neighbours and a 3x3 kernel is the sum of four shifted ones.
+        kernels, k3 = smooth[f"conv{i}.weight"].detach(), torch.zeros(9, 3, 3)
+        k3.view(9, 9).fill_diagonal_(1.0)
+        basis = F.conv_transpose2d(k3[:, None], torch.ones(1, 1, 2, 2)).reshape(9, 16)
+        flat = kernels.reshape(-1, 16)
+        small = torch.linalg.lstsq(basis.T, flat.T).solution
+        assert (basis.T @ small - flat.T).abs().max() < 1e-6
+        # It is the nearest of them: what was taken away is at right angles to all of them.
+        assert ((free[f"conv{i}.weight"].detach().reshape(-1, 16) - flat) @ basis.T).abs().max() < 1e-6
+        enlarged = F.interpolate(x, scale_factor=2, mode="nearest")
+        ours = F.conv_transpose2d(x, kernels[:1, :1], stride=2, padding=1)
+        # Correlation, as PyTorch's convolution is, takes the kernel turned round.
+        theirs = F.conv2d(enlarged, small[:, 0].view(1, 1, 3, 3).flip(2, 3), padding=1)
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+
+
+def test_smooth_upsampling_removes_the_share_it_is_given() -> None:
+    alternating = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    parts = []
+    for share in (0.0, 0.25):
+        trainer = _core.Trainer(seed=4, smooth_upsampling=share)
+        trainer.step(*a_batch(3))
+        kernels = tensors(trainer.parameters("generator"))["conv4.weight"].detach()
+        parts.append(kernels.sum(2) @ alternating)  # only along rows: the sum over them is flat
+    torch.testing.assert_close(parts[1], 0.75 * parts[0], atol=1e-6, rtol=1e-5)
