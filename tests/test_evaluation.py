@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import cli, evaluation, faces, features
+from ffgan import cli, evaluation, faces, features, groups
 from ffgan.errors import DatasetError, Error, ExtraError, ModelError, UsageError
 from ffgan.model import Model
 
@@ -115,6 +115,16 @@ def test_few_faces_again_and_again_cost_recall_and_identities(
     repeated = (COUNT // 4 - 1) / (COUNT - 1)  # the share of pairs that are one face twice
     assert other["below"] >= repeated
     assert other["below"] > one["below"] + 0.5 * repeated
+
+
+def test_darker_pictures_count_as_darker_skin(
+    people: features.RGB, good: evaluation.Measured
+) -> None:
+    found = evaluation.compare(measured((people[:COUNT] * 0.6).astype(np.uint8)), good)["groups"]
+    for side in found.values():
+        assert sum(side[name] for name in groups.TONES) == pytest.approx(1)
+    darker, lighter = (side["brown"] + side["dark"] for side in (found["samples"], found["real"]))
+    assert darker > lighter + 0.3
 
 
 def test_pictures_without_faces_are_counted(people: features.RGB) -> None:

@@ -402,7 +402,9 @@ def test_smooth_upsampling_makes_resize_convolutions_of_the_doubling_layers() ->
         small = torch.linalg.lstsq(basis.T, flat.T).solution
         assert (basis.T @ small - flat.T).abs().max() < 1e-6
         # It is the nearest of them: what was taken away is at right angles to all of them.
-        assert ((free[f"conv{i}.weight"].detach().reshape(-1, 16) - flat) @ basis.T).abs().max() < 1e-6
+        assert (
+            (free[f"conv{i}.weight"].detach().reshape(-1, 16) - flat) @ basis.T
+        ).abs().max() < 1e-6
         enlarged = F.interpolate(x, scale_factor=2, mode="nearest")
         ours = F.conv_transpose2d(x, kernels[:1, :1], stride=2, padding=1)
         # Correlation, as PyTorch's convolution is, takes the kernel turned round.

@@ -318,7 +318,11 @@ TRAIN_OPTIONS = {
         Option("anchor_weight", "how much the warm start still counts afterwards", "WEIGHT"),
         Option("anchor_share", "share of a batch that it counts for", "SHARE"),
         Option("anchor_skip", "finest levels of detail that it leaves free", "N"),
-        Option("blur", "deviation of the blur that the discriminator sees all images through, pixels", "SIGMA"),
+        Option(
+            "blur",
+            "deviation of the blur that the discriminator sees all images through, pixels",
+            "SIGMA",
+        ),
         Option("blur_steps", "steps in which that blur falls to 0; 0: it stays", "STEPS"),
         Option("discriminator_warmup", "steps that train the discriminator alone first", "STEPS"),
     ),

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import faces, features, metrics
+from ffgan import faces, features, groups, metrics
 from ffgan.dataset import Dataset, Fit
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.latent import check_seed
@@ -48,12 +48,17 @@ class Seen:
     """What networks make of n images.
 
     ``features`` (n, d) and ``embeddings`` (n, 128) float32; ``found`` (n,) bool: whether dlib's
-    detector sees a face.
+    detector sees a face; ``tone`` and ``yaw`` (n,) float32: `groups.Looks` of it.
     """
 
     features: Float32
     embeddings: Float32
     found: NDArray[np.bool_]
+    tone: Float32
+    yaw: Float32
+
+
+_SEEN: Final = tuple(field.name for field in fields(Seen))
 
 
 @dataclass(frozen=True)
@@ -109,21 +114,21 @@ def measure(
         done += len(block)
         progress(done)
     if known is None:
-        known = Seen(
-            np.concatenate([part.features for part in seen]),
-            np.concatenate([part.embeddings for part in seen]),
-            np.concatenate([part.found for part in seen]),
-        )
+        known = Seen(*(np.concatenate([getattr(part, name) for part in seen]) for name in _SEEN))
     together = {side: np.concatenate(parts) for side, parts in patches.items()}
     return Measured(known, together, energy / values, np.concatenate(scores))
 
 
 def _look(block: RGB, network: features.Network, recognition: faces.File | None) -> Seen:
     embeddings = features.load("faces", recognition=recognition).extract(block)
+    found = faces.detect_all(block)
+    looks = [groups.look(image, boxes) for image, boxes in zip(block, found, strict=True)]
     return Seen(
         embeddings if network.name == "faces" else network.extract(block),
         embeddings,
-        np.array([len(boxes) > 0 for boxes in faces.detect_all(block)]),
+        np.array([len(boxes) > 0 for boxes in found]),
+        np.array([look.tone for look in looks], np.float32),
+        np.array([look.yaw for look in looks], np.float32),
     )
 
 
@@ -157,6 +162,9 @@ def compare(samples: Measured, real: Measured) -> dict[str, Any]:
         "identities": {
             name: metrics.spread(side.seen.embeddings, faces.SAME_PERSON)._asdict()
             for name, side in sides.items()
+        },
+        "groups": {
+            name: groups.shares(side.seen.tone, side.seen.yaw) for name, side in sides.items()
         },
     }
 
@@ -393,6 +401,7 @@ def _cache_key(
         "fit": dataset.fit,
         "count": count,
         "seed": SEED,
+        "values": _SEEN,
         "network": network.description,
         "recognition": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
@@ -411,7 +420,7 @@ def _read_cache(path: Path, key: str) -> Seen | None:
                 raise Error(f"{path} is no cache of real images: give another file")
             if metadata.get("key") != key:
                 return None
-            tensors = {name: file.get_tensor(name) for name in ("features", "embeddings", "found")}
+            tensors = {name: file.get_tensor(name) for name in _SEEN}
     except (SafetensorError, OSError) as error:
         raise Error(f"{path} is no cache of real images: {error}: give another file") from error
     return Seen(**tensors)
@@ -420,8 +429,7 @@ def _read_cache(path: Path, key: str) -> Seen | None:
 def _write_cache(path: Path, key: str, seen: Seen) -> None:
     from safetensors.numpy import save
 
-    tensors = {"features": seen.features, "embeddings": seen.embeddings, "found": seen.found}
-    write_whole(path, save(tensors, {"format": _CACHE_FORMAT, "key": key}))
+    write_whole(path, save(asdict(seen), {"format": _CACHE_FORMAT, "key": key}))
 
 
 # --- The table -----------------------------------------------------------------------------------
@@ -467,6 +475,9 @@ def table(result: dict[str, Any]) -> str:
         (f"pairs nearer than {faces.SAME_PERSON}", "below"),
     ):
         both(label, {name: identities[name][key] for name in identities})
+    for group in result["groups"]["real"]:
+        label = "heads turned" if group == "turned" else f"skin {group}"
+        both(label, {name: found[group] for name, found in result["groups"].items()})
     both("discriminator's mean score", discriminator["mean_score"], 2)
     both(f"score above {discriminator['threshold']:g}", discriminator["accepted"])
     tries = "mean tries" if samples["candidates"] else "mean tries of a search, expected"
