@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import cli, evaluation, faces, features, groups
+from ffgan import cli, evaluation, faces, features, groups, metrics
 from ffgan.errors import DatasetError, Error, ExtraError, ModelError, UsageError
 from ffgan.model import Model
 
@@ -113,8 +113,8 @@ def test_few_faces_again_and_again_cost_recall_and_identities(
     one, other = (figures["identities"]["samples"] for figures in (before, after))
     assert other["mean"] < one["mean"]
     repeated = (COUNT // 4 - 1) / (COUNT - 1)  # the share of pairs that are one face twice
-    assert other["below"] >= repeated
-    assert other["below"] > one["below"] + 0.5 * repeated
+    four = metrics.spread(measured(people[:4]).seen.embeddings, faces.SAME_PERSON).below
+    assert other["below"] == pytest.approx(repeated + (1 - repeated) * four)
 
 
 def test_darker_pictures_count_as_darker_skin(

@@ -54,6 +54,7 @@ class SmallTrainer:
     def __init__(self, *, seed: int, **settings: Any) -> None:
         self.settings = settings
         self.steps = 0
+        self.blur = 0.0
         self.statistics = np.zeros(1, np.float32)
         draw = np.random.default_rng(seed)
         self.networks = {
@@ -63,6 +64,9 @@ class SmallTrainer:
 
     def set_learning_rates(self, generator: float, discriminator: float) -> None:
         self.settings |= {"learning_rate_g": generator, "learning_rate_d": discriminator}
+
+    def set_blur(self, sigma: float) -> None:
+        self.blur = sigma
 
     def step(
         self,
@@ -75,7 +79,7 @@ class SmallTrainer:
         anchor_skip: int = 0,
     ) -> dict[str, float]:
         assert real.shape == (len(latents), 162, 162, 3)
-        self.calls.append({"kind": "step", "real": real, "latents": latents} | locals())
+        self.calls.append({"kind": "step", "blur": self.blur} | locals())
         d = self.networks["discriminator"]["w"]
         d += self.settings["learning_rate_d"] * (real.mean() / 255 + latents[:, :8].sum(axis=0))
         if update_generator:
@@ -367,6 +371,20 @@ def test_the_adversary_meets_the_averaged_generator_of_the_warm_start(small, fac
 def test_the_discriminator_may_learn_alone_first(small, faces) -> None:
     train(faces, **SHORT, discriminator_warmup=3)
     assert [call["update_generator"] for call in small.calls] == [False] * 3 + [True] * 5
+
+
+def test_the_blur_falls_to_nothing_along_a_line_or_stays(small, faces) -> None:
+    train(faces, **SHORT, name="falls", blur=2.0, blur_steps=4)
+    assert [call["blur"] for call in small.calls] == [2.0, 1.5, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0]
+    small.calls.clear()
+    train(faces, **SHORT, name="stays", blur=1.25)
+    assert [call["blur"] for call in small.calls] == [1.25] * 8
+
+
+def test_the_blur_begins_to_fall_after_the_warm_start(small, faces) -> None:
+    train(faces, **{**WARM, "blur": 3.0, "blur_steps": 3})
+    steps = [call["blur"] for call in small.calls if call["kind"] == "step"]
+    assert steps[:4] == pytest.approx([3.0, 2.0, 1.0, 0.0])
 
 
 def test_augmentation_is_passed_on_as_asked(small, faces) -> None:
