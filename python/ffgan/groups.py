@@ -27,7 +27,7 @@ TONES: Final = {
     "brown": -30.0,
     "dark": -math.inf,
 }
-"""The groups of Chardon et al. (1991) and the angle, in degrees, above which one begins."""
+"""Six groups (Del Bino and Bernerd 2013) and the angle, in degrees, above which each begins."""
 
 TURNED: Final = 15.0
 """Degrees of yaw beyond which a head counts as turned."""
