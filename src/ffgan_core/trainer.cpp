@@ -145,9 +145,10 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     generator_ = make_network("generator");
     generator_->initialise(counter_random(settings.seed, streams, 0));
     generator_->set_data_gradient(false);
-    doubling_ = doubling_layers(generator_->parameters());
+    const named_tensors initial = generator_->parameters();
+    doubling_ = doubling_layers(initial);
     averaged_ = make_network("generator");
-    averaged_->set_parameters(generator_->parameters());
+    averaged_->set_parameters(initial);
     discriminator_ = make_network(settings.discriminator);
     discriminator_->set_dropout(static_cast<float>(settings.dropout));
     reset_discriminator();
