@@ -523,6 +523,7 @@ def test_the_gallery_fills_as_one_scrolls_and_forgets_what_has_left(
     page.on("requestfailed", lambda request: running.discard(request))
     tiles, pictures = page.locator("#gallery li"), page.locator("#gallery img")
     page.locator("#more").scroll_into_view_if_needed()
+    tiles.first.wait_for()
     counts = []
     while asked < 350:
         counts.append(tiles.count())
