@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import NotRequired
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -38,6 +39,8 @@ class StepResult(TypedDict):
     penalty: float
     texture: float
     anchor: float
+    projected_loss: NotRequired[float]  # with a projected discriminator
+    projected_accuracy: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -131,6 +134,25 @@ class FaceEmbedder:
     def embed(self, images: UInt8) -> Float32:
         """Aligned faces (n, 150, 150, 3) -> embeddings (n, 128)."""
 
+class JudgedPairs(TypedDict):
+    loss_d: float
+    loss_g: float
+    accuracy_real: float
+    accuracy_fake: float
+    penalty: float
+
+class ProjectedDiscriminator:
+    """Heads on features of dlib's face recognition network. `path` must be trusted."""
+
+    def __init__(self, path: str, *, penalty: float = 0.0, seed: int = 0) -> None: ...
+    def step(
+        self, images: Float32, *, key: int, learning_rate: float
+    ) -> tuple[JudgedPairs, Float32]:
+        """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
+
+        The second result is the gradient of G's loss with respect to the fakes, before the update.
+        """
+
 class Trainer:
     def __init__(
         self,
@@ -154,6 +176,9 @@ class Trainer:
         adversarial_weight: float = 1.0,
         texture_weight: float = 0.0,
         smooth_upsampling: float = 0.0,
+        projected_weight: float = 0.0,
+        projected_penalty: float = 0.1,
+        recognition: str = "",
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
     def set_blur(self, sigma: float) -> None:

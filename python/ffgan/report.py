@@ -65,6 +65,11 @@ CHARTS = (
         (("accuracy_real", "on real images"), ("accuracy_fake", "on fakes")),
         1.0,
     ),
+    Chart(
+        "Projected discriminator: accuracy on real images",
+        (("projected_accuracy", "on real images"),),
+        1.0,
+    ),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

@@ -62,6 +62,9 @@ class Settings:
     adversarial_weight: float = 1.0
     texture_weight: float = 0.0
     smooth_upsampling: float = 0.0
+    projected_weight: float = 0.0
+    projected_penalty: float = 0.1
+    recognition: str | None = None
     label_smoothing: float = 0.0
     dropout: float = 0.5
     ema: float = 0.999
@@ -142,6 +145,7 @@ class Settings:
         within(0.0, 16.0, "from 0 to 16 pixels", "blur")
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
         within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
@@ -159,6 +163,8 @@ class Settings:
             raise UsageError("--gradient-penalty needs --discriminator-norm fixed")
         if self.loss == "relativistic" and not fixed:
             raise UsageError("--loss relativistic needs --discriminator-norm fixed")
+        if self.projected_weight and not fixed:
+            raise UsageError("--projected-weight needs --discriminator-norm fixed")
         if self.loss == "hinge" and fixed:
             raise UsageError("--loss hinge needs --discriminator-norm batch")
 

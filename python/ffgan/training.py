@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import _core, warm_start
+from ffgan import _core, faces, warm_start
 from ffgan.checkpoint import Checkpoint, write
 from ffgan.dataset import Batches, Dataset
 from ffgan.errors import DivergedError, ModelError, UsageError
@@ -351,6 +351,9 @@ class _Run:
         if settings.threads is not None:
             _core.set_threads(settings.threads)
         chosen = settings.augmentations
+        recognition = ""
+        if settings.projected_weight > 0.0:
+            recognition = str(faces.recognition_file(settings.recognition))
         return _core.Trainer(
             discriminator=settings.discriminator,
             seed=settings.seed,
@@ -371,6 +374,9 @@ class _Run:
             adversarial_weight=settings.adversarial_weight,
             texture_weight=settings.texture_weight,
             smooth_upsampling=settings.smooth_upsampling,
+            projected_weight=settings.projected_weight,
+            projected_penalty=settings.projected_penalty,
+            recognition=recognition,
         )
 
     def _last_step(self) -> float:

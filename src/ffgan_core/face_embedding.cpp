@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "face_embedding.h"
-#include "layers/convolution.h"
+#include "recognition_network.h"
 #include "threads.h"
-
-#include <dlib/dnn.h>
 
 #include <algorithm>
 #include <mutex>
@@ -13,53 +11,7 @@
 namespace ffgan {
 namespace {
 
-// The network reads from its output (first line) down to its input (last line). In inference its
-// batch norms are affine layers.
-
-template <long filters, long kernel, int stride, typename subnet>
-using conv =
-    dlib::add_layer<layers::convolution<filters, kernel, stride, stride == 1 ? kernel / 2 : 0>,
-                    subnet>;
-
-// clang-format off
-
-template <long filters, int stride, typename subnet>
-using block =
-    dlib::affine<conv<filters, 3, 1,
-    dlib::relu<dlib::affine<conv<filters, 3, stride,
-    subnet>>>>>;
-
-template <long filters, typename subnet>
-using residual = dlib::relu<dlib::add_prev1<block<filters, 1, dlib::tag1<subnet>>>>;
-
-template <long filters, typename subnet>
-using residual_down =
-    dlib::relu<dlib::add_prev2<dlib::avg_pool<2, 2, 2, 2, dlib::skip1<dlib::tag2<
-    block<filters, 2, dlib::tag1<subnet>>>>>>>;
-
-template <typename subnet> using level0 = residual_down<256, subnet>;
-template <typename subnet>
-using level1 = residual<256, residual<256, residual_down<256, subnet>>>;
-template <typename subnet>
-using level2 = residual<128, residual<128, residual_down<128, subnet>>>;
-template <typename subnet>
-using level3 = residual<64, residual<64, residual<64, residual_down<64, subnet>>>>;
-template <typename subnet> using level4 = residual<32, residual<32, residual<32, subnet>>>;
-
-using recognition_network =
-    dlib::loss_metric<dlib::fc_no_bias<face_embedding_size,
-    dlib::avg_pool_everything<
-    level0<
-    level1<
-    level2<
-    level3<
-    level4<
-    dlib::max_pool<3, 3, 2, 2,
-    dlib::relu<dlib::affine<conv<32, 7, 2,
-    dlib::input_rgb_image_sized<face_chip_size>>>>>>>>>>>>>;
-
-// clang-format on
-
+using recognition_network = recognition::network;
 using chip = dlib::matrix<dlib::rgb_pixel>;
 
 chip to_chip(const std::uint8_t* pixels) {

@@ -24,11 +24,28 @@ using named_tensors = std::map<std::string, named_tensor>;
 inline named_tensor scalar(double value) { return {{1}, {static_cast<float>(value)}}; }
 
 // Throws std::invalid_argument that names the number which is missing.
-inline long read_counter(const named_tensors& state, const std::string& name) {
+inline float read_number(const named_tensors& state, const std::string& name) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.values.size() != 1)
         throw std::invalid_argument("the training state lacks '" + name + "'");
-    return static_cast<long>(found->second.values[0]);
+    return found->second.values[0];
+}
+inline long read_counter(const named_tensors& state, const std::string& name) {
+    return static_cast<long>(read_number(state, name));
+}
+
+// Those whose names begin with the prefix, without it.
+inline named_tensors with_prefix(const std::string& prefix, const named_tensors& all) {
+    named_tensors result;
+    for (auto i = all.lower_bound(prefix); i != all.end() && i->first.rfind(prefix, 0) == 0; ++i)
+        result[i->first.substr(prefix.size())] = i->second;
+    return result;
+}
+
+inline void add_with_prefix(const std::string& prefix, const named_tensors& some,
+                            named_tensors& all) {
+    for (const auto& [name, tensor] : some)
+        all[prefix + name] = tensor;
 }
 
 } // namespace ffgan

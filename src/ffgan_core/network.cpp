@@ -500,6 +500,19 @@ std::unique_ptr<network> make_network(const std::string& name) {
                                 "': choose generator, program or table");
 }
 
+std::unique_ptr<network> make_feature_head(int level) {
+    switch (level) {
+    case 0:
+        return std::make_unique<dlib_network<fine_head>>();
+    case 1:
+        return std::make_unique<dlib_network<middle_head>>();
+    case 2:
+        return std::make_unique<dlib_network<coarse_head>>();
+    default:
+        throw std::invalid_argument("a feature head's level is 0, 1 or 2");
+    }
+}
+
 std::unique_ptr<network> make_inference_network(const std::string& name,
                                                 const named_tensors& parameters, float dropout) {
     if (!(dropout >= 0 && dropout < 1))

@@ -90,6 +90,10 @@ class network {
 // "generator", "program" or "table"; throws std::invalid_argument for another name.
 std::unique_ptr<network> make_network(const std::string& name);
 
+// The small discriminators of projected_discriminator.h, by what they see: 0, 1 or 2 for features
+// of 38x38x32, 19x19x64 or 9x9x128.
+std::unique_ptr<network> make_feature_head(int level);
+
 // For inference: of "generator" or "program" with batch norm folded and dropout replaced by its
 // expectation; "table", whose norms cannot be folded through the next zero padding, as it is.
 std::unique_ptr<network> make_inference_network(const std::string& name,

@@ -109,6 +109,30 @@ using table_network =
     table_block<  3, 3, 1, 0,  // 160x160x3
     rgb_image>>>>>>>;
 
+// ---- Heads of the projected discriminator: features -> score ------------------------------------
+
+template <long filters, long kernel, int stride, int padding, typename subnet>
+using step_down = leaky_relu<conp<filters, kernel, stride, padding, subnet>>;
+
+using fine_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   4x4x128
+    step_down<128, 4, 2, 1,    //   9x9x128
+    step_down< 64, 4, 2, 1,    //  19x19x64
+    tensor_input<32, 38, 38>>>>>;
+
+using middle_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   4x4x128
+    step_down<128, 4, 2, 1,    //   9x9x128
+    tensor_input<64, 19, 19>>>>;
+
+using coarse_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   4x4x128
+    step_down<128, 3, 1, 1,    //   9x9x128
+    tensor_input<128, 9, 9>>>>;
+
 // ---- For inference: batch norm and the dropout's expectation folded into the convolutions -----
 
 template <long filters, long kernel, int stride, int padding, typename subnet>

@@ -27,19 +27,14 @@ constexpr double reconstruction_beta2 = 0.99;
 
 constexpr long statistics_batch = 32;
 
-// The gradient penalty looks at every fourth image, this far from it (a pixel's range is 0 to 1).
-constexpr long penalty_share = 4;
+// How far R1 looks from an image, whose pixels are from 0 to 1.
 constexpr double penalty_distance = 0.001;
-
-// The standard deviation of the first scores with fixed norms: a small one means a smooth D.
-constexpr double first_deviation = 0.1;
-
-constexpr double lowest_advantage = 30;
 
 constexpr double largest_blur = 16;
 
 // What of a step draws random numbers, each from a stream of its own.
 enum stream : std::uint64_t { real_pass, fake_pass, fool_pass, streams };
+constexpr stream projected_pass = fool_pass; // with fixed norms there is no such pass
 
 void require(bool condition, const char* message) {
     if (!condition)
@@ -48,18 +43,6 @@ void require(bool condition, const char* message) {
 
 double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
-
-named_tensors with_prefix(const std::string& prefix, const named_tensors& all) {
-    named_tensors result;
-    for (auto i = all.lower_bound(prefix); i != all.end() && i->first.rfind(prefix, 0) == 0; ++i)
-        result[i->first.substr(prefix.size())] = i->second;
-    return result;
-}
-
-void add_with_prefix(const std::string& prefix, const named_tensors& some, named_tensors& all) {
-    for (const auto& [name, tensor] : some)
-        all[prefix + name] = tensor;
-}
 
 void to_tensor(const float* latents, long count, dlib::resizable_tensor& x) {
     x.set_size(count, latent_size, 1, 1);
@@ -90,17 +73,6 @@ void multiply(const dlib::tensor& from, float factor, dlib::tensor& to) {
             target[i] = factor * source[i];
     });
 #endif
-}
-
-// to[i] = from[i] + or - distance, by the bits of a stream of random words.
-void add_signs(const float* from, long size, std::uint64_t key, float distance, float* to) {
-    const std::uint64_t start = counter_start(key, 0);
-    parallel_chunks(size, [=](long, long begin, long end) {
-        for (long i = begin; i < end; ++i) {
-            const std::uint64_t word = counter_value(start, static_cast<std::uint64_t>(i / 64));
-            to[i] = from[i] + ((word >> (i % 64)) & 1 ? distance : -distance);
-        }
-    });
 }
 
 // values = keep * values + (1 - keep) * towards.
@@ -139,6 +111,9 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
             "the relativistic loss needs fixed norms");
     require(settings.loss != adversarial_loss::hinge || !fixed,
             "the hinge loss needs norms by the batch");
+    require(settings.projected_weight >= 0, "projected_weight is below 0");
+    require(settings.projected_weight == 0 || fixed, "projected_weight needs fixed norms");
+    require(settings.projected_penalty >= 0, "projected_penalty is below 0");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -151,6 +126,11 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     averaged_->set_parameters(initial);
     discriminator_ = make_network(settings.discriminator);
     discriminator_->set_dropout(static_cast<float>(settings.dropout));
+    if (settings.projected_weight > 0)
+        projected_ = std::make_unique<projected_discriminator>(
+            settings.recognition,
+            loss_settings{settings.loss, settings.label_smoothing, settings.projected_penalty},
+            counter_random(settings.seed, streams, 2));
     reset_discriminator();
 }
 
@@ -170,6 +150,8 @@ void trainer::reset_discriminator() {
     discriminator_->initialise(counter_random(settings_.seed, streams, 1));
     discriminator_->set_statistics_updates(0);
     solver_d_ = adam();
+    if (projected_)
+        projected_->reset();
 }
 
 trainer::judgement trainer::discriminate(target goal) {
@@ -271,36 +253,14 @@ step_result trainer::judge_in_turn(const std::uint8_t* real, const dlib::tensor&
     return result;
 }
 
-// Norms by the statistics of images_, and small scores around 0 for them: a start that the data
-// determine (Kraehenbuehl et al. 2016, "Data-dependent initializations of convolutional neural
-// networks").
-void trainer::fix_norms() {
-    discriminator_->set_mode(mode::training);
-    const dlib::tensor& scores = discriminator_->forward(images_);
-    const long count = static_cast<long>(scores.size());
-    const float* s = scores.host();
-    const double mean = std::accumulate(s, s + count, 0.0) / static_cast<double>(count);
-    double variance = 0;
-    for (long i = 0; i < count; ++i)
-        variance += (s[i] - mean) * (s[i] - mean) / static_cast<double>(count);
-    const double scale = variance > 0 ? first_deviation / std::sqrt(variance) : 1;
-    // The fully connected layer: weights, then one bias.
-    dlib::tensor& last = *discriminator_->parameter_tensors().back().values;
-    float* values = last.host();
-    const std::size_t bias = last.size() - 1;
-    values[bias] -= static_cast<float>(mean);
-    for (std::size_t i = 0; i <= bias; ++i)
-        values[i] *= static_cast<float>(scale);
-}
-
-// With fixed norms the images of a batch do not touch each other, so one pass serves all: a fake's
-// gradient for G is the one that D's loss sends to it, times the ratio of the two losses' slopes at
-// its score (Shen et al. 2021, "Training generative adversarial networks in one stage").
+// With fixed norms the images of a batch do not touch each other, so one pass serves all; see
+// adversarial_loss.h.
 step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
                                     bool update_generator) {
     const long count = static_cast<long>(fakes.num_samples());
-    const long penalised =
-        settings_.gradient_penalty > 0 ? (count + penalty_share - 1) / penalty_share : 0;
+    const loss_settings losses{settings_.loss, settings_.label_smoothing,
+                               settings_.gradient_penalty, penalty_distance};
+    const long penalised = penalised_images(losses, count);
     const std::uint64_t step_seed = static_cast<std::uint64_t>(steps_) * streams;
     const auto key = [&](stream pass) {
         return counter_random(settings_.seed, streams + 1, step_seed + pass);
@@ -325,52 +285,25 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
     augmented_.copy_size(fakes);
     multiply(fakes, sigmoid_to_input, augmented_);
     const augmentation changes_of_fakes = place(fake_pass, count);
-    if (penalised > 0)
-        add_signs(images_.host(), penalised * values, counter_random(key(real_pass), 2, 0),
-                  static_cast<float>(penalty_distance), images_.host() + 2 * count * values);
+    add_signs(images_.host(), penalised * values, counter_random(key(real_pass), 2, 0),
+              losses.distance, images_.host() + 2 * count * values);
 
     discriminator_->set_dropout_key(counter_random(key(real_pass), 1, 0));
-    if (discriminator_->statistics_updates() == 0)
-        fix_norms();
+    if (discriminator_->statistics_updates() == 0) {
+        discriminator_->set_mode(mode::training); // which stores the statistics
+        calm_scores(*discriminator_, discriminator_->forward(images_));
+    }
     discriminator_->set_mode(mode::stored_statistics);
     const dlib::tensor& scores = discriminator_->forward(images_);
-
-    step_result result;
     score_gradient_.copy_size(scores);
-    std::vector<float> ratios(static_cast<std::size_t>(count)); // slope of G's loss to D's
-    const float* s = scores.host();
-    float* g = score_gradient_.host_write_only();
-    const double n = static_cast<double>(count), smooth = settings_.label_smoothing;
-    for (long i = 0; i < count; ++i) {
-        const double x = s[i], fake = s[count + i];
-        double advantage = fake; // of the fake, that D's loss wants small and G's wants large
-        if (settings_.loss == adversarial_loss::relativistic) {
-            advantage = fake - x;
-            g[i] = static_cast<float>(-logistic(advantage) / n);
-            result.accuracy_real += (x > fake) / n;
-        } else {
-            result.accuracy_real += (x > 0) / n;
-            result.loss_d += ((1 - smooth) * softplus(-x) + smooth * softplus(x)) / n;
-            g[i] = static_cast<float>((smooth * logistic(x) - (1 - smooth) * logistic(-x)) / n);
-        }
-        result.accuracy_fake += (advantage < 0) / n;
-        result.loss_d += softplus(advantage) / n;
-        result.loss_g += softplus(-advantage) / n;
-        // So far from 0 neither slope is worth anything, and the ratio would be beyond float32.
-        const double bounded = std::clamp(advantage, -lowest_advantage, lowest_advantage);
-        g[count + i] = static_cast<float>(logistic(bounded) / n);
-        ratios[static_cast<std::size_t>(i)] = static_cast<float>(-std::exp(-bounded));
-    }
-    // (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990).
-    const double weight = settings_.gradient_penalty / (penalty_distance * penalty_distance) /
-                          std::max(1.0, static_cast<double>(penalised));
-    for (long i = 0; i < penalised; ++i) {
-        const double difference = static_cast<double>(s[2 * count + i]) - s[i];
-        result.penalty += 0.5 * weight * difference * difference;
-        g[2 * count + i] = static_cast<float>(weight * difference);
-        g[i] -= static_cast<float>(weight * difference);
-    }
-    result.loss_d += result.penalty;
+    std::vector<float> ratios;
+    const loss_values judged = judge(losses, scores, count, score_gradient_, ratios);
+    step_result result;
+    result.loss_d = judged.loss_d;
+    result.loss_g = update_generator ? judged.loss_g : 0;
+    result.accuracy_real = judged.accuracy_real;
+    result.accuracy_fake = judged.accuracy_fake;
+    result.penalty = judged.penalty;
 
     discriminator_->set_parameter_gradients(true);
     discriminator_->set_data_gradient(update_generator);
@@ -383,15 +316,33 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
             for (long i = begin; i < end; ++i)
                 of_images[i] = ratios[static_cast<std::size_t>(i / values)] * of_fakes[i];
         });
+    }
+    if (projected_)
+        add_projected(key(projected_pass), update_generator, result);
+    if (update_generator) {
         gaussian_blur(image_gradient_, blur_);
         if (!settings_.augment.empty())
             changes_of_fakes.adjoint(image_gradient_);
         multiply(image_gradient_, sigmoid_to_input, image_gradient_);
-    } else {
-        result.loss_g = 0;
     }
     update_discriminator();
     return result;
+}
+
+// It sees images_ as the other discriminator does, and adds to its image_gradient_.
+void trainer::add_projected(std::uint64_t key, bool update_generator, step_result& result) {
+    const long count = static_cast<long>(latents_.num_samples());
+    projected_gradient_.set_size(count, image_channels, image_size, image_size);
+    const loss_values judged = projected_->step(
+        images_.host(), count, key, settings_.learning_rate_d, settings_.beta1, settings_.beta2,
+        gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
+    result.projected_loss = judged.loss_d;
+    result.projected_accuracy = judged.accuracy_real;
+    if (!update_generator)
+        return;
+    multiply(projected_gradient_, static_cast<float>(settings_.projected_weight),
+             projected_gradient_);
+    dlib::tt::add(image_gradient_, image_gradient_, projected_gradient_);
 }
 
 step_result trainer::step(const std::uint8_t* real, const float* latents, long count,
@@ -527,6 +478,8 @@ named_tensors trainer::state() {
     solver_g_.add_state("solver_g.", state);
     solver_d_.add_state("solver_d.", state);
     solver_reconstruction_.add_state("solver_reconstruction.", state);
+    if (projected_)
+        projected_->add_state("projected.", state);
     state["counters.steps"] = scalar(static_cast<double>(steps_));
     return state;
 }
@@ -542,6 +495,9 @@ void trainer::load_state(const named_tensors& state) {
     solver_g_.load_state("solver_g.", g, state);
     solver_d_.load_state("solver_d.", discriminator_->parameter_tensors(), state);
     solver_reconstruction_.load_state("solver_reconstruction.", g, state);
+    // A run can take it up in its midst.
+    if (projected_ && !with_prefix("projected.", state).empty())
+        projected_->load_state("projected.", state);
     steps_ = read_counter(state, "counters.steps");
 }
 

@@ -8,8 +8,10 @@
 #pragma once
 
 #include "adam.h"
+#include "adversarial_loss.h"
 #include "augment.h"
 #include "network.h"
+#include "projected_discriminator.h"
 
 #include <cstdint>
 #include <map>
@@ -18,9 +20,6 @@
 #include <vector>
 
 namespace ffgan {
-
-// relativistic: D tells how much more real x_i looks than G(z_i) (Jolicoeur-Martineau 2019).
-enum class adversarial_loss { logistic, hinge, relativistic };
 
 // What D's norms normalise by: the batch, or statistics that were measured once, when D began, and
 // are constants since. With these D judges each image by itself, in training as it will later.
@@ -46,6 +45,11 @@ struct trainer_settings {
     double texture_weight = 0; // patch_distance.h
     // The share of the checkerboard in G's kernels that each step removes; resize_convolution.h.
     double smooth_upsampling = 0;
+    // How much the projected discriminator (projected_discriminator.h) counts for G beside that of
+    // pixels, both within adversarial_weight; with fixed norms only.
+    double projected_weight = 0;
+    double projected_penalty = 0.1; // weight of R1 there, in standard deviations of the features
+    std::string recognition;        // the file that it needs
 };
 
 struct step_result {
@@ -55,6 +59,9 @@ struct step_result {
     double accuracy_real = 0;
     double accuracy_fake = 0;
     double penalty = 0; // included in loss_d
+    // Of the projected discriminator: loss_d with its penalty, and as accuracy_real.
+    double projected_loss = 0;
+    double projected_accuracy = 0;
     // Of G, before their weights: the distance of textures and of the anchor's images.
     double texture = 0;
     double anchor = 0;
@@ -103,6 +110,8 @@ class trainer {
     // The discriminator and its solver begin anew.
     void reset_discriminator();
 
+    bool has_projected_discriminator() const { return projected_ != nullptr; }
+
     long steps() const { return steps_; }
 
     named_tensors state();
@@ -128,7 +137,7 @@ class trainer {
                               bool update_generator);
     step_result judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
                                bool update_generator);
-    void fix_norms();
+    void add_projected(std::uint64_t key, bool update_generator, step_result& result);
     void update_discriminator();
     void smooth_upsampling();
     void update_average();
@@ -137,9 +146,11 @@ class trainer {
     double blur_ = 0;
     std::map<std::string, long> doubling_; // layers of G that smooth_upsampling is about
     std::unique_ptr<network> generator_, averaged_, discriminator_;
+    std::unique_ptr<projected_discriminator> projected_;
     adam solver_g_, solver_d_, solver_reconstruction_;
     long steps_ = 0;
-    dlib::resizable_tensor latents_, images_, augmented_, score_gradient_, image_gradient_;
+    dlib::resizable_tensor latents_, images_, augmented_, score_gradient_;
+    dlib::resizable_tensor image_gradient_, projected_gradient_;
     gradient_memory gradients_;
 };
 

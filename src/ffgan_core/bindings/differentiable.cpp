@@ -2,6 +2,7 @@
 #include "arrays.h"
 #include "augment.h"
 #include "patch_distance.h"
+#include "projected_discriminator.h"
 #include "pyramid_loss.h"
 
 #include <algorithm>
@@ -52,6 +53,20 @@ py::tuple patches(const array<float>& images, const array<float>& targets, std::
     return py::make_tuple(distance, to_array(gradient));
 }
 
+py::tuple judge_projected(projected_discriminator& self, const array<float>& images,
+                          std::uint64_t key, double learning_rate) {
+    const py::ssize_t count = samples(images, {3, 162, 162}, "images") / 2;
+    array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
+    gradient_memory memory;
+    const loss_values values = self.step(images.data(), static_cast<long>(count), key,
+                                         learning_rate, 0.5, 0.99, memory, gradient.mutable_data());
+    return py::make_tuple(py::dict("loss_d"_a = values.loss_d, "loss_g"_a = values.loss_g,
+                                   "accuracy_real"_a = values.accuracy_real,
+                                   "accuracy_fake"_a = values.accuracy_fake,
+                                   "penalty"_a = values.penalty),
+                          gradient);
+}
+
 } // namespace
 
 void register_differentiable(py::module_& m) {
@@ -67,6 +82,20 @@ void register_differentiable(py::module_& m) {
           py::kw_only(), "key"_a,
           "Sliced Wasserstein distance of the patches of float32 images (n, 3, rows, columns): "
           "(distance, gradient with respect to images).");
+    py::class_<projected_discriminator>(
+        m, "ProjectedDiscriminator",
+        "What Trainer has beside its discriminator of pixels: heads on features of dlib's face "
+        "recognition network. `path` must be trusted.")
+        .def(py::init([](const std::string& path, double penalty, std::uint64_t seed) {
+                 const loss_settings loss{adversarial_loss::relativistic, 0, penalty};
+                 return std::make_unique<projected_discriminator>(path, loss, seed);
+             }),
+             "path"_a, py::kw_only(), "penalty"_a = 0.0, "seed"_a = 0)
+        .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
+             "learning_rate"_a,
+             "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
+             "divided by 256: (losses and accuracies, gradient of G's loss with respect to the "
+             "fakes before it).");
 }
 
 } // namespace ffgan::bindings

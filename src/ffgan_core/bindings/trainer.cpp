@@ -20,13 +20,13 @@ T choose(const char* name, const std::string& value, const std::map<std::string,
     return found->second;
 }
 
-std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uint64_t seed,
-                                      double learning_rate_g, double learning_rate_d, double beta1,
-                                      double beta2, const std::string& loss, double label_smoothing,
-                                      double dropout, double ema, bool colour, long translation,
-                                      long cutout, bool joint_update, const std::string& norm,
-                                      double gradient_penalty, double adversarial_weight,
-                                      double texture_weight, double smooth_upsampling) {
+std::unique_ptr<trainer>
+make_trainer(const std::string& discriminator, std::uint64_t seed, double learning_rate_g,
+             double learning_rate_d, double beta1, double beta2, const std::string& loss,
+             double label_smoothing, double dropout, double ema, bool colour, long translation,
+             long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
+             double adversarial_weight, double texture_weight, double smooth_upsampling,
+             double projected_weight, double projected_penalty, const std::string& recognition) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -45,6 +45,9 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
     settings.adversarial_weight = adversarial_weight;
     settings.texture_weight = texture_weight;
     settings.smooth_upsampling = smooth_upsampling;
+    settings.projected_weight = projected_weight;
+    settings.projected_penalty = projected_penalty;
+    settings.recognition = recognition;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
     settings.ema = ema;
@@ -79,10 +82,15 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
         py::gil_scoped_release release; // the arrays are held by the caller's frame
         result = self.step(images, noise, count, update_generator, anchored);
     }
-    return py::dict("loss_d"_a = result.loss_d, "loss_g"_a = result.loss_g,
-                    "accuracy_real"_a = result.accuracy_real,
-                    "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty,
-                    "texture"_a = result.texture, "anchor"_a = result.anchor);
+    py::dict measures("loss_d"_a = result.loss_d, "loss_g"_a = result.loss_g,
+                      "accuracy_real"_a = result.accuracy_real,
+                      "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty,
+                      "texture"_a = result.texture, "anchor"_a = result.anchor);
+    if (self.has_projected_discriminator()) {
+        measures["projected_loss"] = result.projected_loss;
+        measures["projected_accuracy"] = result.projected_accuracy;
+    }
+    return measures;
 }
 
 double reconstruct(trainer& self, const array<float>& latents, const array<std::uint8_t>& images,
@@ -130,7 +138,10 @@ void register_trainer(py::module_& m) {
              "gradient_penalty"_a = defaults.gradient_penalty,
              "adversarial_weight"_a = defaults.adversarial_weight,
              "texture_weight"_a = defaults.texture_weight,
-             "smooth_upsampling"_a = defaults.smooth_upsampling)
+             "smooth_upsampling"_a = defaults.smooth_upsampling,
+             "projected_weight"_a = defaults.projected_weight,
+             "projected_penalty"_a = defaults.projected_penalty,
+             "recognition"_a = defaults.recognition)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),

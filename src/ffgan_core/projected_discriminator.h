@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A second discriminator, which sees images through a network that others trained (Sauer et al.
+// 2021, "Projected GANs Converge Faster"): dlib's face recognition network, whose parameters stay
+// as they are, turns an image into features at three scales, and at each a small network, the head,
+// learns to tell real from generated. It knows what a face is made of from the first step on, where
+// the discriminator of pixels has to find it out.
+
+#pragma once
+
+#include "adversarial_loss.h"
+#include "network.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace ffgan {
+
+class projected_discriminator {
+  public:
+    // recognition: dlib_face_recognition_resnet_model_v1.dat, or one in the same form. dlib
+    // deserialises it and does not defend itself against bad files: read only those of people you
+    // trust. Throws std::invalid_argument when it is something else. R1, if the loss has it, is of
+    // the features, in their standard deviations.
+    projected_discriminator(const std::string& recognition, const loss_settings& loss,
+                            std::uint64_t seed);
+    ~projected_discriminator();
+
+    // The heads and their solvers begin anew.
+    void reset();
+
+    // One pass and one update of the heads. images: `count` real ones, then `count` fakes, all 3 x
+    // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
+    // fakes and receives the gradient of G's loss with respect to them. The result is the mean over
+    // the heads.
+    loss_values step(const float* images, long count, std::uint64_t key, double learning_rate,
+                     double beta1, double beta2, gradient_memory& memory, float* gradient);
+
+    // The heads, what they multiply the features by, and their solvers; by name.
+    void add_state(const std::string& prefix, named_tensors& state);
+    // Throws std::invalid_argument where something is missing or has another size.
+    void load_state(const std::string& prefix, const named_tensors& state);
+
+  private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
+
+} // namespace ffgan

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The discriminator that sees images through dlib's face recognition network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ffgan import _core, faces
+from ffgan.errors import ExtraError, ModelError, UsageError
+from ffgan.model import Model
+from ffgan.settings import Settings
+
+Float32 = NDArray[np.float32]
+PAIRS = 4
+FROZEN = 1e-30  # a learning rate that leaves float32 parameters as they are
+
+
+@pytest.fixture(scope="module")
+def recognition() -> str:
+    try:
+        return str(faces.recognition_file())
+    except ExtraError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def images() -> Float32:
+    """Faces as real images, and the same number of blotches as fakes.
+
+    With some noise: over even areas the largest of several equal values has no derivative.
+    """
+    model = Model.load()
+    real = model.render(model.latents(PAIRS, 5)).transpose(0, 3, 1, 2) / np.float32(256)
+    random = np.random.default_rng(2)
+    blotches = np.kron(random.random((PAIRS, 3, 18, 18)), np.ones((1, 1, 9, 9)))
+    fakes = 0.8 * blotches + 0.1 * random.random(blotches.shape)
+    return np.concatenate([real, fakes]).astype(np.float32)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = _core.engine()["threads"]
+    yield
+    _core.set_threads(before)
+
+
+def test_the_gradient_is_that_of_the_generators_loss(recognition: str, images: Float32) -> None:
+    judge = _core.ProjectedDiscriminator(recognition)
+    for key in range(3):
+        judge.step(images, key=key, learning_rate=1e-3)
+    _, gradient = judge.step(images, key=9, learning_rate=FROZEN)
+    assert gradient.shape == (PAIRS, 3, 162, 162)
+    # So small a step changes the loss by little, and by much beside the rounding of float32.
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        coarse = random.standard_normal((PAIRS, 3, 9, 9))
+        direction = np.kron(coarse, np.ones((1, 1, 18, 18))) + gradient / gradient.std()
+        step = 1e-4
+
+        def loss(sign: float, move: NDArray[np.float64] = step * direction) -> float:
+            moved = images.copy()
+            moved[PAIRS:] += (sign * move).astype(np.float32)
+            return judge.step(moved, key=9, learning_rate=FROZEN)[0]["loss_g"]
+
+        # The loss is the mean over three heads, the gradient their sum's.
+        slope = 3 * (loss(1) - loss(-1)) / (2 * step)
+        assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
+
+
+def test_it_learns_to_tell_faces_from_blotches(recognition: str, images: Float32) -> None:
+    judge = _core.ProjectedDiscriminator(recognition)
+    first = judge.step(images, key=0, learning_rate=1e-3)[0]
+    for key in range(1, 20):
+        last = judge.step(images, key=key, learning_rate=1e-3)[0]
+    # It begins undecided, whatever the features.
+    assert first["loss_d"] == pytest.approx(np.log(2), abs=0.1)
+    assert last["loss_d"] < 0.2
+    assert last["accuracy_real"] == last["accuracy_fake"] == 1
+    assert last["loss_g"] > first["loss_g"]
+
+
+def test_every_pair_counts_for_itself(recognition: str, images: Float32) -> None:
+    judge = _core.ProjectedDiscriminator(recognition)
+    judge.step(images, key=0, learning_rate=1e-3)
+    whole = judge.step(images, key=1, learning_rate=FROZEN)[1]
+    half = np.concatenate([images[:2], images[PAIRS : PAIRS + 2]])
+    part = judge.step(half, key=1, learning_rate=FROZEN)[1]
+    np.testing.assert_allclose(part, 2 * whole[:2], rtol=1e-3, atol=1e-6 * np.abs(part).max())
+
+
+def test_the_number_of_threads_changes_nothing_to_be_seen(
+    recognition: str, images: Float32, threads: None
+) -> None:
+    gradients = []
+    for count in (1, 2, 3):
+        _core.set_threads(count)
+        judge = _core.ProjectedDiscriminator(recognition)
+        gradients.append(judge.step(images, key=0, learning_rate=1e-3)[1])
+    for other in gradients[1:]:
+        np.testing.assert_allclose(other, gradients[0], rtol=1e-3, atol=1e-5 * np.abs(other).max())
+
+
+def test_the_penalty_holds_the_heads_back(recognition: str, images: Float32) -> None:
+    apart = {}
+    for penalty in (0.0, 10.0):
+        judge = _core.ProjectedDiscriminator(recognition, penalty=penalty)
+        for key in range(15):
+            last = judge.step(images, key=key, learning_rate=1e-3)[0]
+        apart[penalty] = last["loss_g"]
+        assert (last["penalty"] > 0) == (penalty > 0)
+    assert apart[10.0] < 0.8 * apart[0.0]
+
+
+# --- In the trainer
+
+
+def a_batch() -> tuple[NDArray[np.uint8], Float32]:
+    model = Model.load()
+    random = np.random.default_rng(3)
+    return model.render(model.latents(2, 1)), random.standard_normal((2, 100)).astype(np.float32)
+
+
+def a_trainer(recognition: str, weight: float, **settings: float) -> _core.Trainer:
+    return _core.Trainer(
+        seed=1,
+        loss="relativistic",
+        discriminator_norm="fixed",
+        dropout=0.0,
+        translation=8,
+        projected_weight=weight,
+        recognition=recognition,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def test_its_gradient_is_added_as_it_is_weighed(recognition: str) -> None:
+    real, latents = a_batch()
+    gradients = {}
+    for weight in (0.0, 1.0, 3.0):
+        trainer = a_trainer(recognition, weight)
+        result = trainer.step(real, latents)
+        assert ("projected_loss" in result) == (weight > 0)
+        gradients[weight] = trainer.gradients("generator")["conv1.weight"].astype(np.float64)
+    one, three = gradients[1.0] - gradients[0.0], gradients[3.0] - gradients[0.0]
+    assert np.abs(one).max() > 0
+    np.testing.assert_allclose(three, 3 * one, rtol=1e-2, atol=1e-3 * np.abs(three).max())
+
+
+def test_the_state_has_the_heads(recognition: str) -> None:
+    real, latents = a_batch()
+    first, second = (a_trainer(recognition, 1.0) for _ in range(2))
+    for _ in range(2):
+        first.step(real, latents)
+    second.load_state(first.state())
+    assert first.step(real, latents) == second.step(real, latents)
+    one, other = first.state(), second.state()
+    assert one.keys() == other.keys()
+    assert {"projected.head1.conv1.weight", "projected.scale3"} <= one.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name])
+    damaged = {name: array for name, array in one.items() if name != "projected.head2.fc.bias"}
+    with pytest.raises(ValueError, match=r"fc\.bias"):
+        second.load_state(damaged)
+
+
+def test_a_run_can_take_it_up_and_leave_it(recognition: str) -> None:
+    real, latents = a_batch()
+    without, with_it = a_trainer("", 0.0), a_trainer(recognition, 1.0)
+    without.step(real, latents)
+    with_it.load_state(without.state())
+    assert "projected_loss" in with_it.step(real, latents)
+    without.load_state(with_it.state())
+    assert "projected_loss" not in without.step(real, latents)
+
+
+def test_a_new_discriminator_has_new_heads(recognition: str) -> None:
+    real, latents = a_batch()
+    trainer = a_trainer(recognition, 1.0)
+    began = trainer.step(real, latents)["projected_loss"]
+    for _ in range(5):
+        later = trainer.step(real, latents, update_generator=False)["projected_loss"]
+    trainer.reset_discriminator()
+    again = trainer.step(real, latents)["projected_loss"]
+    assert later < began
+    assert abs(again - began) < abs(later - began)
+
+
+def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="projected_weight needs fixed norms"):
+        _core.Trainer(projected_weight=1.0, recognition=recognition)
+    with pytest.raises(ValueError, match="projected_penalty is below 0"):
+        a_trainer(recognition, 1.0, projected_penalty=-1.0)
+    with pytest.raises(UsageError, match="--projected-weight needs --discriminator-norm fixed"):
+        Settings(projected_weight=1.0).check_together()
+    with pytest.raises(UsageError, match="--projected-weight must be from 0"):
+        Settings(projected_weight=-1.0)
+    other = tmp_path / "other.dat"
+    other.write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"\S"):
+        _core.ProjectedDiscriminator(str(other))
+    with pytest.raises(ModelError, match=r"other\.dat: not dlib's face recognition network"):
+        faces.recognition_file(other)
+    with pytest.raises(ModelError, match="no such file"):
+        faces.recognition_file(tmp_path / "missing.dat")
