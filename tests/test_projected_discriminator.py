@@ -49,25 +49,29 @@ def threads() -> Iterator[None]:
     _core.set_threads(before)
 
 
-def test_the_gradient_is_that_of_the_generators_loss(recognition: str, images: Float32) -> None:
-    judge = _core.ProjectedDiscriminator(recognition)
+@pytest.mark.parametrize("details", [0.0, 0.5, 1.0])
+def test_the_gradient_is_that_of_the_generators_loss(
+    recognition: str, images: Float32, details: float
+) -> None:
+    judge = _core.ProjectedDiscriminator(recognition, details=details)
     for key in range(3):
         judge.step(images, key=key, learning_rate=1e-3)
-    _, gradient = judge.step(images, key=9, learning_rate=FROZEN)
+    _, _, gradient = judge.step(images, key=9, learning_rate=FROZEN)
     assert gradient.shape == (PAIRS, 3, 162, 162)
     # So small a step changes the loss by little, and by much beside the rounding of float32.
     for seed in range(3):
         random = np.random.default_rng(seed)
         coarse = random.standard_normal((PAIRS, 3, 9, 9))
         direction = np.kron(coarse, np.ones((1, 1, 18, 18))) + gradient / gradient.std()
-        step = 1e-4
+        step = 2e-5
 
         def loss(sign: float, move: NDArray[np.float64] = step * direction) -> float:
             moved = images.copy()
             moved[PAIRS:] += (sign * move).astype(np.float32)
-            return judge.step(moved, key=9, learning_rate=FROZEN)[0]["loss_g"]
+            whole, parts, _ = judge.step(moved, key=9, learning_rate=FROZEN)
+            return whole["loss_g"] + parts["loss_g"]
 
-        # The loss is the mean over three heads, the gradient their sum's.
+        # Each loss is the mean over three heads, the gradient that of their sum.
         slope = 3 * (loss(1) - loss(-1)) / (2 * step)
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
 
@@ -84,12 +88,26 @@ def test_it_learns_to_tell_faces_from_blotches(recognition: str, images: Float32
     assert last["loss_g"] > first["loss_g"]
 
 
+def test_details_are_seen_where_they_are(recognition: str, images: Float32) -> None:
+    """Of the first pairs a quarter is magnified; its gradient falls into that quarter."""
+    plain, judge = (_core.ProjectedDiscriminator(recognition, details=d) for d in (0.0, 0.5))
+    for key in range(3):
+        whole = plain.step(images, key=key, learning_rate=1e-3)
+        both = judge.step(images, key=key, learning_rate=1e-3)
+        added = np.abs(both[2] - whole[2]).sum(axis=1)
+        assert added[PAIRS // 2 :].max() == 0
+        for gradient in added[: PAIRS // 2]:
+            rows, columns = (np.flatnonzero(gradient.max(axis=a)) for a in (1, 0))
+            assert 70 <= np.ptp(rows) + 1 <= 81
+            assert 70 <= np.ptp(columns) + 1 <= 81
+
+
 def test_every_pair_counts_for_itself(recognition: str, images: Float32) -> None:
     judge = _core.ProjectedDiscriminator(recognition)
     judge.step(images, key=0, learning_rate=1e-3)
-    whole = judge.step(images, key=1, learning_rate=FROZEN)[1]
+    whole = judge.step(images, key=1, learning_rate=FROZEN)[2]
     half = np.concatenate([images[:2], images[PAIRS : PAIRS + 2]])
-    part = judge.step(half, key=1, learning_rate=FROZEN)[1]
+    part = judge.step(half, key=1, learning_rate=FROZEN)[2]
     np.testing.assert_allclose(part, 2 * whole[:2], rtol=1e-3, atol=1e-6 * np.abs(part).max())
 
 
@@ -100,7 +118,7 @@ def test_the_number_of_threads_changes_nothing_to_be_seen(
     for count in (1, 2, 3):
         _core.set_threads(count)
         judge = _core.ProjectedDiscriminator(recognition)
-        gradients.append(judge.step(images, key=0, learning_rate=1e-3)[1])
+        gradients.append(judge.step(images, key=0, learning_rate=1e-3)[2])
     for other in gradients[1:]:
         np.testing.assert_allclose(other, gradients[0], rtol=1e-3, atol=1e-5 * np.abs(other).max())
 
@@ -160,21 +178,29 @@ def test_the_state_has_the_heads(recognition: str) -> None:
     assert first.step(real, latents) == second.step(real, latents)
     one, other = first.state(), second.state()
     assert one.keys() == other.keys()
-    assert {"projected.head1.conv1.weight", "projected.scale3"} <= one.keys()
+    assert {"projected.whole1.conv1.weight", "projected.whole3.scale"} <= one.keys()
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name])
-    damaged = {name: array for name, array in one.items() if name != "projected.head2.fc.bias"}
+    damaged = {name: array for name, array in one.items() if name != "projected.whole2.fc.bias"}
     with pytest.raises(ValueError, match=r"fc\.bias"):
         second.load_state(damaged)
 
 
 def test_a_run_can_take_it_up_and_leave_it(recognition: str) -> None:
     real, latents = a_batch()
-    without, with_it = a_trainer("", 0.0), a_trainer(recognition, 1.0)
+    without, whole = a_trainer("", 0.0), a_trainer(recognition, 1.0)
+    details = a_trainer(recognition, 1.0, projected_details=0.5)
     without.step(real, latents)
-    with_it.load_state(without.state())
-    assert "projected_loss" in with_it.step(real, latents)
-    without.load_state(with_it.state())
+    whole.load_state(without.state())
+    assert "projected_loss" in whole.step(real, latents)
+    details.load_state(whole.state())
+    measures = details.step(real, latents)
+    # What was there goes on, what is new begins undecided.
+    assert measures["detail_loss"] == pytest.approx(np.log(2), abs=0.1)
+    assert "projected.detail3.fc.weight" in details.state()
+    for name, array in whole.state().items():
+        assert details.state()[name].shape == array.shape
+    without.load_state(details.state())
     assert "projected_loss" not in without.step(real, latents)
 
 
@@ -195,6 +221,8 @@ def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
         _core.Trainer(projected_weight=1.0, recognition=recognition)
     with pytest.raises(ValueError, match="projected_penalty is below 0"):
         a_trainer(recognition, 1.0, projected_penalty=-1.0)
+    with pytest.raises(ValueError, match=r"projected_details is not in \[0, 1\]"):
+        a_trainer(recognition, 1.0, projected_details=1.5)
     with pytest.raises(UsageError, match="--projected-weight needs --discriminator-norm fixed"):
         Settings(projected_weight=1.0).check_together()
     with pytest.raises(UsageError, match="--projected-weight must be from 0"):

@@ -41,6 +41,8 @@ class StepResult(TypedDict):
     anchor: float
     projected_loss: NotRequired[float]  # with a projected discriminator
     projected_accuracy: NotRequired[float]
+    detail_loss: NotRequired[float]
+    detail_accuracy: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -144,13 +146,16 @@ class JudgedPairs(TypedDict):
 class ProjectedDiscriminator:
     """Heads on features of dlib's face recognition network. `path` must be trusted."""
 
-    def __init__(self, path: str, *, penalty: float = 0.0, seed: int = 0) -> None: ...
+    def __init__(
+        self, path: str, *, penalty: float = 0.0, details: float = 0.0, seed: int = 0
+    ) -> None: ...
     def step(
         self, images: Float32, *, key: int, learning_rate: float
-    ) -> tuple[JudgedPairs, Float32]:
+    ) -> tuple[JudgedPairs, JudgedPairs, Float32]:
         """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
 
-        The second result is the gradient of G's loss with respect to the fakes, before the update.
+        Of the heads for whole images, of those for details, and the gradient of G's loss, summed
+        over the heads, with respect to the fakes.
         """
 
 class Trainer:
@@ -178,6 +183,7 @@ class Trainer:
         smooth_upsampling: float = 0.0,
         projected_weight: float = 0.0,
         projected_penalty: float = 0.1,
+        projected_details: float = 0.0,
         recognition: str = "",
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...

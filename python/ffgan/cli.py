@@ -311,6 +311,11 @@ TRAIN_OPTIONS = {
         ),
         Option("projected_penalty", "weight of R1 there", "WEIGHT"),
         Option(
+            "projected_details",
+            "share of the images of which it sees a part at twice the size, too",
+            "SHARE",
+        ),
+        Option(
             "recognition",
             "dlib's face recognition network, from somebody you trust",
             "FILE",

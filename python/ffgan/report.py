@@ -67,7 +67,7 @@ CHARTS = (
     ),
     Chart(
         "Projected discriminator: accuracy on real images",
-        (("projected_accuracy", "on real images"),),
+        (("projected_accuracy", "whole images"), ("detail_accuracy", "details")),
         1.0,
     ),
     Chart("Speed", (("images_per_second", "images per second"),)),

@@ -64,6 +64,7 @@ class Settings:
     smooth_upsampling: float = 0.0
     projected_weight: float = 0.0
     projected_penalty: float = 0.1
+    projected_details: float = 0.0
     recognition: str | None = None
     label_smoothing: float = 0.0
     dropout: float = 0.5
@@ -147,6 +148,7 @@ class Settings:
         within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
         within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
+        within(0.0, 1.0, "from 0 to 1", "projected_details")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")

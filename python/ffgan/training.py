@@ -376,6 +376,7 @@ class _Run:
             smooth_upsampling=settings.smooth_upsampling,
             projected_weight=settings.projected_weight,
             projected_penalty=settings.projected_penalty,
+            projected_details=settings.projected_details,
             recognition=recognition,
         )
 

@@ -14,6 +14,10 @@
 
 namespace ffgan {
 
+struct adam_settings {
+    double learning_rate, beta1, beta2;
+};
+
 class adam {
   public:
     void update(const std::vector<layer_parameters>& layers, double learning_rate, double beta1,

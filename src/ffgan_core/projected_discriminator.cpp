@@ -16,7 +16,9 @@
 namespace ffgan {
 namespace {
 
-constexpr int head_count = 3;
+constexpr int scales = 3;
+constexpr long crop_size = image_size / 2;
+constexpr long plane = image_size * image_size;
 
 // How far R1 looks from an image's features, in their standard deviations.
 constexpr double penalty_distance = 0.01;
@@ -26,14 +28,14 @@ struct features_shape {
     long channels, side;
     long size() const { return channels * side * side; }
 };
-constexpr std::array<features_shape, head_count> shapes = {{{32, 38}, {64, 19}, {128, 9}}};
+constexpr std::array<features_shape, scales> shapes = {{{32, 38}, {64, 19}, {128, 9}}};
 
 // The recognition network on some of the images, with its activations.
 struct eye {
     recognition::coarse net;
     dlib::resizable_tensor x;
 
-    // Calls f(head, layer) with the layer that each head reads.
+    // Calls f(scale, layer) with the layers that heads read.
     template <typename F> void each_layer(F&& f) {
         f(0, recognition::find<recognition::fine>(net));
         f(1, recognition::find<recognition::middle>(net));
@@ -51,6 +53,37 @@ float inverse_deviation(const float* values, long size) {
     return variance > 0 ? static_cast<float>(1 / std::sqrt(variance)) : 1;
 }
 
+// Twice the size, bilinearly; beyond the crop its edge goes on. Calls f(from, to, weight), where
+// `from` is the place of a pixel in the crop's image and `to` one in the magnified plane.
+template <typename F> void each_magnified(long top, long left, F&& f) {
+    const auto neighbour = [](long i) {
+        return std::clamp((i & 1) ? i / 2 + 1 : i / 2 - 1, 0L, crop_size - 1);
+    };
+    for (long row = 0; row < image_size; ++row)
+        for (long column = 0; column < image_size; ++column) {
+            const long to = row * image_size + column;
+            const auto place = [&](long r, long c) { return (top + r) * image_size + left + c; };
+            const long r = row / 2, c = column / 2;
+            const long other_r = neighbour(row), other_c = neighbour(column);
+            f(place(r, c), to, 0.5625f);
+            f(place(other_r, c), to, 0.1875f);
+            f(place(r, other_c), to, 0.1875f);
+            f(place(other_r, other_c), to, 0.0625f);
+        }
+}
+
+struct corner {
+    long top, left;
+};
+
+corner draw_corner(std::uint64_t key, long image) {
+    const auto draw = [&](std::uint64_t stream) {
+        return static_cast<long>(counter_random(key, stream, static_cast<std::uint64_t>(image)) %
+                                 (image_size - crop_size + 1));
+    };
+    return {draw(1), draw(2)};
+}
+
 } // namespace
 
 struct projected_discriminator::implementation {
@@ -62,10 +95,14 @@ struct projected_discriminator::implementation {
         std::vector<float> ratios;
     };
 
+    using head_set = std::array<head, scales>;
+
     loss_settings loss;
+    double detail_share = 0;
     std::uint64_t seed = 0;
-    std::array<head, head_count> heads;
+    std::vector<head_set> sets; // of the heads for whole images, and of those for details
     std::vector<std::unique_ptr<eye>> eyes; // one for each thread
+    dlib::resizable_tensor details, of_details;
 
     // Calls f(eye, begin, end) for a part of the images each. An image's features depend on no
     // other image, so they are the same however many parts there are.
@@ -82,12 +119,11 @@ struct projected_discriminator::implementation {
     }
 
     // Writes the features of `count` images where each head keeps those of image `first` and on.
-    void see(const float* images, long count, long first) {
-        std::array<float*, head_count> targets;
-        for (int h = 0; h < head_count; ++h)
+    void see(head_set& heads, const float* images, long count, long first) {
+        std::array<float*, scales> targets;
+        for (int h = 0; h < scales; ++h)
             targets[h] = heads[h].features.host() + first * shapes[h].size();
         each_part(count, [&](eye& mine, long begin, long end) {
-            constexpr long plane = image_size * image_size;
             // As the network's own input layer makes a tensor of pixels, which divides by 256 too.
             const auto& input = mine.net.input_layer();
             const std::array<float, image_channels> mean = {input.get_avg_red() * pixel_to_input,
@@ -108,9 +144,9 @@ struct projected_discriminator::implementation {
 
     // From gradients with respect to the features of the images seen last, that with respect to the
     // images.
-    void look_back(const std::array<const float*, head_count>& gradients, long count,
+    void look_back(const std::array<const float*, scales>& gradients, long count,
                    float* of_images) {
-        each_part(count, [&](eye& mine, long begin, long end) {
+        each_part(count, [&](eye& mine, long begin, long) {
             mine.each_layer([&](int h, auto& layer) {
                 dlib::tensor& gradient = layer.get_gradient_input(); // zeroed by dlib
                 std::copy_n(gradients[h] + begin * shapes[h].size(), gradient.size(),
@@ -121,13 +157,53 @@ struct projected_discriminator::implementation {
             std::copy_n(result.host(), result.size(), of_images + begin * image_values);
         });
     }
+
+    // One pass and one update of a set of heads; see projected_discriminator::step.
+    loss_values judge_by(head_set& heads, const float* images, long count, std::uint64_t key,
+                         const adam_settings& how, gradient_memory& memory, float* gradient);
+
+    // The first `count` real images' and fakes' crops, magnified, of a pair at the same place.
+    void magnify(const float* images, long all, long count, std::uint64_t key) {
+        details.set_size(2 * count, image_channels, image_size, image_size);
+        float* target = details.host_write_only();
+        parallel_chunks(2 * count, [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i) {
+                const corner at = draw_corner(key, i % count);
+                const float* from = images + (i < count ? i : all + i - count) * image_values;
+                float* to = target + i * image_values;
+                std::fill_n(to, image_values, 0.0f);
+                for (long k = 0; k < image_channels; ++k, from += plane, to += plane)
+                    each_magnified(at.top, at.left, [&](long source, long place, float weight) {
+                        to[place] += weight * from[source];
+                    });
+            }
+        });
+    }
+
+    // Adds the gradient with respect to the fakes' crops to that with respect to the fakes.
+    void reduce(long count, std::uint64_t key, float* gradient) {
+        const float* source = of_details.host();
+        parallel_chunks(count, [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i) {
+                const corner at = draw_corner(key, i);
+                const float* from = source + i * image_values;
+                float* to = gradient + i * image_values;
+                for (long k = 0; k < image_channels; ++k, from += plane, to += plane)
+                    each_magnified(at.top, at.left, [&](long place, long of, float weight) {
+                        to[place] += weight * from[of];
+                    });
+            }
+        });
+    }
 };
 
 projected_discriminator::projected_discriminator(const std::string& recognition,
-                                                 const loss_settings& loss, std::uint64_t seed)
+                                                 const loss_settings& loss, double detail_share,
+                                                 std::uint64_t seed)
     : implementation_(std::make_unique<implementation>()) {
     implementation_->loss = loss;
     implementation_->loss.distance = penalty_distance;
+    implementation_->detail_share = detail_share;
     implementation_->seed = seed;
     recognition::network whole;
     try {
@@ -139,38 +215,41 @@ projected_discriminator::projected_discriminator(const std::string& recognition,
     first->net = recognition::find<recognition::coarse>(whole);
     dlib::set_all_learning_rate_multipliers(first->net, 0); // no gradients of its parameters
     implementation_->eyes.push_back(std::move(first));
-    for (int h = 0; h < head_count; ++h)
-        implementation_->heads[h].net = make_feature_head(h);
+    implementation_->sets.resize(detail_share > 0 ? 2 : 1);
+    for (implementation::head_set& heads : implementation_->sets)
+        for (int h = 0; h < scales; ++h)
+            heads[h].net = make_feature_head(h);
     reset();
 }
 
 projected_discriminator::~projected_discriminator() = default;
 
 void projected_discriminator::reset() {
-    for (int h = 0; h < head_count; ++h) {
-        auto& head = implementation_->heads[h];
-        head.net->initialise(
-            counter_random(implementation_->seed, 0, static_cast<std::uint64_t>(h)));
-        head.solver = adam();
-        head.scale = 0;
-    }
+    std::uint64_t number = 0;
+    for (implementation::head_set& heads : implementation_->sets)
+        for (implementation::head& head : heads) {
+            head.net->initialise(counter_random(implementation_->seed, 0, number++));
+            head.solver = adam();
+            head.scale = 0;
+        }
 }
 
-loss_values projected_discriminator::step(const float* images, long count, std::uint64_t key,
-                                          double learning_rate, double beta1, double beta2,
-                                          gradient_memory& memory, float* gradient) {
-    implementation& own = *implementation_;
-    const long penalised = penalised_images(own.loss, count);
-    for (int h = 0; h < head_count; ++h)
-        own.heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
-                                       shapes[h].side);
-    own.see(images, count, 0);
-    own.see(images + count * image_values, count, count);
+loss_values projected_discriminator::implementation::judge_by(head_set& heads, const float* images,
+                                                              long count, std::uint64_t key,
+                                                              const adam_settings& how,
+                                                              gradient_memory& memory,
+                                                              float* gradient) {
+    const long penalised = penalised_images(loss, count);
+    for (int h = 0; h < scales; ++h)
+        heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
+                                   shapes[h].side);
+    see(heads, images, count, 0);
+    see(heads, images + count * image_values, count, count);
 
     loss_values result;
-    std::array<const float*, head_count> for_generator{};
-    for (int h = 0; h < head_count; ++h) {
-        auto& head = own.heads[h];
+    std::array<const float*, scales> for_generator{};
+    for (int h = 0; h < scales; ++h) {
+        auto& head = heads[h];
         const long size = shapes[h].size();
         float* features = head.features.host();
         const bool first = head.scale == 0;
@@ -182,18 +261,18 @@ loss_values projected_discriminator::step(const float* images, long count, std::
                 features[i] *= scale;
         });
         add_signs(features, penalised * size, counter_random(key, 0, static_cast<std::uint64_t>(h)),
-                  own.loss.distance, features + 2 * count * size);
+                  loss.distance, features + 2 * count * size);
 
         if (first)
             calm_scores(*head.net, head.net->forward(head.features));
         const dlib::tensor& scores = head.net->forward(head.features);
         head.score_gradient.copy_size(scores);
-        const loss_values values = judge(own.loss, scores, count, head.score_gradient, head.ratios);
-        result.loss_d += values.loss_d / head_count;
-        result.loss_g += values.loss_g / head_count;
-        result.accuracy_real += values.accuracy_real / head_count;
-        result.accuracy_fake += values.accuracy_fake / head_count;
-        result.penalty += values.penalty / head_count;
+        const loss_values values = judge(loss, scores, count, head.score_gradient, head.ratios);
+        result.loss_d += values.loss_d / scales;
+        result.loss_g += values.loss_g / scales;
+        result.accuracy_real += values.accuracy_real / scales;
+        result.accuracy_fake += values.accuracy_fake / scales;
+        result.penalty += values.penalty / scales;
 
         head.net->set_data_gradient(gradient != nullptr);
         const dlib::tensor& of_features =
@@ -209,42 +288,71 @@ loss_values projected_discriminator::step(const float* images, long count, std::
             });
             for_generator[h] = target;
         }
-        head.solver.update(head.net->parameter_tensors(), learning_rate, beta1, beta2);
+        head.solver.update(head.net->parameter_tensors(), how.learning_rate, how.beta1, how.beta2);
     }
     if (gradient != nullptr)
-        own.look_back(for_generator, count, gradient);
+        look_back(for_generator, count, gradient);
+    return result;
+}
+
+projected_values projected_discriminator::step(const float* images, long count, std::uint64_t key,
+                                               const adam_settings& how, gradient_memory& memory,
+                                               float* gradient) {
+    implementation& own = *implementation_;
+    projected_values result;
+    result.whole =
+        own.judge_by(own.sets[0], images, count, counter_random(key, 0, 0), how, memory, gradient);
+    if (own.sets.size() > 1) {
+        const long some = std::min(
+            count, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(count))));
+        const std::uint64_t of_details = counter_random(key, 0, 1);
+        own.magnify(images, count, some, of_details);
+        own.of_details.set_size(some, image_channels, image_size, image_size);
+        result.details =
+            own.judge_by(own.sets[1], own.details.host(), some, of_details, how, memory,
+                         gradient ? own.of_details.host_write_only() : nullptr);
+        if (gradient != nullptr)
+            own.reduce(some, of_details, gradient);
+    }
     return result;
 }
 
 namespace {
 
-std::string head_name(const std::string& prefix, int h) {
-    return prefix + "head" + std::to_string(h + 1) + ".";
-}
-std::string solver_name(const std::string& prefix, int h) {
-    return prefix + "solver" + std::to_string(h + 1) + ".";
-}
-std::string scale_name(const std::string& prefix, int h) {
-    return prefix + "scale" + std::to_string(h + 1);
+// Calls f(name, head) for each head of a set.
+template <typename heads_type, typename F>
+void each_head(const std::string& prefix, std::size_t set, heads_type& heads, F&& f) {
+    for (int h = 0; h < scales; ++h)
+        f(prefix + (set == 0 ? "whole" : "detail") + std::to_string(h + 1) + ".", heads[h]);
 }
 
 } // namespace
 
 void projected_discriminator::add_state(const std::string& prefix, named_tensors& state) {
-    for (int h = 0; h < head_count; ++h) {
-        auto& head = implementation_->heads[h];
-        add_with_prefix(head_name(prefix, h), head.net->parameters(), state);
-        head.solver.add_state(solver_name(prefix, h), state);
-        state[scale_name(prefix, h)] = scalar(head.scale);
-    }
+    for (std::size_t set = 0; set < implementation_->sets.size(); ++set)
+        each_head(prefix, set, implementation_->sets[set],
+                  [&](const std::string& name, auto& head) {
+                      add_with_prefix(name, head.net->parameters(), state);
+                      head.solver.add_state(name + "solver.", state);
+                      state[name + "scale"] = scalar(head.scale);
+                  });
 }
 
 void projected_discriminator::load_state(const std::string& prefix, const named_tensors& state) {
-    for (int h = 0; h < head_count; ++h) {
-        auto& head = implementation_->heads[h];
-        head.net->set_parameters(with_prefix(head_name(prefix, h), state));
-        head.solver.load_state(solver_name(prefix, h), head.net->parameter_tensors(), state);
-        head.scale = read_number(state, scale_name(prefix, h));
+    for (std::size_t set = 0; set < implementation_->sets.size(); ++set) {
+        // A run can take the details up in its midst.
+        if (set > 0 && with_prefix(prefix + "detail", state).empty())
+            continue;
+        each_head(
+            prefix, set, implementation_->sets[set], [&](const std::string& name, auto& head) {
+                named_tensors parameters;
+                for (auto& [key, tensor] : with_prefix(name, state))
+                    if (key.rfind("solver.", 0) != 0 && key != "scale")
+                        parameters[key] = tensor;
+                head.net->set_parameters(parameters);
+                head.solver.load_state(name + "solver.", head.net->parameter_tensors(), state);
+                head.scale = read_number(state, name + "scale");
+            });
     }
 }
 

@@ -4,10 +4,12 @@
 // 2021, "Projected GANs Converge Faster"): dlib's face recognition network, whose parameters stay
 // as they are, turns an image into features at three scales, and at each a small network, the head,
 // learns to tell real from generated. It knows what a face is made of from the first step on, where
-// the discriminator of pixels has to find it out.
+// the discriminator of pixels has to find it out. Details, which that network sees coarsely, can be
+// shown to it magnified, and have heads of their own.
 
 #pragma once
 
+#include "adam.h"
 #include "adversarial_loss.h"
 #include "network.h"
 
@@ -17,14 +19,20 @@
 
 namespace ffgan {
 
+// The means over the heads.
+struct projected_values {
+    loss_values whole, details;
+};
+
 class projected_discriminator {
   public:
     // recognition: dlib_face_recognition_resnet_model_v1.dat, or one in the same form. dlib
     // deserialises it and does not defend itself against bad files: read only those of people you
     // trust. Throws std::invalid_argument when it is something else. R1, if the loss has it, is of
     // the features, in their standard deviations.
+    // detail_share: of so many of the pairs it sees a quarter too, at twice the size.
     projected_discriminator(const std::string& recognition, const loss_settings& loss,
-                            std::uint64_t seed);
+                            double detail_share, std::uint64_t seed);
     ~projected_discriminator();
 
     // The heads and their solvers begin anew.
@@ -32,10 +40,9 @@ class projected_discriminator {
 
     // One pass and one update of the heads. images: `count` real ones, then `count` fakes, all 3 x
     // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
-    // fakes and receives the gradient of G's loss with respect to them. The result is the mean over
-    // the heads.
-    loss_values step(const float* images, long count, std::uint64_t key, double learning_rate,
-                     double beta1, double beta2, gradient_memory& memory, float* gradient);
+    // fakes and receives the gradient of G's loss, summed over the heads, with respect to them.
+    projected_values step(const float* images, long count, std::uint64_t key,
+                          const adam_settings& how, gradient_memory& memory, float* gradient);
 
     // The heads, what they multiply the features by, and their solvers; by name.
     void add_state(const std::string& prefix, named_tensors& state);

@@ -114,6 +114,8 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.projected_weight >= 0, "projected_weight is below 0");
     require(settings.projected_weight == 0 || fixed, "projected_weight needs fixed norms");
     require(settings.projected_penalty >= 0, "projected_penalty is below 0");
+    require(settings.projected_details >= 0 && settings.projected_details <= 1,
+            "projected_details is not in [0, 1]");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -130,7 +132,7 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
         projected_ = std::make_unique<projected_discriminator>(
             settings.recognition,
             loss_settings{settings.loss, settings.label_smoothing, settings.projected_penalty},
-            counter_random(settings.seed, streams, 2));
+            settings.projected_details, counter_random(settings.seed, streams, 2));
     reset_discriminator();
 }
 
@@ -333,11 +335,13 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
 void trainer::add_projected(std::uint64_t key, bool update_generator, step_result& result) {
     const long count = static_cast<long>(latents_.num_samples());
     projected_gradient_.set_size(count, image_channels, image_size, image_size);
-    const loss_values judged = projected_->step(
-        images_.host(), count, key, settings_.learning_rate_d, settings_.beta1, settings_.beta2,
+    const projected_values judged = projected_->step(
+        images_.host(), count, key, {settings_.learning_rate_d, settings_.beta1, settings_.beta2},
         gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
-    result.projected_loss = judged.loss_d;
-    result.projected_accuracy = judged.accuracy_real;
+    result.projected_loss = judged.whole.loss_d;
+    result.projected_accuracy = judged.whole.accuracy_real;
+    result.detail_loss = judged.details.loss_d;
+    result.detail_accuracy = judged.details.accuracy_real;
     if (!update_generator)
         return;
     multiply(projected_gradient_, static_cast<float>(settings_.projected_weight),

@@ -49,6 +49,7 @@ struct trainer_settings {
     // pixels, both within adversarial_weight; with fixed norms only.
     double projected_weight = 0;
     double projected_penalty = 0.1; // weight of R1 there, in standard deviations of the features
+    double projected_details = 0;   // share of the pairs of which it sees a part magnified, too
     std::string recognition;        // the file that it needs
 };
 
@@ -62,6 +63,8 @@ struct step_result {
     // Of the projected discriminator: loss_d with its penalty, and as accuracy_real.
     double projected_loss = 0;
     double projected_accuracy = 0;
+    double detail_loss = 0; // of its heads for magnified parts
+    double detail_accuracy = 0;
     // Of G, before their weights: the distance of textures and of the anchor's images.
     double texture = 0;
     double anchor = 0;
@@ -110,7 +113,7 @@ class trainer {
     // The discriminator and its solver begin anew.
     void reset_discriminator();
 
-    bool has_projected_discriminator() const { return projected_ != nullptr; }
+    const trainer_settings& settings() const { return settings_; }
 
     long steps() const { return steps_; }
 

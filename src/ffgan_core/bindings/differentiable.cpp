@@ -58,13 +58,15 @@ py::tuple judge_projected(projected_discriminator& self, const array<float>& ima
     const py::ssize_t count = samples(images, {3, 162, 162}, "images") / 2;
     array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
     gradient_memory memory;
-    const loss_values values = self.step(images.data(), static_cast<long>(count), key,
-                                         learning_rate, 0.5, 0.99, memory, gradient.mutable_data());
-    return py::make_tuple(py::dict("loss_d"_a = values.loss_d, "loss_g"_a = values.loss_g,
-                                   "accuracy_real"_a = values.accuracy_real,
-                                   "accuracy_fake"_a = values.accuracy_fake,
-                                   "penalty"_a = values.penalty),
-                          gradient);
+    const projected_values values =
+        self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99}, memory,
+                  gradient.mutable_data());
+    const auto to_dict = [](const loss_values& of) {
+        return py::dict("loss_d"_a = of.loss_d, "loss_g"_a = of.loss_g,
+                        "accuracy_real"_a = of.accuracy_real, "accuracy_fake"_a = of.accuracy_fake,
+                        "penalty"_a = of.penalty);
+    };
+    return py::make_tuple(to_dict(values.whole), to_dict(values.details), gradient);
 }
 
 } // namespace
@@ -86,16 +88,17 @@ void register_differentiable(py::module_& m) {
         m, "ProjectedDiscriminator",
         "What Trainer has beside its discriminator of pixels: heads on features of dlib's face "
         "recognition network. `path` must be trusted.")
-        .def(py::init([](const std::string& path, double penalty, std::uint64_t seed) {
-                 const loss_settings loss{adversarial_loss::relativistic, 0, penalty};
-                 return std::make_unique<projected_discriminator>(path, loss, seed);
-             }),
-             "path"_a, py::kw_only(), "penalty"_a = 0.0, "seed"_a = 0)
+        .def(py::init(
+                 [](const std::string& path, double penalty, double details, std::uint64_t seed) {
+                     const loss_settings loss{adversarial_loss::relativistic, 0, penalty};
+                     return std::make_unique<projected_discriminator>(path, loss, details, seed);
+                 }),
+             "path"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
         .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
              "learning_rate"_a,
              "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
-             "divided by 256: (losses and accuracies, gradient of G's loss with respect to the "
-             "fakes before it).");
+             "divided by 256: (losses and accuracies of the heads for whole images, of those for "
+             "details, gradient of G's loss, summed over the heads, with respect to the fakes).");
 }
 
 } // namespace ffgan::bindings

@@ -20,13 +20,15 @@ T choose(const char* name, const std::string& value, const std::map<std::string,
     return found->second;
 }
 
-std::unique_ptr<trainer>
-make_trainer(const std::string& discriminator, std::uint64_t seed, double learning_rate_g,
-             double learning_rate_d, double beta1, double beta2, const std::string& loss,
-             double label_smoothing, double dropout, double ema, bool colour, long translation,
-             long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
-             double adversarial_weight, double texture_weight, double smooth_upsampling,
-             double projected_weight, double projected_penalty, const std::string& recognition) {
+std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uint64_t seed,
+                                      double learning_rate_g, double learning_rate_d, double beta1,
+                                      double beta2, const std::string& loss, double label_smoothing,
+                                      double dropout, double ema, bool colour, long translation,
+                                      long cutout, bool joint_update, const std::string& norm,
+                                      double gradient_penalty, double adversarial_weight,
+                                      double texture_weight, double smooth_upsampling,
+                                      double projected_weight, double projected_penalty,
+                                      double projected_details, const std::string& recognition) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -47,6 +49,7 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
     settings.smooth_upsampling = smooth_upsampling;
     settings.projected_weight = projected_weight;
     settings.projected_penalty = projected_penalty;
+    settings.projected_details = projected_details;
     settings.recognition = recognition;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
@@ -86,9 +89,13 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
                       "accuracy_real"_a = result.accuracy_real,
                       "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty,
                       "texture"_a = result.texture, "anchor"_a = result.anchor);
-    if (self.has_projected_discriminator()) {
+    if (self.settings().projected_weight > 0) {
         measures["projected_loss"] = result.projected_loss;
         measures["projected_accuracy"] = result.projected_accuracy;
+        if (self.settings().projected_details > 0) {
+            measures["detail_loss"] = result.detail_loss;
+            measures["detail_accuracy"] = result.detail_accuracy;
+        }
     }
     return measures;
 }
@@ -141,6 +148,7 @@ void register_trainer(py::module_& m) {
              "smooth_upsampling"_a = defaults.smooth_upsampling,
              "projected_weight"_a = defaults.projected_weight,
              "projected_penalty"_a = defaults.projected_penalty,
+             "projected_details"_a = defaults.projected_details,
              "recognition"_a = defaults.recognition)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
