@@ -49,6 +49,8 @@ def log(folder: RunFolder, count: int) -> None:
             "loss_g": 1.5,
             "accuracy_real": 0.75,
             "accuracy_fake": 0.5,
+            "projected_accuracy": 0.7,
+            "detail_accuracy": 0.6,
             "images_per_second": 12.5,
             "waiting": 0.01,
         }
