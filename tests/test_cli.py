@@ -233,6 +233,25 @@ def test_a_full_disk_ends_in_one_line_and_keeps_what_was_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["face-0.png", "face-1.png"]
 
 
+@pytest.mark.parametrize(("stands", "count"), [(True, "2 files"), (False, "1 file")])
+def test_ctrl_c_counts_the_file_that_it_came_upon(
+    monkeypatch, tmp_path: Path, capsys, stands: bool, count: str
+) -> None:
+    save, calls = images.save, []
+
+    def interrupted(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1 or stands:
+            save(*arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(images, "save", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["gen", "3", "--no-window"]) == 130
+    assert f"stopped with Ctrl+C, {count} written" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_gen_and_leaves_whole_files(
     number: signal.Signals, status: int, tmp_path: Path, model: str

@@ -113,9 +113,10 @@ def test_the_package_carries_its_model_and_type_marker() -> None:
 
 # What the stub alone has: names for types, and the classes' metaclass, which is pybind11's.
 STUB_ONLY = r"""
-ffgan\._core\.(CnnFaceDetector|Discriminator|FaceDetector|FaceEmbedder|FaceLandmarks|Generator|Trainer)
+ffgan\._core\.(CnnFaceDetector|Discriminator|FaceDetector|FaceEmbedder|FaceLandmarks|Generator)
+ffgan\._core\.(ProjectedDiscriminator|Trainer)
 ffgan\._core\.(Float32|Float64|Int64|UInt8)
-ffgan\._core\.(DiscriminatorName|DnnModel|Engine|Layer|Network|Parameters|StepResult)
+ffgan\._core\.(DiscriminatorName|DnnModel|Engine|JudgedPairs|Layer|Network|Parameters|StepResult)
 """
 
 

@@ -116,11 +116,24 @@ class FaceFiles:
         return face.image if self.size is None else images.resize(face.image, self.size)
 
     def _save(self, path: Path, image: NDArray[np.uint8], described: dict[str, str]) -> None:
+        before = _inode(path)
         try:
             self.prepare()
             images.save(path, image, {**self.origin, **described}, self.quality)
+            self.written[path] = None
         except Error as error:
             if not self.written:
                 raise
             raise type(error)(f"{error}; files written before: {len(self.written)}") from error
-        self.written[path] = None
+        except KeyboardInterrupt:
+            # It may have come when the new file stood in its place already.
+            if _inode(path) not in (None, before):
+                self.written[path] = None
+            raise
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
