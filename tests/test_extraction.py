@@ -243,7 +243,7 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
 ) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
-    good = photograph(people[0])
+    good = photograph(people[2])
     pillow = Image.fromarray(good)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -273,8 +273,7 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
     table = {row["photo"]: row for row in rows(out)}
     assert table.keys() >= {"turned.jpg", "cmyk.jpg", "caf\\xe9.jpg"}
     places = np.array([[int(row[side]) for side in ("left", "top")] for row in table.values()])
-    # Another decoder's rounding can move a face by one step of the detector.
-    assert np.ptp(places, axis=0).max() <= 20
+    assert np.ptp(places, axis=0).max() <= 12
     assert len(list(out.glob("*-0.jpg"))) == read
 
 
