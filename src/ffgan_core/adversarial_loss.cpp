@@ -18,9 +18,6 @@ constexpr double lowest_advantage = 30;
 // The standard deviation of a discriminator's first scores: a small one means a smooth D.
 constexpr double first_deviation = 0.1;
 
-double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
-double logistic(double x) { return 1 / (1 + std::exp(-x)); }
-
 } // namespace
 
 long penalised_images(const loss_settings& settings, long count) {

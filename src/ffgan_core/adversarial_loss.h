@@ -9,6 +9,7 @@
 
 #include "network.h"
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,11 @@ namespace ffgan {
 
 // relativistic: D tells how much more real x_i looks than G(z_i) (Jolicoeur-Martineau 2019).
 enum class adversarial_loss { logistic, hinge, relativistic };
+
+inline double softplus(double x) {
+    return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+}
+inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct loss_settings {
     adversarial_loss loss = adversarial_loss::logistic; // not hinge

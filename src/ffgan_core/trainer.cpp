@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
 
 namespace ffgan {
@@ -40,9 +39,6 @@ void require(bool condition, const char* message) {
     if (!condition)
         throw std::invalid_argument(message);
 }
-
-double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
-double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 void to_tensor(const float* latents, long count, dlib::resizable_tensor& x) {
     x.set_size(count, latent_size, 1, 1);
