@@ -56,7 +56,7 @@ def test_the_gradient_is_that_of_the_generators_loss(
     judge = _core.ProjectedDiscriminator(recognition, details=details)
     for key in range(3):
         judge.step(images, key=key, learning_rate=1e-3)
-    _, _, gradient = judge.step(images, key=9, learning_rate=FROZEN)
+    gradient = judge.step(images, key=9, learning_rate=FROZEN)[-1]
     assert gradient.shape == (PAIRS, 3, 162, 162)
     # So small a step changes the loss by little, and by much beside the rounding of float32.
     for seed in range(3):
@@ -68,12 +68,94 @@ def test_the_gradient_is_that_of_the_generators_loss(
         def loss(sign: float, move: NDArray[np.float64] = step * direction) -> float:
             moved = images.copy()
             moved[PAIRS:] += (sign * move).astype(np.float32)
-            whole, parts, _ = judge.step(moved, key=9, learning_rate=FROZEN)
+            whole, parts = judge.step(moved, key=9, learning_rate=FROZEN)[:2]
             return whole["loss_g"] + parts["loss_g"]
 
         # Each loss is the mean over three heads, the gradient that of their sum.
         slope = 3 * (loss(1) - loss(-1)) / (2 * step)
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
+
+
+def test_the_identities_gradient_is_that_of_their_distance(
+    recognition: str, images: Float32
+) -> None:
+    """Where no earlier samples count; with those of the heads it is a sum."""
+
+    def judge(values: Float32, **weights: float) -> tuple[float, Float32]:
+        fresh = _core.ProjectedDiscriminator(recognition)
+        return fresh.step(values, key=1, learning_rate=FROZEN, **weights)[2:]
+
+    alone = judge(images, heads=0.0, identities=1.0)[1]
+    for seed in range(3):
+        coarse = np.random.default_rng(seed).standard_normal((PAIRS, 3, 9, 9))
+        direction = np.kron(coarse, np.ones((1, 1, 18, 18))) + alone / alone.std()
+        step = 2e-5
+        moved = [images.copy(), images.copy()]
+        for sign, values in zip((1, -1), moved, strict=True):
+            values[PAIRS:] += (sign * step * direction).astype(np.float32)
+        there, back = (judge(values, identities=1.0)[0] for values in moved)
+        slope = (there - back) / (2 * step)
+        assert slope == pytest.approx(float((alone * direction).sum()), rel=0.02)
+    distance, heads = judge(images)
+    assert distance == 0  # where it does not count it is not measured
+    both = judge(images, heads=2.0, identities=3.0)[1]
+    np.testing.assert_allclose(
+        both, 2 * heads + 3 * alone, rtol=1e-3, atol=1e-4 * np.abs(both).max()
+    )
+
+
+def test_the_energy_distance_is_that_of_the_definition() -> None:
+    """With the samples of the last steps, of which it remembers 512."""
+    random = np.random.default_rng(4)
+    size, count = 5, 100
+    judge = _core.EnergyDistance(size)
+    all_real, all_fakes = np.empty((0, size)), np.empty((0, size))
+    for _ in range(7):
+        real = random.standard_normal((count, size)).astype(np.float32)
+        fakes = (0.5 + random.standard_normal((count, size))).astype(np.float32)
+        all_real = np.concatenate([all_real[-512:], real])
+        all_fakes = np.concatenate([all_fakes[-512:], fakes])
+
+        def away(x: Float32, y: NDArray[np.float64]) -> NDArray[np.float64]:
+            return x[:, None].astype(np.float64) - y[None]
+
+        distance = np.linalg.norm(away(fakes, all_real), axis=2).mean() * 2
+        gradient = np.zeros((count, size))
+        for x, y, factor in ((fakes, all_real, 2), (fakes, all_fakes, -1), (real, all_real, -1)):
+            vectors = away(x, y)
+            lengths = np.linalg.norm(vectors, axis=2)
+            if factor < 0:  # a sample has no distance from itself
+                distance -= lengths.sum() / count / (len(y) - 1)
+                lengths[lengths == 0] = np.inf
+            if x is fakes:
+                others = len(y) if factor > 0 else len(y) - 1
+                slopes = (vectors / lengths[:, :, None]).sum(axis=1) / others
+                gradient += 2 / count * (slopes if factor > 0 else -slopes)
+        result = judge.step(real, fakes)
+        assert result[0] == pytest.approx(distance, rel=1e-5)
+        np.testing.assert_allclose(result[1], gradient, atol=1e-6)
+    assert len(all_real) == 612  # the last step counted all that it remembered
+
+
+def test_descending_the_energy_distance_brings_the_missing() -> None:
+    """Fakes that are all of the larger group spread over both, in their shares."""
+    random = np.random.default_rng(6)
+
+    def draw(count: int) -> Float32:
+        rare = random.random((count, 1)) < 0.25
+        return (4 * rare + 0.5 * random.standard_normal((count, 3))).astype(np.float32)
+
+    def distance(samples: Float32) -> float:
+        return _core.EnergyDistance(3).step(draw(len(samples)), samples)[0]
+
+    judge = _core.EnergyDistance(3)
+    fakes = 0.5 * random.standard_normal((64, 3)).astype(np.float32)
+    assert distance(fakes) > 0.4
+    for _ in range(1500):
+        fakes -= 4 * judge.step(draw(64), fakes)[1]
+    share = np.mean(fakes.mean(axis=1) > 2)
+    assert 0.15 <= share <= 0.35
+    assert np.mean([distance(fakes) for _ in range(20)]) < 0.05
 
 
 def test_it_learns_to_tell_faces_from_blotches(recognition: str, images: Float32) -> None:
@@ -94,7 +176,7 @@ def test_details_are_seen_where_they_are(recognition: str, images: Float32) -> N
     for key in range(3):
         whole = plain.step(images, key=key, learning_rate=1e-3)
         both = judge.step(images, key=key, learning_rate=1e-3)
-        added = np.abs(both[2] - whole[2]).sum(axis=1)
+        added = np.abs(both[-1] - whole[-1]).sum(axis=1)
         assert added[PAIRS // 2 :].max() == 0
         for gradient in added[: PAIRS // 2]:
             rows, columns = (np.flatnonzero(gradient.max(axis=a)) for a in (1, 0))
@@ -105,9 +187,9 @@ def test_details_are_seen_where_they_are(recognition: str, images: Float32) -> N
 def test_every_pair_counts_for_itself(recognition: str, images: Float32) -> None:
     judge = _core.ProjectedDiscriminator(recognition)
     judge.step(images, key=0, learning_rate=1e-3)
-    whole = judge.step(images, key=1, learning_rate=FROZEN)[2]
+    whole = judge.step(images, key=1, learning_rate=FROZEN)[-1]
     half = np.concatenate([images[:2], images[PAIRS : PAIRS + 2]])
-    part = judge.step(half, key=1, learning_rate=FROZEN)[2]
+    part = judge.step(half, key=1, learning_rate=FROZEN)[-1]
     np.testing.assert_allclose(part, 2 * whole[:2], rtol=1e-3, atol=1e-6 * np.abs(part).max())
 
 
@@ -118,7 +200,7 @@ def test_the_number_of_threads_changes_nothing_to_be_seen(
     for count in (1, 2, 3):
         _core.set_threads(count)
         judge = _core.ProjectedDiscriminator(recognition)
-        gradients.append(judge.step(images, key=0, learning_rate=1e-3)[2])
+        gradients.append(judge.step(images, key=0, learning_rate=1e-3)[-1])
     for other in gradients[1:]:
         np.testing.assert_allclose(other, gradients[0], rtol=1e-3, atol=1e-5 * np.abs(other).max())
 
@@ -174,6 +256,7 @@ def test_the_state_has_the_heads(recognition: str) -> None:
     first, second = (a_trainer(recognition, 1.0) for _ in range(2))
     for _ in range(2):
         first.step(real, latents)
+    assert not any("identities" in name for name in first.state())
     second.load_state(first.state())
     assert first.step(real, latents) == second.step(real, latents)
     one, other = first.state(), second.state()
@@ -204,6 +287,29 @@ def test_a_run_can_take_it_up_and_leave_it(recognition: str) -> None:
     assert "projected_loss" not in without.step(real, latents)
 
 
+def test_the_state_has_the_identities(recognition: str) -> None:
+    real, latents = a_batch()
+    first, second = (a_trainer(recognition, 1.0, identity_weight=2.0) for _ in range(2))
+    without = a_trainer(recognition, 1.0)
+    without.step(real, latents)
+    first.load_state(without.state())  # a run can take them up in its midst
+    for _ in range(2):
+        assert "identity_distance" in first.step(real, latents)
+    state = first.state()
+    assert state["projected.identities.fakes"].shape == (4, 128)
+    second.load_state(state)
+    assert first.step(real, latents) == second.step(real, latents)
+    without.load_state(state)  # and leave them
+    assert "identity_distance" not in without.step(real, latents)
+    for damage in (
+        {"projected.identities.real": state["projected.identities.real"][:3]},
+        {"projected.identities.fakes": np.zeros((4, 7), np.float32)},
+        {"projected.identities.fakes": np.zeros((600, 128), np.float32)},
+    ):
+        with pytest.raises(ValueError, match=r"identities"):
+            second.load_state(state | damage)
+
+
 def test_a_new_discriminator_has_new_heads(recognition: str) -> None:
     real, latents = a_batch()
     trainer = a_trainer(recognition, 1.0)
@@ -225,6 +331,12 @@ def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
         a_trainer(recognition, 1.0, projected_details=1.5)
     with pytest.raises(UsageError, match="--projected-weight needs --discriminator-norm fixed"):
         Settings(projected_weight=1.0).check_together()
+    with pytest.raises(ValueError, match="identity_weight needs projected_weight"):
+        a_trainer(recognition, 0.0, identity_weight=1.0)
+    with pytest.raises(UsageError, match="--identity-weight needs --projected-weight"):
+        Settings(identity_weight=1.0, discriminator_norm="fixed").check_together()
+    with pytest.raises(UsageError, match="--projected-details needs --projected-weight"):
+        Settings(projected_details=0.5, discriminator_norm="fixed").check_together()
     with pytest.raises(UsageError, match="--projected-weight must be from 0"):
         Settings(projected_weight=-1.0)
     other = tmp_path / "other.dat"

@@ -43,6 +43,7 @@ class StepResult(TypedDict):
     projected_accuracy: NotRequired[float]
     detail_loss: NotRequired[float]
     detail_accuracy: NotRequired[float]
+    identity_distance: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -143,6 +144,13 @@ class JudgedPairs(TypedDict):
     accuracy_fake: float
     penalty: float
 
+class EnergyDistance:
+    """Energy distance of two distributions, from batches of samples."""
+
+    def __init__(self, size: int) -> None: ...
+    def step(self, real: Float32, fakes: Float32) -> tuple[float, Float32]:
+        """Of (n, size) each: by these and the last 512 samples of each, and its gradient."""
+
 class ProjectedDiscriminator:
     """Heads on features of dlib's face recognition network. `path` must be trusted."""
 
@@ -150,12 +158,19 @@ class ProjectedDiscriminator:
         self, path: str, *, penalty: float = 0.0, details: float = 0.0, seed: int = 0
     ) -> None: ...
     def step(
-        self, images: Float32, *, key: int, learning_rate: float
-    ) -> tuple[JudgedPairs, JudgedPairs, Float32]:
+        self,
+        images: Float32,
+        *,
+        key: int,
+        learning_rate: float,
+        heads: float = 1.0,
+        identities: float = 0.0,
+    ) -> tuple[JudgedPairs, JudgedPairs, float, Float32]:
         """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
 
-        Of the heads for whole images, of those for details, and the gradient of G's loss, summed
-        over the heads, with respect to the fakes.
+        Of the heads for whole images, of those for details, the energy distance of the identities
+        if it counts, and the gradient of `heads` times G's loss, summed over the heads, and
+        `identities` times that distance, with respect to the fakes.
         """
 
 class Trainer:
@@ -184,6 +199,7 @@ class Trainer:
         projected_weight: float = 0.0,
         projected_penalty: float = 0.1,
         projected_details: float = 0.0,
+        identity_weight: float = 0.0,
         recognition: str = "",
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...

@@ -316,6 +316,12 @@ TRAIN_OPTIONS = {
             "SHARE",
         ),
         Option(
+            "identity_weight",
+            "how much the energy distance counts between the identities of generated and real "
+            "faces, as that network sees them: there should be as many different ones",
+            "WEIGHT",
+        ),
+        Option(
             "recognition",
             "dlib's face recognition network, from somebody you trust",
             "FILE",

@@ -70,6 +70,7 @@ CHARTS = (
         (("projected_accuracy", "whole images"), ("detail_accuracy", "details")),
         1.0,
     ),
+    Chart("Identities", (("identity_distance", "energy distance"),)),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

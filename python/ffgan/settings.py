@@ -65,6 +65,7 @@ class Settings:
     projected_weight: float = 0.0
     projected_penalty: float = 0.1
     projected_details: float = 0.0
+    identity_weight: float = 0.0
     recognition: str | None = None
     label_smoothing: float = 0.0
     dropout: float = 0.5
@@ -149,6 +150,7 @@ class Settings:
         within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0.0, 1.0, "from 0 to 1", "projected_details")
+        within(0.0, 1e6, "from 0 to 1000000", "identity_weight")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
@@ -167,6 +169,10 @@ class Settings:
             raise UsageError("--loss relativistic needs --discriminator-norm fixed")
         if self.projected_weight and not fixed:
             raise UsageError("--projected-weight needs --discriminator-norm fixed")
+        if self.projected_details and not self.projected_weight:
+            raise UsageError("--projected-details needs --projected-weight")
+        if self.identity_weight and not self.projected_weight:
+            raise UsageError("--identity-weight needs --projected-weight")
         if self.loss == "hinge" and fixed:
             raise UsageError("--loss hinge needs --discriminator-norm batch")
 

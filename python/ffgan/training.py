@@ -377,6 +377,7 @@ class _Run:
             projected_weight=settings.projected_weight,
             projected_penalty=settings.projected_penalty,
             projected_details=settings.projected_details,
+            identity_weight=settings.identity_weight,
             recognition=recognition,
         )
 

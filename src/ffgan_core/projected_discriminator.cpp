@@ -2,6 +2,7 @@
 #include "projected_discriminator.h"
 
 #include "adam.h"
+#include "energy_distance.h"
 #include "random.h"
 #include "recognition_network.h"
 #include "shapes.h"
@@ -32,14 +33,22 @@ constexpr std::array<features_shape, scales> shapes = {{{32, 38}, {64, 19}, {128
 
 // The recognition network on some of the images, with its activations.
 struct eye {
-    recognition::coarse net;
+    recognition::embedder net;
     dlib::resizable_tensor x;
+
+    // Calls f with the network, as far up as it is wanted.
+    template <typename F> void up_to(bool embeddings, F&& f) {
+        if (embeddings)
+            f(net);
+        else
+            f(recognition::find<recognition::coarse>(net));
+    }
 
     // Calls f(scale, layer) with the layers that heads read.
     template <typename F> void each_layer(F&& f) {
         f(0, recognition::find<recognition::fine>(net));
         f(1, recognition::find<recognition::middle>(net));
-        f(2, net);
+        f(2, recognition::find<recognition::coarse>(net));
     }
 };
 
@@ -103,6 +112,8 @@ struct projected_discriminator::implementation {
     std::vector<head_set> sets; // of the heads for whole images, and of those for details
     std::vector<std::unique_ptr<eye>> eyes; // one for each thread
     dlib::resizable_tensor details, of_details;
+    energy_distance identities{face_embedding_size};
+    std::vector<float> embeddings, of_embeddings;
 
     // Calls f(eye, begin, end) for a part of the images each. An image's features depend on no
     // other image, so they are the same however many parts there are.
@@ -118,8 +129,10 @@ struct projected_discriminator::implementation {
 #endif
     }
 
-    // Writes the features of `count` images where each head keeps those of image `first` and on.
-    void see(head_set& heads, const float* images, long count, long first) {
+    // Writes the features of `count` images where each head keeps those of image `first` and on,
+    // and their embeddings where these are wanted.
+    void see(head_set& heads, const float* images, long count, long first,
+             float* their_embeddings) {
         std::array<float*, scales> targets;
         for (int h = 0; h < scales; ++h)
             targets[h] = heads[h].features.host() + first * shapes[h].size();
@@ -134,33 +147,46 @@ struct projected_discriminator::implementation {
             float* x = mine.x.host_write_only();
             for (long i = 0; i < (end - begin) * image_values; ++i)
                 x[i] = source[i] - mean[static_cast<std::size_t>(i / plane % image_channels)];
-            mine.net.forward(mine.x);
+            mine.up_to(their_embeddings != nullptr, [&](auto& net) { net.forward(mine.x); });
             mine.each_layer([&](int h, const auto& layer) {
                 const dlib::tensor& output = layer.get_output();
                 std::copy_n(output.host(), output.size(), targets[h] + begin * shapes[h].size());
             });
+            if (their_embeddings != nullptr) {
+                const dlib::tensor& output = mine.net.get_output();
+                std::copy_n(output.host(), output.size(),
+                            their_embeddings + begin * face_embedding_size);
+            }
         });
     }
 
-    // From gradients with respect to the features of the images seen last, that with respect to the
-    // images.
-    void look_back(const std::array<const float*, scales>& gradients, long count,
-                   float* of_images) {
+    // From gradients with respect to the features of the images seen last, and to their embeddings
+    // if these were wanted, that with respect to the images.
+    void look_back(const std::array<const float*, scales>& gradients,
+                   const float* of_their_embeddings, long count, float* of_images) {
         each_part(count, [&](eye& mine, long begin, long) {
             mine.each_layer([&](int h, auto& layer) {
                 dlib::tensor& gradient = layer.get_gradient_input(); // zeroed by dlib
                 std::copy_n(gradients[h] + begin * shapes[h].size(), gradient.size(),
                             gradient.host());
             });
-            mine.net.back_propagate_error(mine.x);
+            if (of_their_embeddings != nullptr) {
+                dlib::tensor& gradient = mine.net.get_gradient_input();
+                std::copy_n(of_their_embeddings + begin * face_embedding_size, gradient.size(),
+                            gradient.host());
+            }
+            mine.up_to(of_their_embeddings != nullptr,
+                       [&](auto& net) { net.back_propagate_error(mine.x); });
             const dlib::tensor& result = mine.net.get_final_data_gradient();
             std::copy_n(result.host(), result.size(), of_images + begin * image_values);
         });
     }
 
-    // One pass and one update of a set of heads; see projected_discriminator::step.
+    // One pass and one update of a set of heads; see projected_discriminator::step. `distance`,
+    // where it is given, receives the energy distance of the embeddings, which then counts.
     loss_values judge_by(head_set& heads, const float* images, long count, std::uint64_t key,
-                         const adam_settings& how, gradient_memory& memory, float* gradient);
+                         const adam_settings& how, const projected_weights& weights,
+                         gradient_memory& memory, float* gradient, double* distance);
 
     // The first `count` real images' and fakes' crops, magnified, of a pair at the same place.
     void magnify(const float* images, long all, long count, std::uint64_t key) {
@@ -212,7 +238,7 @@ projected_discriminator::projected_discriminator(const std::string& recognition,
         throw std::invalid_argument(error.what());
     }
     auto first = std::make_unique<eye>();
-    first->net = recognition::find<recognition::coarse>(whole);
+    first->net = whole.subnet();
     dlib::set_all_learning_rate_multipliers(first->net, 0); // no gradients of its parameters
     implementation_->eyes.push_back(std::move(first));
     implementation_->sets.resize(detail_share > 0 ? 2 : 1);
@@ -225,6 +251,7 @@ projected_discriminator::projected_discriminator(const std::string& recognition,
 projected_discriminator::~projected_discriminator() = default;
 
 void projected_discriminator::reset() {
+    implementation_->identities.reset();
     std::uint64_t number = 0;
     for (implementation::head_set& heads : implementation_->sets)
         for (implementation::head& head : heads) {
@@ -234,17 +261,27 @@ void projected_discriminator::reset() {
         }
 }
 
-loss_values projected_discriminator::implementation::judge_by(head_set& heads, const float* images,
-                                                              long count, std::uint64_t key,
-                                                              const adam_settings& how,
-                                                              gradient_memory& memory,
-                                                              float* gradient) {
+loss_values projected_discriminator::implementation::judge_by(
+    head_set& heads, const float* images, long count, std::uint64_t key, const adam_settings& how,
+    const projected_weights& weights, gradient_memory& memory, float* gradient, double* distance) {
     const long penalised = penalised_images(loss, count);
     for (int h = 0; h < scales; ++h)
         heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
                                    shapes[h].side);
-    see(heads, images, count, 0);
-    see(heads, images + count * image_values, count, count);
+    float *of_real = nullptr, *of_fakes = nullptr;
+    if (distance != nullptr) {
+        embeddings.resize(static_cast<std::size_t>(2 * count * face_embedding_size));
+        of_embeddings.resize(static_cast<std::size_t>(count * face_embedding_size));
+        of_real = embeddings.data();
+        of_fakes = of_real + count * face_embedding_size;
+    }
+    see(heads, images, count, 0, of_real);
+    see(heads, images + count * image_values, count, count, of_fakes);
+    if (distance != nullptr) {
+        *distance = identities.step(of_real, of_fakes, count, of_embeddings.data());
+        for (float& value : of_embeddings)
+            value *= static_cast<float>(weights.identities);
+    }
 
     loss_values result;
     std::array<const float*, scales> for_generator{};
@@ -282,26 +319,30 @@ loss_values projected_discriminator::implementation::judge_by(head_set& heads, c
             const float* source = of_features.host() + count * size;
             float* target = head.features.host() + count * size;
             const float* ratios = head.ratios.data();
+            const float factor = static_cast<float>(weights.heads) * scale;
             parallel_chunks(count * size, [=](long, long begin, long end) {
                 for (long i = begin; i < end; ++i)
-                    target[i] = ratios[i / size] * scale * source[i];
+                    target[i] = ratios[i / size] * factor * source[i];
             });
             for_generator[h] = target;
         }
         head.solver.update(head.net->parameter_tensors(), how.learning_rate, how.beta1, how.beta2);
     }
     if (gradient != nullptr)
-        look_back(for_generator, count, gradient);
+        look_back(for_generator, distance != nullptr ? of_embeddings.data() : nullptr, count,
+                  gradient);
     return result;
 }
 
 projected_values projected_discriminator::step(const float* images, long count, std::uint64_t key,
-                                               const adam_settings& how, gradient_memory& memory,
-                                               float* gradient) {
+                                               const adam_settings& how,
+                                               const projected_weights& weights,
+                                               gradient_memory& memory, float* gradient) {
     implementation& own = *implementation_;
     projected_values result;
     result.whole =
-        own.judge_by(own.sets[0], images, count, counter_random(key, 0, 0), how, memory, gradient);
+        own.judge_by(own.sets[0], images, count, counter_random(key, 0, 0), how, weights, memory,
+                     gradient, weights.identities > 0 ? &result.identities : nullptr);
     if (own.sets.size() > 1) {
         const long some = std::min(
             count, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(count))));
@@ -309,8 +350,8 @@ projected_values projected_discriminator::step(const float* images, long count, 
         own.magnify(images, count, some, of_details);
         own.of_details.set_size(some, image_channels, image_size, image_size);
         result.details =
-            own.judge_by(own.sets[1], own.details.host(), some, of_details, how, memory,
-                         gradient ? own.of_details.host_write_only() : nullptr);
+            own.judge_by(own.sets[1], own.details.host(), some, of_details, how, weights, memory,
+                         gradient ? own.of_details.host_write_only() : nullptr, nullptr);
         if (gradient != nullptr)
             own.reduce(some, of_details, gradient);
     }
@@ -329,6 +370,7 @@ void each_head(const std::string& prefix, std::size_t set, heads_type& heads, F&
 } // namespace
 
 void projected_discriminator::add_state(const std::string& prefix, named_tensors& state) {
+    implementation_->identities.add_state(prefix + "identities.", state);
     for (std::size_t set = 0; set < implementation_->sets.size(); ++set)
         each_head(prefix, set, implementation_->sets[set],
                   [&](const std::string& name, auto& head) {
@@ -339,8 +381,11 @@ void projected_discriminator::add_state(const std::string& prefix, named_tensors
 }
 
 void projected_discriminator::load_state(const std::string& prefix, const named_tensors& state) {
+    // A run can take the identities up in its midst, and the details.
+    implementation_->identities.reset();
+    if (!with_prefix(prefix + "identities.", state).empty())
+        implementation_->identities.load_state(prefix + "identities.", state);
     for (std::size_t set = 0; set < implementation_->sets.size(); ++set) {
-        // A run can take the details up in its midst.
         if (set > 0 && with_prefix(prefix + "detail", state).empty())
             continue;
         each_head(

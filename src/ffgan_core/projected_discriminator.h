@@ -6,6 +6,9 @@
 // learns to tell real from generated. It knows what a face is made of from the first step on, where
 // the discriminator of pixels has to find it out. Details, which that network sees coarsely, can be
 // shown to it magnified, and have heads of their own.
+//
+// That network was made to tell people apart. Whether there are as many different people among the
+// generated ones as among the real ones is what its last layer, the embedding, is asked.
 
 #pragma once
 
@@ -19,9 +22,15 @@
 
 namespace ffgan {
 
-// The means over the heads.
+// How much each counts in the gradient for G.
+struct projected_weights {
+    double heads = 1;
+    double identities = 0; // the energy distance of the embeddings
+};
+
 struct projected_values {
-    loss_values whole, details;
+    loss_values whole, details; // the means over the heads
+    double identities = 0;      // the energy distance, where it counts
 };
 
 class projected_discriminator {
@@ -42,9 +51,11 @@ class projected_discriminator {
     // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
     // fakes and receives the gradient of G's loss, summed over the heads, with respect to them.
     projected_values step(const float* images, long count, std::uint64_t key,
-                          const adam_settings& how, gradient_memory& memory, float* gradient);
+                          const adam_settings& how, const projected_weights& weights,
+                          gradient_memory& memory, float* gradient);
 
-    // The heads, what they multiply the features by, and their solvers; by name.
+    // The heads, what they multiply the features by, their solvers, and the embeddings of the last
+    // steps; by name.
     void add_state(const std::string& prefix, named_tensors& state);
     // Throws std::invalid_argument where something is missing or has another size.
     void load_state(const std::string& prefix, const named_tensors& state);

@@ -56,12 +56,14 @@ using fine =
 using middle = level3<fine>;   // 19x19x64
 using coarse = level2<middle>; //   9x9x128
 
-using network =
-    dlib::loss_metric<dlib::fc_no_bias<face_embedding_size,
+using embedder =               // of any size of image
+    dlib::fc_no_bias<face_embedding_size,
     dlib::avg_pool_everything<
     level0<
     level1<
-    coarse>>>>>;
+    coarse>>>>;
+
+using network = dlib::loss_metric<embedder>;
 
 // clang-format on
 

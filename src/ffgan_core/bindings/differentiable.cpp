@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "arrays.h"
 #include "augment.h"
+#include "energy_distance.h"
 #include "patch_distance.h"
 #include "projected_discriminator.h"
 #include "pyramid_loss.h"
@@ -53,20 +54,35 @@ py::tuple patches(const array<float>& images, const array<float>& targets, std::
     return py::make_tuple(distance, to_array(gradient));
 }
 
+py::tuple measure_energy(energy_distance& self, const array<float>& real,
+                         const array<float>& fakes) {
+    const auto same = [&](const array<float>& x) {
+        return x.ndim() == 2 && x.shape(0) == real.shape(0) && x.shape(1) == self.size();
+    };
+    if (!same(real) || !same(fakes) || real.shape(0) < 2)
+        throw std::invalid_argument("real and fakes must have one shape (n, size), n >= 2");
+    array<float> gradient({real.shape(0), real.shape(1)});
+    const double distance = self.step(real.data(), fakes.data(), static_cast<long>(real.shape(0)),
+                                      gradient.mutable_data());
+    return py::make_tuple(distance, gradient);
+}
+
 py::tuple judge_projected(projected_discriminator& self, const array<float>& images,
-                          std::uint64_t key, double learning_rate) {
+                          std::uint64_t key, double learning_rate, double heads,
+                          double identities) {
     const py::ssize_t count = samples(images, {3, 162, 162}, "images") / 2;
     array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
     gradient_memory memory;
     const projected_values values =
-        self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99}, memory,
-                  gradient.mutable_data());
+        self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
+                  {heads, identities}, memory, gradient.mutable_data());
     const auto to_dict = [](const loss_values& of) {
         return py::dict("loss_d"_a = of.loss_d, "loss_g"_a = of.loss_g,
                         "accuracy_real"_a = of.accuracy_real, "accuracy_fake"_a = of.accuracy_fake,
                         "penalty"_a = of.penalty);
     };
-    return py::make_tuple(to_dict(values.whole), to_dict(values.details), gradient);
+    return py::make_tuple(to_dict(values.whole), to_dict(values.details), values.identities,
+                          gradient);
 }
 
 } // namespace
@@ -84,6 +100,12 @@ void register_differentiable(py::module_& m) {
           py::kw_only(), "key"_a,
           "Sliced Wasserstein distance of the patches of float32 images (n, 3, rows, columns): "
           "(distance, gradient with respect to images).");
+    py::class_<energy_distance>(m, "EnergyDistance",
+                                "Energy distance of two distributions, from batches of samples.")
+        .def(py::init<long>(), "size"_a)
+        .def("step", &measure_energy, py::arg("real").noconvert(), py::arg("fakes").noconvert(),
+             "Of float32 (n, size) each: (distance by these and the last 512 samples of each, "
+             "gradient with respect to the fakes).");
     py::class_<projected_discriminator>(
         m, "ProjectedDiscriminator",
         "What Trainer has beside its discriminator of pixels: heads on features of dlib's face "
@@ -94,11 +116,14 @@ void register_differentiable(py::module_& m) {
                      return std::make_unique<projected_discriminator>(path, loss, details, seed);
                  }),
              "path"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
-        .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
-             "learning_rate"_a,
-             "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
-             "divided by 256: (losses and accuracies of the heads for whole images, of those for "
-             "details, gradient of G's loss, summed over the heads, with respect to the fakes).");
+        .def(
+            "step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
+            "learning_rate"_a, "heads"_a = 1.0, "identities"_a = 0.0,
+            "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
+            "divided by 256: (losses and accuracies of the heads for whole images, of those for "
+            "details, energy distance of the identities if it counts, gradient with respect to the "
+            "fakes of `heads` times G's loss, summed over the heads, and `identities` times that "
+            "distance).");
 }
 
 } // namespace ffgan::bindings

@@ -20,15 +20,14 @@ T choose(const char* name, const std::string& value, const std::map<std::string,
     return found->second;
 }
 
-std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uint64_t seed,
-                                      double learning_rate_g, double learning_rate_d, double beta1,
-                                      double beta2, const std::string& loss, double label_smoothing,
-                                      double dropout, double ema, bool colour, long translation,
-                                      long cutout, bool joint_update, const std::string& norm,
-                                      double gradient_penalty, double adversarial_weight,
-                                      double texture_weight, double smooth_upsampling,
-                                      double projected_weight, double projected_penalty,
-                                      double projected_details, const std::string& recognition) {
+std::unique_ptr<trainer>
+make_trainer(const std::string& discriminator, std::uint64_t seed, double learning_rate_g,
+             double learning_rate_d, double beta1, double beta2, const std::string& loss,
+             double label_smoothing, double dropout, double ema, bool colour, long translation,
+             long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
+             double adversarial_weight, double texture_weight, double smooth_upsampling,
+             double projected_weight, double projected_penalty, double projected_details,
+             double identity_weight, const std::string& recognition) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -50,6 +49,7 @@ std::unique_ptr<trainer> make_trainer(const std::string& discriminator, std::uin
     settings.projected_weight = projected_weight;
     settings.projected_penalty = projected_penalty;
     settings.projected_details = projected_details;
+    settings.identity_weight = identity_weight;
     settings.recognition = recognition;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
@@ -96,6 +96,8 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
             measures["detail_loss"] = result.detail_loss;
             measures["detail_accuracy"] = result.detail_accuracy;
         }
+        if (self.settings().identity_weight > 0)
+            measures["identity_distance"] = result.identity_distance;
     }
     return measures;
 }
@@ -149,7 +151,7 @@ void register_trainer(py::module_& m) {
              "projected_weight"_a = defaults.projected_weight,
              "projected_penalty"_a = defaults.projected_penalty,
              "projected_details"_a = defaults.projected_details,
-             "recognition"_a = defaults.recognition)
+             "identity_weight"_a = defaults.identity_weight, "recognition"_a = defaults.recognition)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),

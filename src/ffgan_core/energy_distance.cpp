@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "energy_distance.h"
+
+#include "threads.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace ffgan {
+namespace {
+
+constexpr long remembered = 512; // samples of each distribution
+
+// The mean distance of x to the samples but for number `except`; adds `factor` times its derivative
+// to the gradient.
+double mean_distance(const float* x, const std::vector<float>& samples, long size, long except,
+                     double factor, float* gradient) {
+    const long count = static_cast<long>(samples.size()) / size;
+    const double others = static_cast<double>(except < 0 ? count : count - 1);
+    double sum = 0;
+    for (long s = 0; s < count; ++s) {
+        if (s == except)
+            continue;
+        const float* y = samples.data() + s * size;
+        double squares = 0;
+        for (long i = 0; i < size; ++i)
+            squares += (x[i] - y[i]) * (x[i] - y[i]);
+        if (squares == 0)
+            continue; // no direction leads away from an equal sample
+        const double distance = std::sqrt(squares);
+        sum += distance;
+        const float slope = static_cast<float>(factor / (others * distance));
+        for (long i = 0; i < size; ++i)
+            gradient[i] += slope * (x[i] - y[i]);
+    }
+    return sum / others;
+}
+
+void forget(std::vector<float>& samples, long size) {
+    const long surplus = static_cast<long>(samples.size()) - remembered * size;
+    if (surplus > 0)
+        samples.erase(samples.begin(), samples.begin() + surplus);
+}
+
+} // namespace
+
+double energy_distance::step(const float* real, const float* fakes, long count, float* gradient) {
+    const long earlier = static_cast<long>(fakes_.size()) / size_;
+    real_.insert(real_.end(), real, real + count * size_);
+    fakes_.insert(fakes_.end(), fakes, fakes + count * size_);
+    std::fill_n(gradient, count * size_, 0.0f);
+    const double n = static_cast<double>(count);
+    std::vector<double> distances(static_cast<std::size_t>(count));
+    parallel_chunks(count, [&](long, long begin, long end) {
+        std::vector<float> unused(static_cast<std::size_t>(size_));
+        for (long k = begin; k < end; ++k) {
+            const float* fake = fakes + k * size_;
+            float* slope = gradient + k * size_;
+            distances[static_cast<std::size_t>(k)] =
+                2 * mean_distance(fake, real_, size_, -1, 2 / n, slope) -
+                mean_distance(fake, fakes_, size_, earlier + k, -2 / n, slope) -
+                mean_distance(real + k * size_, real_, size_, earlier + k, 0, unused.data());
+        }
+    });
+    double sum = 0;
+    for (const double distance : distances)
+        sum += distance / n;
+    forget(real_, size_);
+    forget(fakes_, size_);
+    return sum;
+}
+
+void energy_distance::reset() {
+    real_.clear();
+    fakes_.clear();
+}
+
+void energy_distance::add_state(const std::string& prefix, named_tensors& state) const {
+    if (real_.empty())
+        return;
+    const std::vector<long> shape = {static_cast<long>(real_.size()) / size_, size_};
+    state[prefix + "real"] = {shape, real_};
+    state[prefix + "fakes"] = {shape, fakes_};
+}
+
+void energy_distance::load_state(const std::string& prefix, const named_tensors& state) {
+    for (auto [samples, name] : {std::pair(&real_, "real"), std::pair(&fakes_, "fakes")}) {
+        const auto found = state.find(prefix + name);
+        if (found == state.end() || found->second.shape.size() != 2 ||
+            found->second.shape[1] != size_ || found->second.shape[0] > remembered)
+            throw std::invalid_argument("the training state lacks '" + prefix + name +
+                                        "', or has it in another size");
+        *samples = found->second.values;
+    }
+    if (real_.size() != fakes_.size())
+        throw std::invalid_argument("the training state has different numbers of '" + prefix +
+                                    "real' and '" + prefix + "fakes'");
+}
+
+} // namespace ffgan
