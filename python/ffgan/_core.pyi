@@ -44,6 +44,7 @@ class StepResult(TypedDict):
     detail_loss: NotRequired[float]
     detail_accuracy: NotRequired[float]
     identity_distance: NotRequired[float]
+    matching_distance: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -165,12 +166,14 @@ class ProjectedDiscriminator:
         learning_rate: float,
         heads: float = 1.0,
         identities: float = 0.0,
-    ) -> tuple[JudgedPairs, JudgedPairs, float, Float32]:
+        statistics: float = 0.0,
+    ) -> tuple[JudgedPairs, JudgedPairs, dict[str, float], Float32]:
         """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
 
-        Of the heads for whole images, of those for details, the energy distance of the identities
-        if it counts, and the gradient of `heads` times G's loss, summed over the heads, and
-        `identities` times that distance, with respect to the fakes.
+        Of the heads for whole images, of those for details, the energy distances of the identities
+        and of the features' statistics as far as they count, and the gradient with respect to the
+        fakes of `heads` times G's loss, summed over the heads, and of each distance times its
+        weight.
         """
 
 class Trainer:
@@ -200,6 +203,7 @@ class Trainer:
         projected_penalty: float = 0.1,
         projected_details: float = 0.0,
         identity_weight: float = 0.0,
+        matching_weight: float = 0.0,
         recognition: str = "",
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...

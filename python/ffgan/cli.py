@@ -322,6 +322,11 @@ TRAIN_OPTIONS = {
             "WEIGHT",
         ),
         Option(
+            "matching_weight",
+            "how much that of the statistics of that network's features counts",
+            "WEIGHT",
+        ),
+        Option(
             "recognition",
             "dlib's face recognition network, from somebody you trust",
             "FILE",

@@ -70,7 +70,10 @@ CHARTS = (
         (("projected_accuracy", "whole images"), ("detail_accuracy", "details")),
         1.0,
     ),
-    Chart("Identities", (("identity_distance", "energy distance"),)),
+    Chart(
+        "Energy distances",
+        (("identity_distance", "identities"), ("matching_distance", "features")),
+    ),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

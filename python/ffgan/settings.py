@@ -66,6 +66,7 @@ class Settings:
     projected_penalty: float = 0.1
     projected_details: float = 0.0
     identity_weight: float = 0.0
+    matching_weight: float = 0.0
     recognition: str | None = None
     label_smoothing: float = 0.0
     dropout: float = 0.5
@@ -150,7 +151,7 @@ class Settings:
         within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0.0, 1.0, "from 0 to 1", "projected_details")
-        within(0.0, 1e6, "from 0 to 1000000", "identity_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "identity_weight", "matching_weight")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
@@ -169,10 +170,9 @@ class Settings:
             raise UsageError("--loss relativistic needs --discriminator-norm fixed")
         if self.projected_weight and not fixed:
             raise UsageError("--projected-weight needs --discriminator-norm fixed")
-        if self.projected_details and not self.projected_weight:
-            raise UsageError("--projected-details needs --projected-weight")
-        if self.identity_weight and not self.projected_weight:
-            raise UsageError("--identity-weight needs --projected-weight")
+        for name in ("projected_details", "identity_weight", "matching_weight"):
+            if getattr(self, name) and not self.projected_weight:
+                raise UsageError(f"--{name.replace('_', '-')} needs --projected-weight")
         if self.loss == "hinge" and fixed:
             raise UsageError("--loss hinge needs --discriminator-norm batch")
 

@@ -378,6 +378,7 @@ class _Run:
             projected_penalty=settings.projected_penalty,
             projected_details=settings.projected_details,
             identity_weight=settings.identity_weight,
+            matching_weight=settings.matching_weight,
             recognition=recognition,
         )
 

@@ -12,27 +12,56 @@ namespace {
 
 constexpr long remembered = 512; // samples of each distribution
 
+// Of a value, in its mean square: what is less is rounding.
+constexpr double smallest_variance = 1e-10;
+
+// One over the mean squared deviation of each value, and over the size: the mean square of a
+// distance is then 2. 0 for what is the same in all samples.
+std::vector<float> inverse_variances(const std::vector<float>& samples, long size) {
+    const long count = static_cast<long>(samples.size()) / size;
+    const double n = static_cast<double>(count);
+    std::vector<double> sums(static_cast<std::size_t>(2 * size));
+    double *sum = sums.data(), *squares = sum + size;
+    for (long s = 0; s < count; ++s)
+        for (long i = 0; i < size; ++i) {
+            const double value = samples[static_cast<std::size_t>(s * size + i)];
+            sum[i] += value;
+            squares[i] += value * value;
+        }
+    std::vector<float> result(static_cast<std::size_t>(size));
+    for (long i = 0; i < size; ++i) {
+        const double variance = squares[i] / n - (sum[i] / n) * (sum[i] / n);
+        if (variance > smallest_variance * squares[i] / n)
+            result[static_cast<std::size_t>(i)] =
+                static_cast<float>(1 / (variance * static_cast<double>(size)));
+    }
+    return result;
+}
+
 // The mean distance of x to the samples but for number `except`; adds `factor` times its derivative
 // to the gradient.
-double mean_distance(const float* x, const std::vector<float>& samples, long size, long except,
-                     double factor, float* gradient) {
+double mean_distance(const float* x, const std::vector<float>& samples,
+                     const std::vector<float>& scales, long except, double factor,
+                     float* gradient) {
+    const long size = static_cast<long>(scales.size());
     const long count = static_cast<long>(samples.size()) / size;
     const double others = static_cast<double>(except < 0 ? count : count - 1);
+    const float* scale = scales.data();
     double sum = 0;
     for (long s = 0; s < count; ++s) {
         if (s == except)
             continue;
         const float* y = samples.data() + s * size;
-        double squares = 0;
+        float squares = 0;
         for (long i = 0; i < size; ++i)
-            squares += (x[i] - y[i]) * (x[i] - y[i]);
+            squares += scale[i] * (x[i] - y[i]) * (x[i] - y[i]);
         if (squares == 0)
             continue; // no direction leads away from an equal sample
-        const double distance = std::sqrt(squares);
+        const double distance = std::sqrt(static_cast<double>(squares));
         sum += distance;
         const float slope = static_cast<float>(factor / (others * distance));
         for (long i = 0; i < size; ++i)
-            gradient[i] += slope * (x[i] - y[i]);
+            gradient[i] += slope * scale[i] * (x[i] - y[i]);
     }
     return sum / others;
 }
@@ -51,6 +80,7 @@ double energy_distance::step(const float* real, const float* fakes, long count, 
     fakes_.insert(fakes_.end(), fakes, fakes + count * size_);
     std::fill_n(gradient, count * size_, 0.0f);
     const double n = static_cast<double>(count);
+    const std::vector<float> scales = inverse_variances(real_, size_);
     std::vector<double> distances(static_cast<std::size_t>(count));
     parallel_chunks(count, [&](long, long begin, long end) {
         std::vector<float> unused(static_cast<std::size_t>(size_));
@@ -58,9 +88,9 @@ double energy_distance::step(const float* real, const float* fakes, long count, 
             const float* fake = fakes + k * size_;
             float* slope = gradient + k * size_;
             distances[static_cast<std::size_t>(k)] =
-                2 * mean_distance(fake, real_, size_, -1, 2 / n, slope) -
-                mean_distance(fake, fakes_, size_, earlier + k, -2 / n, slope) -
-                mean_distance(real + k * size_, real_, size_, earlier + k, 0, unused.data());
+                2 * mean_distance(fake, real_, scales, -1, 2 / n, slope) -
+                mean_distance(fake, fakes_, scales, earlier + k, -2 / n, slope) -
+                mean_distance(real + k * size_, real_, scales, earlier + k, 0, unused.data());
         }
     });
     double sum = 0;

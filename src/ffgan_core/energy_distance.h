@@ -20,9 +20,10 @@ class energy_distance {
     explicit energy_distance(long size) : size_(size) {}
 
     // The distance of two batches of `count` samples each, by their distances to each other and to
-    // the samples of the last steps, which are then remembered. `gradient`, count x size, receives
-    // the derivative with respect to the fakes, those of earlier steps counted as if they moved
-    // alike.
+    // the samples of the last steps, which are then remembered. Each value is divided by its
+    // standard deviation in the real samples, and by the root of their size. `gradient`, count x
+    // size, receives the derivative with respect to the fakes, those of earlier steps counted as if
+    // they moved alike.
     double step(const float* real, const float* fakes, long count, float* gradient);
 
     long size() const { return size_; }

@@ -52,6 +52,37 @@ struct eye {
     }
 };
 
+// The mean of each channel over its places, then its standard deviation.
+constexpr double smallest_deviation = 1e-3;
+void measure(const float* features, const features_shape& shape, float* statistics) {
+    const long places = shape.side * shape.side;
+    for (long c = 0; c < shape.channels; ++c, features += places) {
+        double sum = 0, squares = 0;
+        for (long i = 0; i < places; ++i) {
+            sum += features[i];
+            squares += static_cast<double>(features[i]) * features[i];
+        }
+        const double n = static_cast<double>(places), variance = squares / n - sum / n * (sum / n);
+        statistics[c] = static_cast<float>(sum / n);
+        statistics[shape.channels + c] = static_cast<float>(
+            std::sqrt(std::max(variance, 0.0) + smallest_deviation * smallest_deviation));
+    }
+}
+
+// Puts the gradient with respect to the features, times `factor`, in their place.
+void measure_back(const features_shape& shape, const float* statistics, const float* of_statistics,
+                  float factor, float* features) {
+    const long places = shape.side * shape.side;
+    const float share = factor / static_cast<float>(places);
+    for (long c = 0; c < shape.channels; ++c, features += places) {
+        const float mean = statistics[c], deviation = statistics[shape.channels + c];
+        const float of_mean = share * of_statistics[c];
+        const float of_deviation = share * of_statistics[shape.channels + c] / deviation;
+        for (long i = 0; i < places; ++i)
+            features[i] = of_mean + of_deviation * (features[i] - mean);
+    }
+}
+
 float inverse_deviation(const float* values, long size) {
     double sum = 0, squares = 0;
     for (long i = 0; i < size; ++i) {
@@ -102,6 +133,8 @@ struct projected_discriminator::implementation {
         float scale = 0; // of the features, for a deviation of 1; 0: not measured yet
         dlib::resizable_tensor features, score_gradient;
         std::vector<float> ratios;
+        std::unique_ptr<energy_distance> distance; // of the statistics
+        std::vector<float> statistics, of_statistics;
     };
 
     using head_set = std::array<head, scales>;
@@ -182,11 +215,29 @@ struct projected_discriminator::implementation {
         });
     }
 
-    // One pass and one update of a set of heads; see projected_discriminator::step. `distance`,
-    // where it is given, receives the energy distance of the embeddings, which then counts.
-    loss_values judge_by(head_set& heads, const float* images, long count, std::uint64_t key,
-                         const adam_settings& how, const projected_weights& weights,
-                         gradient_memory& memory, float* gradient, double* distance);
+    // The energy distance of the statistics of what a head sees of `count` pairs, and its gradient.
+    double compare_statistics(head& one, const features_shape& shape, long count) {
+        const long size = 2 * shape.channels;
+        one.statistics.resize(static_cast<std::size_t>(2 * count * size));
+        one.of_statistics.resize(static_cast<std::size_t>(count * size));
+        const float* features = one.features.host();
+        float* statistics = one.statistics.data();
+        parallel_chunks(2 * count, [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i)
+                measure(features + i * shape.size(), shape, statistics + i * size);
+        });
+        return one.distance->step(statistics, statistics + count * size, count,
+                                  one.of_statistics.data());
+    }
+
+    // One pass and one update of a set of heads; see projected_discriminator::step.
+    struct judgement {
+        loss_values losses;
+        double identities = 0, statistics = 0;
+    };
+    judgement judge_by(head_set& heads, const float* images, long count, std::uint64_t key,
+                       const adam_settings& how, const projected_weights& weights,
+                       gradient_memory& memory, float* gradient);
 
     // The first `count` real images' and fakes' crops, magnified, of a pair at the same place.
     void magnify(const float* images, long all, long count, std::uint64_t key) {
@@ -243,8 +294,10 @@ projected_discriminator::projected_discriminator(const std::string& recognition,
     implementation_->eyes.push_back(std::move(first));
     implementation_->sets.resize(detail_share > 0 ? 2 : 1);
     for (implementation::head_set& heads : implementation_->sets)
-        for (int h = 0; h < scales; ++h)
+        for (int h = 0; h < scales; ++h) {
             heads[h].net = make_feature_head(h);
+            heads[h].distance = std::make_unique<energy_distance>(2 * shapes[h].channels);
+        }
     reset();
 }
 
@@ -258,18 +311,22 @@ void projected_discriminator::reset() {
             head.net->initialise(counter_random(implementation_->seed, 0, number++));
             head.solver = adam();
             head.scale = 0;
+            head.distance->reset();
         }
 }
 
-loss_values projected_discriminator::implementation::judge_by(
-    head_set& heads, const float* images, long count, std::uint64_t key, const adam_settings& how,
-    const projected_weights& weights, gradient_memory& memory, float* gradient, double* distance) {
+projected_discriminator::implementation::judgement
+projected_discriminator::implementation::judge_by(head_set& heads, const float* images, long count,
+                                                  std::uint64_t key, const adam_settings& how,
+                                                  const projected_weights& weights,
+                                                  gradient_memory& memory, float* gradient) {
     const long penalised = penalised_images(loss, count);
     for (int h = 0; h < scales; ++h)
         heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
                                    shapes[h].side);
+    const bool embedding = weights.identities > 0;
     float *of_real = nullptr, *of_fakes = nullptr;
-    if (distance != nullptr) {
+    if (embedding) {
         embeddings.resize(static_cast<std::size_t>(2 * count * face_embedding_size));
         of_embeddings.resize(static_cast<std::size_t>(count * face_embedding_size));
         of_real = embeddings.data();
@@ -277,13 +334,14 @@ loss_values projected_discriminator::implementation::judge_by(
     }
     see(heads, images, count, 0, of_real);
     see(heads, images + count * image_values, count, count, of_fakes);
-    if (distance != nullptr) {
-        *distance = identities.step(of_real, of_fakes, count, of_embeddings.data());
+
+    judgement result;
+    loss_values& losses = result.losses;
+    if (embedding) {
+        result.identities = identities.step(of_real, of_fakes, count, of_embeddings.data());
         for (float& value : of_embeddings)
             value *= static_cast<float>(weights.identities);
     }
-
-    loss_values result;
     std::array<const float*, scales> for_generator{};
     for (int h = 0; h < scales; ++h) {
         auto& head = heads[h];
@@ -299,38 +357,50 @@ loss_values projected_discriminator::implementation::judge_by(
         });
         add_signs(features, penalised * size, counter_random(key, 0, static_cast<std::uint64_t>(h)),
                   loss.distance, features + 2 * count * size);
+        if (weights.statistics > 0)
+            result.statistics += compare_statistics(head, shapes[h], count) / scales;
 
         if (first)
             calm_scores(*head.net, head.net->forward(head.features));
         const dlib::tensor& scores = head.net->forward(head.features);
         head.score_gradient.copy_size(scores);
         const loss_values values = judge(loss, scores, count, head.score_gradient, head.ratios);
-        result.loss_d += values.loss_d / scales;
-        result.loss_g += values.loss_g / scales;
-        result.accuracy_real += values.accuracy_real / scales;
-        result.accuracy_fake += values.accuracy_fake / scales;
-        result.penalty += values.penalty / scales;
+        losses.loss_d += values.loss_d / scales;
+        losses.loss_g += values.loss_g / scales;
+        losses.accuracy_real += values.accuracy_real / scales;
+        losses.accuracy_fake += values.accuracy_fake / scales;
+        losses.penalty += values.penalty / scales;
 
         head.net->set_data_gradient(gradient != nullptr);
         const dlib::tensor& of_features =
             head.net->backward(head.features, head.score_gradient, memory);
         if (gradient != nullptr) {
             // The features of the fakes have served: their place takes G's gradient.
-            const float* source = of_features.host() + count * size;
             float* target = head.features.host() + count * size;
-            const float* ratios = head.ratios.data();
-            const float factor = static_cast<float>(weights.heads) * scale;
-            parallel_chunks(count * size, [=](long, long begin, long end) {
-                for (long i = begin; i < end; ++i)
-                    target[i] = ratios[i / size] * factor * source[i];
+            const float* source = of_features.host() + count * size;
+            const float of_heads = scale * static_cast<float>(weights.heads);
+            const float of_distance = scale * static_cast<float>(weights.statistics) / scales;
+            parallel_chunks(count, [&](long, long begin, long end) {
+                for (long i = begin; i < end; ++i) {
+                    float* of_image = target + i * size;
+                    const long row = i * 2 * shapes[h].channels;
+                    if (weights.statistics > 0)
+                        measure_back(shapes[h],
+                                     head.statistics.data() + 2 * count * shapes[h].channels + row,
+                                     head.of_statistics.data() + row, of_distance, of_image);
+                    else
+                        std::fill_n(of_image, size, 0.0f);
+                    const float ratio = of_heads * head.ratios[static_cast<std::size_t>(i)];
+                    for (long k = 0; k < size; ++k)
+                        of_image[k] += ratio * source[i * size + k];
+                }
             });
             for_generator[h] = target;
         }
         head.solver.update(head.net->parameter_tensors(), how.learning_rate, how.beta1, how.beta2);
     }
     if (gradient != nullptr)
-        look_back(for_generator, distance != nullptr ? of_embeddings.data() : nullptr, count,
-                  gradient);
+        look_back(for_generator, embedding ? of_embeddings.data() : nullptr, count, gradient);
     return result;
 }
 
@@ -339,19 +409,24 @@ projected_values projected_discriminator::step(const float* images, long count, 
                                                const projected_weights& weights,
                                                gradient_memory& memory, float* gradient) {
     implementation& own = *implementation_;
+    const auto whole = own.judge_by(own.sets[0], images, count, counter_random(key, 0, 0), how,
+                                    weights, memory, gradient);
     projected_values result;
-    result.whole =
-        own.judge_by(own.sets[0], images, count, counter_random(key, 0, 0), how, weights, memory,
-                     gradient, weights.identities > 0 ? &result.identities : nullptr);
+    result.whole = whole.losses;
+    result.identities = whole.identities;
+    result.statistics = whole.statistics;
     if (own.sets.size() > 1) {
         const long some = std::min(
             count, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(count))));
         const std::uint64_t of_details = counter_random(key, 0, 1);
         own.magnify(images, count, some, of_details);
         own.of_details.set_size(some, image_channels, image_size, image_size);
-        result.details =
-            own.judge_by(own.sets[1], own.details.host(), some, of_details, how, weights, memory,
-                         gradient ? own.of_details.host_write_only() : nullptr, nullptr);
+        const projected_weights of_parts = {weights.heads, 0, weights.statistics};
+        const auto parts =
+            own.judge_by(own.sets[1], own.details.host(), some, of_details, how, of_parts, memory,
+                         gradient ? own.of_details.host_write_only() : nullptr);
+        result.details = parts.losses;
+        result.statistics = (whole.statistics + parts.statistics) / 2;
         if (gradient != nullptr)
             own.reduce(some, of_details, gradient);
     }
@@ -377,14 +452,18 @@ void projected_discriminator::add_state(const std::string& prefix, named_tensors
                       add_with_prefix(name, head.net->parameters(), state);
                       head.solver.add_state(name + "solver.", state);
                       state[name + "scale"] = scalar(head.scale);
+                      head.distance->add_state(name + "statistics.", state);
                   });
 }
 
 void projected_discriminator::load_state(const std::string& prefix, const named_tensors& state) {
-    // A run can take the identities up in its midst, and the details.
-    implementation_->identities.reset();
-    if (!with_prefix(prefix + "identities.", state).empty())
-        implementation_->identities.load_state(prefix + "identities.", state);
+    // A run can take a distance up in its midst, and the details.
+    const auto load = [&](const std::string& name, energy_distance& distance) {
+        distance.reset();
+        if (!with_prefix(name, state).empty())
+            distance.load_state(name, state);
+    };
+    load(prefix + "identities.", implementation_->identities);
     for (std::size_t set = 0; set < implementation_->sets.size(); ++set) {
         if (set > 0 && with_prefix(prefix + "detail", state).empty())
             continue;
@@ -392,11 +471,13 @@ void projected_discriminator::load_state(const std::string& prefix, const named_
             prefix, set, implementation_->sets[set], [&](const std::string& name, auto& head) {
                 named_tensors parameters;
                 for (auto& [key, tensor] : with_prefix(name, state))
-                    if (key.rfind("solver.", 0) != 0 && key != "scale")
+                    if (key.rfind("solver.", 0) != 0 && key.rfind("statistics.", 0) != 0 &&
+                        key != "scale")
                         parameters[key] = tensor;
                 head.net->set_parameters(parameters);
                 head.solver.load_state(name + "solver.", head.net->parameter_tensors(), state);
                 head.scale = read_number(state, name + "scale");
+                load(name + "statistics.", *head.distance);
             });
     }
 }

@@ -7,8 +7,9 @@
 // the discriminator of pixels has to find it out. Details, which that network sees coarsely, can be
 // shown to it magnified, and have heads of their own.
 //
-// That network was made to tell people apart. Whether there are as many different people among the
-// generated ones as among the real ones is what its last layer, the embedding, is asked.
+// What the heads judge one by one can be too much alike. The energy distance compares whole sets:
+// of the features' statistics, and of the embeddings, for the network was made to tell people
+// apart.
 
 #pragma once
 
@@ -26,11 +27,12 @@ namespace ffgan {
 struct projected_weights {
     double heads = 1;
     double identities = 0; // the energy distance of the embeddings
+    double statistics = 0; // the mean of those of the features' means and of their deviations
 };
 
 struct projected_values {
-    loss_values whole, details; // the means over the heads
-    double identities = 0;      // the energy distance, where it counts
+    loss_values whole, details;            // the means over the heads
+    double identities = 0, statistics = 0; // the energy distances, where they count
 };
 
 class projected_discriminator {
@@ -54,8 +56,8 @@ class projected_discriminator {
                           const adam_settings& how, const projected_weights& weights,
                           gradient_memory& memory, float* gradient);
 
-    // The heads, what they multiply the features by, their solvers, and the embeddings of the last
-    // steps; by name.
+    // The heads, what they multiply the features by, their solvers, and what is remembered of the
+    // last steps for the energy distances; by name.
     void add_state(const std::string& prefix, named_tensors& state);
     // Throws std::invalid_argument where something is missing or has another size.
     void load_state(const std::string& prefix, const named_tensors& state);

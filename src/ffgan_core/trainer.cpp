@@ -115,6 +115,9 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.identity_weight >= 0, "identity_weight is below 0");
     require(settings.identity_weight == 0 || settings.projected_weight > 0,
             "identity_weight needs projected_weight");
+    require(settings.matching_weight >= 0, "matching_weight is below 0");
+    require(settings.matching_weight == 0 || settings.projected_weight > 0,
+            "matching_weight needs projected_weight");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -336,13 +339,14 @@ void trainer::add_projected(std::uint64_t key, bool update_generator, step_resul
     projected_gradient_.set_size(count, image_channels, image_size, image_size);
     const projected_values judged = projected_->step(
         images_.host(), count, key, {settings_.learning_rate_d, settings_.beta1, settings_.beta2},
-        {settings_.projected_weight, settings_.identity_weight}, gradients_,
-        update_generator ? projected_gradient_.host_write_only() : nullptr);
+        {settings_.projected_weight, settings_.identity_weight, settings_.matching_weight},
+        gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
     result.projected_loss = judged.whole.loss_d;
     result.projected_accuracy = judged.whole.accuracy_real;
     result.detail_loss = judged.details.loss_d;
     result.detail_accuracy = judged.details.accuracy_real;
     result.identity_distance = judged.identities;
+    result.matching_distance = judged.statistics;
     if (update_generator)
         dlib::tt::add(image_gradient_, image_gradient_, projected_gradient_);
 }

@@ -51,6 +51,7 @@ struct trainer_settings {
     double projected_penalty = 0.1; // weight of R1 there, in standard deviations of the features
     double projected_details = 0;   // share of the pairs of which it sees a part magnified, too
     double identity_weight = 0;     // of the energy distance of embeddings, for G
+    double matching_weight = 0;     // of that of the features' statistics
     std::string recognition;        // the file that it needs
 };
 
@@ -67,6 +68,7 @@ struct step_result {
     double detail_loss = 0; // of its heads for magnified parts
     double detail_accuracy = 0;
     double identity_distance = 0; // of the embeddings
+    double matching_distance = 0; // of the features' statistics
     // Of G, before their weights: the distance of textures and of the anchor's images.
     double texture = 0;
     double anchor = 0;
