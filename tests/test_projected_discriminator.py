@@ -77,18 +77,19 @@ def test_the_gradient_is_that_of_the_generators_loss(
 
 
 @pytest.mark.parametrize("details", [0.0, 0.5])
-@pytest.mark.parametrize("name", ["identities", "statistics"])
+@pytest.mark.parametrize("name", ["identities", "statistics", "pairs"])
 def test_the_gradient_is_that_of_the_distances(
     recognition: str, images: Float32, name: str, details: float
 ) -> None:
     """Where no earlier samples count; with that of the heads it is a sum."""
 
-    def judge(values: Float32, **weights: float) -> tuple[float, Float32]:
+    def judge(values: Float32, heads: float, weight: float) -> tuple[float, Float32]:
         fresh = _core.ProjectedDiscriminator(recognition, details=details)
-        result = fresh.step(values, key=1, learning_rate=FROZEN, **weights)
+        weights = {"heads": heads, name: weight}
+        result = fresh.step(values, key=1, learning_rate=FROZEN, paired=3, **weights)
         return result[2][name], result[3]
 
-    alone = judge(images, heads=0.0, **{name: 1.0})[1]
+    alone = judge(images, 0.0, 1.0)[1]
     # The statistics' distance is a mean over the heads, and over both sets of them.
     per_set = 2 if name == "statistics" and details else 1
     for seed in range(3):
@@ -98,15 +99,23 @@ def test_the_gradient_is_that_of_the_distances(
         moved = [images.copy(), images.copy()]
         for sign, values in zip((1, -1), moved, strict=True):
             values[PAIRS:] += (sign * step * direction).astype(np.float32)
-        there, back = (judge(values, **{name: 1.0})[0] for values in moved)
+        there, back = (judge(values, 0.0, 1.0)[0] for values in moved)
         slope = per_set * (there - back) / (2 * step)
         assert slope == pytest.approx(float((alone * direction).sum()), rel=0.02)
-    distance, heads = judge(images)
+    distance, heads_alone = judge(images, 1.0, 0.0)
     assert distance == 0  # where it does not count it is not measured
-    both = judge(images, heads=2.0, **{name: 3.0})[1]
+    both = judge(images, 2.0, 3.0)[1]
     np.testing.assert_allclose(
-        both, 2 * heads + 3 * alone, rtol=1e-3, atol=1e-4 * np.abs(both).max()
+        both, 2 * heads_alone + 3 * alone, rtol=1e-3, atol=1e-4 * np.abs(both).max()
     )
+    if name == "pairs":
+        assert np.abs(alone[:3]).max() > 0
+        assert not alone[3:].any()  # the fourth fake is no image's
+        same = images.copy()
+        same[PAIRS : PAIRS + 3] = same[:3]
+        distance, gradient = judge(same, 0.0, 1.0)
+        assert distance < 1e-3
+        assert not gradient.any()
 
 
 def test_the_energy_distance_is_that_of_the_definition() -> None:
@@ -323,6 +332,19 @@ def test_the_state_has_the_identities(recognition: str) -> None:
             second.load_state(state | damage)
 
 
+def test_the_anchors_images_are_compared_with_their_own(recognition: str) -> None:
+    """As many of the first pairs as the anchor has; without it, none."""
+    real, latents = a_batch()
+    trainer = a_trainer(recognition, 1.0, perceptual_weight=5.0)
+    plain = trainer.step(real, latents, update_generator=False)
+    assert plain["perceptual"] == 0
+    first = trainer.step(real, latents, anchor_images=real[:1], anchor_weight=1e-6)["perceptual"]
+    assert first > 0.5
+    for _ in range(25):
+        last = trainer.step(real, latents, anchor_images=real[:1], anchor_weight=1e-6)
+    assert last["perceptual"] < first
+
+
 def test_a_new_discriminator_has_new_heads(recognition: str) -> None:
     real, latents = a_batch()
     trainer = a_trainer(recognition, 1.0)
@@ -348,6 +370,10 @@ def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
         a_trainer(recognition, 0.0, identity_weight=1.0)
     with pytest.raises(UsageError, match="--identity-weight needs --projected-weight"):
         Settings(identity_weight=1.0, discriminator_norm="fixed").check_together()
+    with pytest.raises(UsageError, match="--perceptual-weight needs --anchor-weight"):
+        Settings(
+            perceptual_weight=1.0, projected_weight=1.0, discriminator_norm="fixed"
+        ).check_together()
     with pytest.raises(UsageError, match="--projected-details needs --projected-weight"):
         Settings(projected_details=0.5, discriminator_norm="fixed").check_together()
     with pytest.raises(UsageError, match="--projected-weight must be from 0"):

@@ -45,6 +45,7 @@ class StepResult(TypedDict):
     detail_accuracy: NotRequired[float]
     identity_distance: NotRequired[float]
     matching_distance: NotRequired[float]
+    perceptual: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -167,13 +168,15 @@ class ProjectedDiscriminator:
         heads: float = 1.0,
         identities: float = 0.0,
         statistics: float = 0.0,
+        pairs: float = 0.0,
+        paired: int = 0,
     ) -> tuple[JudgedPairs, JudgedPairs, dict[str, float], Float32]:
         """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
 
         Of the heads for whole images, of those for details, the energy distances of the identities
-        and of the features' statistics as far as they count, and the gradient with respect to the
-        fakes of `heads` times G's loss, summed over the heads, and of each distance times its
-        weight.
+        and of the features' statistics and the mean distance of the first `paired` pairs in both,
+        as far as they count, and the gradient with respect to the fakes of `heads` times G's loss,
+        summed over the heads, and of each distance times its weight.
         """
 
 class Trainer:
@@ -204,6 +207,7 @@ class Trainer:
         projected_details: float = 0.0,
         identity_weight: float = 0.0,
         matching_weight: float = 0.0,
+        perceptual_weight: float = 0.0,
         recognition: str = "",
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...

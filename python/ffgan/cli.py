@@ -327,6 +327,12 @@ TRAIN_OPTIONS = {
             "WEIGHT",
         ),
         Option(
+            "perceptual_weight",
+            "how much it counts that the anchor's images come back with the identities and the "
+            "statistics that they had; with --anchor-weight",
+            "WEIGHT",
+        ),
+        Option(
             "recognition",
             "dlib's face recognition network, from somebody you trust",
             "FILE",

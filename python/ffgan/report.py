@@ -74,6 +74,7 @@ CHARTS = (
         "Energy distances",
         (("identity_distance", "identities"), ("matching_distance", "features")),
     ),
+    Chart("Distance of the anchor's images", (("perceptual", "perceptual"),)),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

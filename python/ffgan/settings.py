@@ -67,6 +67,7 @@ class Settings:
     projected_details: float = 0.0
     identity_weight: float = 0.0
     matching_weight: float = 0.0
+    perceptual_weight: float = 0.0
     recognition: str | None = None
     label_smoothing: float = 0.0
     dropout: float = 0.5
@@ -152,6 +153,7 @@ class Settings:
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0.0, 1.0, "from 0 to 1", "projected_details")
         within(0.0, 1e6, "from 0 to 1000000", "identity_weight", "matching_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "perceptual_weight")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
@@ -170,9 +172,12 @@ class Settings:
             raise UsageError("--loss relativistic needs --discriminator-norm fixed")
         if self.projected_weight and not fixed:
             raise UsageError("--projected-weight needs --discriminator-norm fixed")
-        for name in ("projected_details", "identity_weight", "matching_weight"):
+        needing = ("projected_details", "identity_weight", "matching_weight", "perceptual_weight")
+        for name in needing:
             if getattr(self, name) and not self.projected_weight:
                 raise UsageError(f"--{name.replace('_', '-')} needs --projected-weight")
+        if self.perceptual_weight and not self.anchor_weight:
+            raise UsageError("--perceptual-weight needs --anchor-weight")
         if self.loss == "hinge" and fixed:
             raise UsageError("--loss hinge needs --discriminator-norm batch")
 

@@ -379,6 +379,7 @@ class _Run:
             projected_details=settings.projected_details,
             identity_weight=settings.identity_weight,
             matching_weight=settings.matching_weight,
+            perceptual_weight=settings.perceptual_weight,
             recognition=recognition,
         )
 

@@ -38,31 +38,35 @@ std::vector<float> inverse_variances(const std::vector<float>& samples, long siz
     return result;
 }
 
-// The mean distance of x to the samples but for number `except`; adds `factor` times its derivative
-// to the gradient.
+// The distance of x and y; adds `factor` times its derivative to the gradient. No direction leads
+// away from an equal sample.
+double add_distance(const float* x, const float* y, const std::vector<float>& scales, double factor,
+                    float* gradient) {
+    const long size = static_cast<long>(scales.size());
+    const float* scale = scales.data();
+    float squares = 0;
+    for (long i = 0; i < size; ++i)
+        squares += scale[i] * (x[i] - y[i]) * (x[i] - y[i]);
+    if (squares == 0)
+        return 0;
+    const double distance = std::sqrt(static_cast<double>(squares));
+    const float slope = static_cast<float>(factor / distance);
+    for (long i = 0; i < size; ++i)
+        gradient[i] += slope * scale[i] * (x[i] - y[i]);
+    return distance;
+}
+
+// The mean distance of x to the samples but for number `except`.
 double mean_distance(const float* x, const std::vector<float>& samples,
                      const std::vector<float>& scales, long except, double factor,
                      float* gradient) {
     const long size = static_cast<long>(scales.size());
     const long count = static_cast<long>(samples.size()) / size;
     const double others = static_cast<double>(except < 0 ? count : count - 1);
-    const float* scale = scales.data();
     double sum = 0;
-    for (long s = 0; s < count; ++s) {
-        if (s == except)
-            continue;
-        const float* y = samples.data() + s * size;
-        float squares = 0;
-        for (long i = 0; i < size; ++i)
-            squares += scale[i] * (x[i] - y[i]) * (x[i] - y[i]);
-        if (squares == 0)
-            continue; // no direction leads away from an equal sample
-        const double distance = std::sqrt(static_cast<double>(squares));
-        sum += distance;
-        const float slope = static_cast<float>(factor / (others * distance));
-        for (long i = 0; i < size; ++i)
-            gradient[i] += slope * scale[i] * (x[i] - y[i]);
-    }
+    for (long s = 0; s < count; ++s)
+        if (s != except)
+            sum += add_distance(x, samples.data() + s * size, scales, factor / others, gradient);
     return sum / others;
 }
 
@@ -80,7 +84,7 @@ double energy_distance::step(const float* real, const float* fakes, long count, 
     fakes_.insert(fakes_.end(), fakes, fakes + count * size_);
     std::fill_n(gradient, count * size_, 0.0f);
     const double n = static_cast<double>(count);
-    const std::vector<float> scales = inverse_variances(real_, size_);
+    scales_ = inverse_variances(real_, size_);
     std::vector<double> distances(static_cast<std::size_t>(count));
     parallel_chunks(count, [&](long, long begin, long end) {
         std::vector<float> unused(static_cast<std::size_t>(size_));
@@ -88,9 +92,9 @@ double energy_distance::step(const float* real, const float* fakes, long count, 
             const float* fake = fakes + k * size_;
             float* slope = gradient + k * size_;
             distances[static_cast<std::size_t>(k)] =
-                2 * mean_distance(fake, real_, scales, -1, 2 / n, slope) -
-                mean_distance(fake, fakes_, scales, earlier + k, -2 / n, slope) -
-                mean_distance(real + k * size_, real_, scales, earlier + k, 0, unused.data());
+                2 * mean_distance(fake, real_, scales_, -1, 2 / n, slope) -
+                mean_distance(fake, fakes_, scales_, earlier + k, -2 / n, slope) -
+                mean_distance(real + k * size_, real_, scales_, earlier + k, 0, unused.data());
         }
     });
     double sum = 0;
@@ -99,6 +103,16 @@ double energy_distance::step(const float* real, const float* fakes, long count, 
     forget(real_, size_);
     forget(fakes_, size_);
     return sum;
+}
+
+double energy_distance::add_pairs(const float* real, const float* fakes, long count, double weight,
+                                  float* gradient) const {
+    const double n = static_cast<double>(count);
+    double sum = 0;
+    for (long i = 0; i < count; ++i)
+        sum += add_distance(fakes + i * size_, real + i * size_, scales_, weight / n,
+                            gradient + i * size_);
+    return sum / n;
 }
 
 void energy_distance::reset() {

@@ -26,6 +26,11 @@ class energy_distance {
     // they moved alike.
     double step(const float* real, const float* fakes, long count, float* gradient);
 
+    // As step measures it, the mean distance of `count` fakes from the real samples that each of
+    // them should be; adds `weight` times its derivative to the gradient. After step.
+    double add_pairs(const float* real, const float* fakes, long count, double weight,
+                     float* gradient) const;
+
     long size() const { return size_; }
 
     void reset();
@@ -38,6 +43,7 @@ class energy_distance {
   private:
     long size_;
     std::vector<float> real_, fakes_; // the newest last
+    std::vector<float> scales_;       // of the squares of differences
 };
 
 } // namespace ffgan

@@ -215,26 +215,43 @@ struct projected_discriminator::implementation {
         });
     }
 
-    // The energy distance of the statistics of what a head sees of `count` pairs, and its gradient.
-    double compare_statistics(head& one, const features_shape& shape, long count) {
+    struct judgement {
+        loss_values losses;
+        double identities = 0, statistics = 0, pairs = 0;
+    };
+
+    // Two sets of `count` vectors: their energy distance and that of the first pairs; of_fakes
+    // receives the gradient, `factor` times what the weights say.
+    static void compare(energy_distance& distance, const float* real, const float* fakes,
+                        long count, double weight, const projected_weights& weights, double factor,
+                        double& between, judgement& result, std::vector<float>& of_fakes) {
+        of_fakes.resize(static_cast<std::size_t>(count * distance.size()));
+        const double value = distance.step(real, fakes, count, of_fakes.data());
+        for (float& slope : of_fakes)
+            slope *= static_cast<float>(factor * weight);
+        if (weight > 0)
+            between += factor * value;
+        if (weights.pairs > 0 && weights.paired > 0)
+            result.pairs += factor * distance.add_pairs(real, fakes, weights.paired,
+                                                        factor * weights.pairs, of_fakes.data());
+    }
+
+    // The distances of the statistics of what a head sees of `count` pairs.
+    void compare_statistics(head& one, const features_shape& shape, long count,
+                            const projected_weights& weights, judgement& result) {
         const long size = 2 * shape.channels;
         one.statistics.resize(static_cast<std::size_t>(2 * count * size));
-        one.of_statistics.resize(static_cast<std::size_t>(count * size));
         const float* features = one.features.host();
         float* statistics = one.statistics.data();
         parallel_chunks(2 * count, [&](long, long begin, long end) {
             for (long i = begin; i < end; ++i)
                 measure(features + i * shape.size(), shape, statistics + i * size);
         });
-        return one.distance->step(statistics, statistics + count * size, count,
-                                  one.of_statistics.data());
+        compare(*one.distance, statistics, statistics + count * size, count, weights.statistics,
+                weights, 1.0 / scales, result.statistics, result, one.of_statistics);
     }
 
     // One pass and one update of a set of heads; see projected_discriminator::step.
-    struct judgement {
-        loss_values losses;
-        double identities = 0, statistics = 0;
-    };
     judgement judge_by(head_set& heads, const float* images, long count, std::uint64_t key,
                        const adam_settings& how, const projected_weights& weights,
                        gradient_memory& memory, float* gradient);
@@ -324,11 +341,12 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
     for (int h = 0; h < scales; ++h)
         heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
                                    shapes[h].side);
-    const bool embedding = weights.identities > 0;
+    const bool pairs = weights.pairs > 0 && weights.paired > 0;
+    const bool embedding = weights.identities > 0 || pairs;
+    const bool statistics = weights.statistics > 0 || pairs;
     float *of_real = nullptr, *of_fakes = nullptr;
     if (embedding) {
         embeddings.resize(static_cast<std::size_t>(2 * count * face_embedding_size));
-        of_embeddings.resize(static_cast<std::size_t>(count * face_embedding_size));
         of_real = embeddings.data();
         of_fakes = of_real + count * face_embedding_size;
     }
@@ -337,11 +355,9 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
 
     judgement result;
     loss_values& losses = result.losses;
-    if (embedding) {
-        result.identities = identities.step(of_real, of_fakes, count, of_embeddings.data());
-        for (float& value : of_embeddings)
-            value *= static_cast<float>(weights.identities);
-    }
+    if (embedding)
+        compare(identities, of_real, of_fakes, count, weights.identities, weights, 1,
+                result.identities, result, of_embeddings);
     std::array<const float*, scales> for_generator{};
     for (int h = 0; h < scales; ++h) {
         auto& head = heads[h];
@@ -357,8 +373,8 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
         });
         add_signs(features, penalised * size, counter_random(key, 0, static_cast<std::uint64_t>(h)),
                   loss.distance, features + 2 * count * size);
-        if (weights.statistics > 0)
-            result.statistics += compare_statistics(head, shapes[h], count) / scales;
+        if (statistics)
+            compare_statistics(head, shapes[h], count, weights, result);
 
         if (first)
             calm_scores(*head.net, head.net->forward(head.features));
@@ -379,15 +395,14 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
             float* target = head.features.host() + count * size;
             const float* source = of_features.host() + count * size;
             const float of_heads = scale * static_cast<float>(weights.heads);
-            const float of_distance = scale * static_cast<float>(weights.statistics) / scales;
             parallel_chunks(count, [&](long, long begin, long end) {
                 for (long i = begin; i < end; ++i) {
                     float* of_image = target + i * size;
                     const long row = i * 2 * shapes[h].channels;
-                    if (weights.statistics > 0)
+                    if (statistics)
                         measure_back(shapes[h],
                                      head.statistics.data() + 2 * count * shapes[h].channels + row,
-                                     head.of_statistics.data() + row, of_distance, of_image);
+                                     head.of_statistics.data() + row, scale, of_image);
                     else
                         std::fill_n(of_image, size, 0.0f);
                     const float ratio = of_heads * head.ratios[static_cast<std::size_t>(i)];
@@ -415,13 +430,16 @@ projected_values projected_discriminator::step(const float* images, long count, 
     result.whole = whole.losses;
     result.identities = whole.identities;
     result.statistics = whole.statistics;
+    result.pairs = whole.pairs;
     if (own.sets.size() > 1) {
         const long some = std::min(
             count, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(count))));
         const std::uint64_t of_details = counter_random(key, 0, 1);
         own.magnify(images, count, some, of_details);
         own.of_details.set_size(some, image_channels, image_size, image_size);
-        const projected_weights of_parts = {weights.heads, 0, weights.statistics};
+        projected_weights of_parts;
+        of_parts.heads = weights.heads;
+        of_parts.statistics = weights.statistics;
         const auto parts =
             own.judge_by(own.sets[1], own.details.host(), some, of_details, how, of_parts, memory,
                          gradient ? own.of_details.host_write_only() : nullptr);

@@ -28,11 +28,14 @@ struct projected_weights {
     double heads = 1;
     double identities = 0; // the energy distance of the embeddings
     double statistics = 0; // the mean of those of the features' means and of their deviations
+    double pairs = 0;      // the mean distance of the first pairs, in both respects
+    long paired = 0;       // so many of them, each a real image and what should look like it
 };
 
 struct projected_values {
     loss_values whole, details;            // the means over the heads
     double identities = 0, statistics = 0; // the energy distances, where they count
+    double pairs = 0;
 };
 
 class projected_discriminator {

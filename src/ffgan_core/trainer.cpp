@@ -118,6 +118,9 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.matching_weight >= 0, "matching_weight is below 0");
     require(settings.matching_weight == 0 || settings.projected_weight > 0,
             "matching_weight needs projected_weight");
+    require(settings.perceptual_weight >= 0, "perceptual_weight is below 0");
+    require(settings.perceptual_weight == 0 || settings.projected_weight > 0,
+            "perceptual_weight needs projected_weight");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -260,7 +263,7 @@ step_result trainer::judge_in_turn(const std::uint8_t* real, const dlib::tensor&
 // With fixed norms the images of a batch do not touch each other, so one pass serves all; see
 // adversarial_loss.h.
 step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
-                                    bool update_generator) {
+                                    long anchored, bool update_generator) {
     const long count = static_cast<long>(fakes.num_samples());
     const loss_settings losses{settings_.loss, settings_.label_smoothing,
                                settings_.gradient_penalty, penalty_distance};
@@ -322,7 +325,7 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
         });
     }
     if (projected_)
-        add_projected(key(projected_pass), update_generator, result);
+        add_projected(key(projected_pass), anchored, update_generator, result);
     if (update_generator) {
         gaussian_blur(image_gradient_, blur_);
         if (!settings_.augment.empty())
@@ -334,12 +337,14 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
 }
 
 // It sees images_ as the other discriminator does, and adds to its image_gradient_.
-void trainer::add_projected(std::uint64_t key, bool update_generator, step_result& result) {
+void trainer::add_projected(std::uint64_t key, long anchored, bool update_generator,
+                            step_result& result) {
     const long count = static_cast<long>(latents_.num_samples());
     projected_gradient_.set_size(count, image_channels, image_size, image_size);
     const projected_values judged = projected_->step(
         images_.host(), count, key, {settings_.learning_rate_d, settings_.beta1, settings_.beta2},
-        {settings_.projected_weight, settings_.identity_weight, settings_.matching_weight},
+        {settings_.projected_weight, settings_.identity_weight, settings_.matching_weight,
+         settings_.perceptual_weight, anchored},
         gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
     result.projected_loss = judged.whole.loss_d;
     result.projected_accuracy = judged.whole.accuracy_real;
@@ -347,6 +352,7 @@ void trainer::add_projected(std::uint64_t key, bool update_generator, step_resul
     result.detail_accuracy = judged.details.accuracy_real;
     result.identity_distance = judged.identities;
     result.matching_distance = judged.statistics;
+    result.perceptual = judged.pairs;
     if (update_generator)
         dlib::tt::add(image_gradient_, image_gradient_, projected_gradient_);
 }
@@ -361,7 +367,7 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
     step_result result;
     if (settings_.adversarial_weight > 0) {
         result = settings_.norm == discriminator_norm::fixed
-                     ? judge_together(real, fakes, update_generator)
+                     ? judge_together(real, fakes, anchored.count, update_generator)
                      : judge_in_turn(real, fakes, update_generator);
         if (update_generator && settings_.adversarial_weight != 1)
             multiply(image_gradient_, static_cast<float>(settings_.adversarial_weight),

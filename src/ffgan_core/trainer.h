@@ -52,6 +52,7 @@ struct trainer_settings {
     double projected_details = 0;   // share of the pairs of which it sees a part magnified, too
     double identity_weight = 0;     // of the energy distance of embeddings, for G
     double matching_weight = 0;     // of that of the features' statistics
+    double perceptual_weight = 0;   // of both distances between the anchor's images and G's
     std::string recognition;        // the file that it needs
 };
 
@@ -69,13 +70,14 @@ struct step_result {
     double detail_accuracy = 0;
     double identity_distance = 0; // of the embeddings
     double matching_distance = 0; // of the features' statistics
+    double perceptual = 0;        // of the anchor's images
     // Of G, before their weights: the distance of textures and of the anchor's images.
     double texture = 0;
     double anchor = 0;
 };
 
 // A reconstruction term in G's update: the first `count` latents of the step are codes of these
-// images, and should give them again.
+// images, the first real ones too, and should give them again.
 struct anchor {
     const std::uint8_t* images = nullptr; // count x 162 x 162 x 3
     long count = 0;
@@ -142,9 +144,10 @@ class trainer {
     // image_gradient_.
     step_result judge_in_turn(const std::uint8_t* real, const dlib::tensor& fakes,
                               bool update_generator);
-    step_result judge_together(const std::uint8_t* real, const dlib::tensor& fakes,
+    step_result judge_together(const std::uint8_t* real, const dlib::tensor& fakes, long anchored,
                                bool update_generator);
-    void add_projected(std::uint64_t key, bool update_generator, step_result& result);
+    void add_projected(std::uint64_t key, long anchored, bool update_generator,
+                       step_result& result);
     void update_discriminator();
     void smooth_upsampling();
     void update_average();

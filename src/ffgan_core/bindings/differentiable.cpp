@@ -69,20 +69,22 @@ py::tuple measure_energy(energy_distance& self, const array<float>& real,
 
 py::tuple judge_projected(projected_discriminator& self, const array<float>& images,
                           std::uint64_t key, double learning_rate, double heads, double identities,
-                          double statistics) {
+                          double statistics, double pairs, long paired) {
     const py::ssize_t count = samples(images, {3, 162, 162}, "images") / 2;
+    if (paired < 0 || paired > count)
+        throw std::invalid_argument("paired is not in [0, n]");
     array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
     gradient_memory memory;
     const projected_values values =
         self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
-                  {heads, identities, statistics}, memory, gradient.mutable_data());
+                  {heads, identities, statistics, pairs, paired}, memory, gradient.mutable_data());
     const auto to_dict = [](const loss_values& of) {
         return py::dict("loss_d"_a = of.loss_d, "loss_g"_a = of.loss_g,
                         "accuracy_real"_a = of.accuracy_real, "accuracy_fake"_a = of.accuracy_fake,
                         "penalty"_a = of.penalty);
     };
-    const py::dict distances("identities"_a = values.identities,
-                             "statistics"_a = values.statistics);
+    const py::dict distances("identities"_a = values.identities, "statistics"_a = values.statistics,
+                             "pairs"_a = values.pairs);
     return py::make_tuple(to_dict(values.whole), to_dict(values.details), distances, gradient);
 }
 
@@ -119,12 +121,13 @@ void register_differentiable(py::module_& m) {
              "path"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
         .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
              "learning_rate"_a, "heads"_a = 1.0, "identities"_a = 0.0, "statistics"_a = 0.0,
+             "pairs"_a = 0.0, "paired"_a = 0,
              "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
              "divided by 256: (losses and accuracies of the heads for whole images, of those for "
-             "details, energy distances of the identities and of the features' statistics as far "
-             "as they "
-             "count, gradient with respect to the fakes of `heads` times G's loss, summed over the "
-             "heads, and of each distance times its weight).");
+             "details, energy distances of the identities and of the features' statistics and mean "
+             "distance of the first `paired` pairs in both as far as they count, gradient with "
+             "respect to the fakes of `heads` times G's loss, summed over the heads, and of each "
+             "distance times its weight).");
 }
 
 } // namespace ffgan::bindings

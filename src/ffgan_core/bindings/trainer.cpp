@@ -27,7 +27,8 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
              long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
              double adversarial_weight, double texture_weight, double smooth_upsampling,
              double projected_weight, double projected_penalty, double projected_details,
-             double identity_weight, double matching_weight, const std::string& recognition) {
+             double identity_weight, double matching_weight, double perceptual_weight,
+             const std::string& recognition) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -51,6 +52,7 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
     settings.projected_details = projected_details;
     settings.identity_weight = identity_weight;
     settings.matching_weight = matching_weight;
+    settings.perceptual_weight = perceptual_weight;
     settings.recognition = recognition;
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
@@ -101,6 +103,8 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
             measures["identity_distance"] = result.identity_distance;
         if (self.settings().matching_weight > 0)
             measures["matching_distance"] = result.matching_distance;
+        if (self.settings().perceptual_weight > 0)
+            measures["perceptual"] = result.perceptual;
     }
     return measures;
 }
@@ -155,7 +159,9 @@ void register_trainer(py::module_& m) {
              "projected_penalty"_a = defaults.projected_penalty,
              "projected_details"_a = defaults.projected_details,
              "identity_weight"_a = defaults.identity_weight,
-             "matching_weight"_a = defaults.matching_weight, "recognition"_a = defaults.recognition)
+             "matching_weight"_a = defaults.matching_weight,
+             "perceptual_weight"_a = defaults.perceptual_weight,
+             "recognition"_a = defaults.recognition)
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
