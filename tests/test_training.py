@@ -1173,8 +1173,19 @@ def real(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         {"augment": "all", "ema": 0.9},
         {"warm_start": 2, "warm_start_batch": 2, "anchor_weight": 1.0, "flip": True},
         {"discriminator_norm": "fixed", "loss": "relativistic", "projected_weight": 1.0},
+        {
+            "discriminator_norm": "fixed",
+            "projected_weight": 1.0,
+            "identity_weight": 1.0,
+            "matching_weight": 1.0,
+            "perceptual_weight": 1.0,
+            "warm_start": 1,
+            "warm_start_batch": 2,
+            "anchor_weight": 1.0,
+            "identity_codes": 10,
+        },
     ],
-    ids=["augmented", "warm start and anchor", "projected discriminator"],
+    ids=["augmented", "warm start and anchor", "projected discriminator", "identities"],
 )
 def test_real_training_resumes_with_the_same_bytes(real, faces, settings) -> None:
     from ffgan import faces as dlib_files
@@ -1198,6 +1209,48 @@ def test_real_training_resumes_with_the_same_bytes(real, faces, settings) -> Non
     assert (
         whole.generate(1, seed=3, tries=1).tobytes() == parts.generate(1, seed=3, tries=1).tobytes()
     )
+
+
+@pytest.mark.slow
+def test_identity_codes_can_be_taken_up_changed_and_left(real, faces, capsys) -> None:
+    from ffgan import faces as dlib_files
+    from ffgan.identity_codes import IdentityCodes, embed
+    from ffgan.model import by_network
+
+    try:
+        dlib_files.recognition_file()
+    except ExtraError as error:
+        pytest.skip(str(error))
+
+    def found() -> IdentityCodes | None:
+        tensors = by_network(read(RunFolder("runs/faces").paths()[-1]).tensors)
+        return (
+            IdentityCodes.from_tensors(tensors["identity_codes"])
+            if "identity_codes" in tensors
+            else None
+        )
+
+    train(faces, init="model", batch=2, steps=1, anchor_weight=1.0)
+    assert found() is None
+    train(faces, steps=2, identity_codes=10)
+    first = found()
+    assert first is not None
+    assert len(first) == 10
+    assert "with 10 of their own in place of the last ones, the components hold" in (
+        capsys.readouterr().err
+    )
+    train(faces, steps=3)  # nothing is found again
+    assert "in place of the last ones" not in capsys.readouterr().err
+    again = found()
+    assert again is not None
+    assert again.slope.tobytes() == first.slope.tobytes()
+    train(faces, steps=4, identity_codes=5)
+    fewer = found()
+    assert fewer is not None
+    assert len(fewer) == 5
+    train(faces, steps=5, identity_codes=0)
+    assert found() is None
+    assert embed(np.zeros((1, 162, 162, 3), np.uint8)).shape == (1, 128)
 
 
 @pytest.mark.slow

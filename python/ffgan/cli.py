@@ -350,6 +350,12 @@ TRAIN_OPTIONS = {
             "STEPS",
         ),
         Option("warm_start_batch", "images per step of the warm start", "N"),
+        Option(
+            "identity_codes",
+            "so many of the 100 components are of whose face it is, by dlib's face recognition "
+            "network, instead of the pixels",
+            "N",
+        ),
         Option("anchor_weight", "how much the warm start still counts afterwards", "WEIGHT"),
         Option("anchor_share", "share of a batch that it counts for", "SHARE"),
         Option("anchor_skip", "finest levels of detail that it leaves free", "N"),

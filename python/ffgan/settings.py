@@ -85,6 +85,7 @@ class Settings:
     anchor_weight: float = 0.0
     anchor_share: float = 0.5
     anchor_skip: int = 0
+    identity_codes: int = 0
     steps: int | None = None
     epochs: float | None = None
     minutes: float | None = None
@@ -155,6 +156,7 @@ class Settings:
         within(0.0, 1e6, "from 0 to 1000000", "identity_weight", "matching_weight")
         within(0.0, 1e6, "from 0 to 1000000", "perceptual_weight")
         within(0, 4, "from 0 to 4", "anchor_skip")
+        within(0, 64, "from 0 to 64", "identity_codes")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
         within(1, math.inf, "1 or more", "keep_checkpoints")
         within(0, math.inf, "0 or more", "evaluate_every")
@@ -178,6 +180,8 @@ class Settings:
                 raise UsageError(f"--{name.replace('_', '-')} needs --projected-weight")
         if self.perceptual_weight and not self.anchor_weight:
             raise UsageError("--perceptual-weight needs --anchor-weight")
+        if self.identity_codes and not (self.warm_start or self.anchor_weight):
+            raise UsageError("--identity-codes needs --warm-start or --anchor-weight")
         if self.loss == "hinge" and fixed:
             raise UsageError("--loss hinge needs --discriminator-norm batch")
 

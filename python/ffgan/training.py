@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import _core, faces, warm_start
+from ffgan import _core, faces, identity_codes, warm_start
 from ffgan.checkpoint import Checkpoint, write
 from ffgan.dataset import Batches, Dataset
 from ffgan.errors import DivergedError, ModelError, UsageError
 from ffgan.held_out import FIGURE, RECORD, HeldOut
+from ffgan.identity_codes import IdentityCodes
 from ffgan.interruption import Interrupted as Interrupted
 from ffgan.interruption import Interruption
 from ffgan.latent import LATENT_SIZE, noise
@@ -38,7 +39,8 @@ TIMED_SAMPLES = 32
 COLLAPSE_LOSS = 1e-4
 COLLAPSE_STEPS = 500
 
-# First entries of the seeds that separate the streams of random numbers (3 and 4: warm_start.py).
+# First entries of the seeds that separate the streams of random numbers (3 to 5: warm_start.py,
+# identity_codes.py).
 LATENT_STREAM = 1
 STATISTICS_STREAM = 2
 
@@ -154,6 +156,7 @@ class _Run:
         self.held_out = held_out
         self.position = Position()
         self.components: PrincipalComponents | None = None
+        self.identities: IdentityCodes | None = None
         self.trainer = self._trainer()
         self.last_step = self._last_step()
         self._real: Batches | None = None
@@ -205,9 +208,8 @@ class _Run:
         x = self.next_images(settings.batch)
         anchor: dict[str, Any] = {}
         if settings.anchor_weight > 0.0:
-            assert self.components is not None
             known = x[: round(settings.anchor_share * settings.batch)]
-            z[: len(known)] = self.components.codes(known)
+            z[: len(known)] = self.codes(known)
             anchor["anchor_images"] = known
             anchor["anchor_weight"] = settings.anchor_weight
             anchor["anchor_skip"] = settings.anchor_skip
@@ -227,16 +229,24 @@ class _Run:
     def warm_start_step(self) -> dict[str, float]:
         """G alone learns to rebuild image i from code i; the averaged weights go on from there."""
         settings, step = self.settings, self.position.step
-        assert self.components is not None
         x = self.next_images(settings.warm_start_batch)
         rate = warm_start.learning_rate(step, settings.warm_start)
-        loss = self.trainer.reconstruct(self.components.codes(x), x, rate)
+        loss = self.trainer.reconstruct(self.codes(x), x, rate)
         if step + 1 == settings.warm_start:
             # Those of this position were estimated, if at all, before the step.
             self._statistics_of = None
             self.estimate_statistics()
             self.trainer.set_parameters("generator", self.trainer.parameters("averaged"))
         return {"loss": float(loss)}
+
+    def codes(self, images: UInt8) -> Float32:
+        """The codes (n, 100) of images (n, 162, 162, 3)."""
+        assert self.components is not None
+        codes = self.components.codes(images)
+        if self.identities is not None and len(images):
+            embeddings = identity_codes.embed(images, self.settings.recognition)
+            self.identities.replace(codes, embeddings)
+        return codes
 
     def latents(self) -> Float32:
         """z of this step, (batch, 100) from N(0, I): a function of the seed and the position."""
@@ -291,8 +301,11 @@ class _Run:
             self._seconds_before = self.folder.forget_after(checkpoint.step)
         elif self.plan.init != "scratch":
             self._load_model()
-        if self._needs_components() and self.components is None:
-            self._find_components()
+        if self._needs_components():
+            if self.components is None:
+                self._find_components()
+            if self.settings.identity_codes and self.identities is None:
+                self._find_identities()
         self._write_config()
         self._began = self._saved = time.monotonic()
         self._interval = _Interval(self._began)
@@ -426,6 +439,28 @@ class _Run:
         self.progress.say(
             f"the first {warm_start.CODE_SIZE} principal components hold "
             f"{self.components.explained:.1%} of the variance"
+        )
+
+    def _find_identities(self) -> None:
+        def show(done: int, total: int) -> None:
+            _stop_before_the_first_step(self.interruption)
+            line = done % 1024 == 0 or done == total
+            self.progress.update(done / total, "identities", f"{done}/{total} images", line=line)
+
+        assert self.components is not None
+        count = self.settings.identity_codes
+        self.identities = identity_codes.identity_codes(
+            self.dataset,
+            self.components,
+            count,
+            seed=self.settings.seed,
+            flip=self.settings.flip,
+            recognition=self.settings.recognition,
+            progress=show,
+        )
+        self.progress.say(
+            f"with {count} of their own in place of the last ones, the components hold "
+            f"{self.identities.explained:.1%} of the identities' variance"
         )
 
     # ------------------------------------------------------------------ divergence
@@ -697,6 +732,9 @@ class _Run:
         if self.components is not None:
             for name, tensor in self.components.tensors().items():
                 tensors[f"principal_components.{name}"] = tensor
+        if self.identities is not None:
+            for name, tensor in self.identities.tensors().items():
+                tensors[f"identity_codes.{name}"] = tensor
         self.folder.save(
             Checkpoint(
                 self.position.step, tensors, self._record(), good=self.position.suspect == 0
@@ -713,6 +751,11 @@ class _Run:
         )
         if "principal_components" in tensors:
             self.components = PrincipalComponents.from_tensors(tensors["principal_components"])
+        if "identity_codes" in tensors:
+            found = IdentityCodes.from_tensors(tensors["identity_codes"])
+            # Another number of them is found anew.
+            if len(found) == self.settings.identity_codes:
+                self.identities = found
         self.position = Position(**checkpoint.record["position"])
 
     def _save_model(self, path: Path, more: Mapping[str, str] | None = None) -> None:
