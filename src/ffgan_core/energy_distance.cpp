@@ -78,28 +78,39 @@ void forget(std::vector<float>& samples, long size) {
 
 } // namespace
 
-double energy_distance::step(const float* real, const float* fakes, long count, float* gradient) {
-    const long earlier = static_cast<long>(fakes_.size()) / size_;
-    real_.insert(real_.end(), real, real + count * size_);
-    fakes_.insert(fakes_.end(), fakes, fakes + count * size_);
-    std::fill_n(gradient, count * size_, 0.0f);
-    const double n = static_cast<double>(count);
+double energy_distance::step(const float* real, long real_count, const float* fakes,
+                             long fake_count, float* gradient) {
+    const long earlier_real = static_cast<long>(real_.size()) / size_;
+    const long earlier_fakes = static_cast<long>(fakes_.size()) / size_;
+    real_.insert(real_.end(), real, real + real_count * size_);
+    fakes_.insert(fakes_.end(), fakes, fakes + fake_count * size_);
+    std::fill_n(gradient, fake_count * size_, 0.0f);
     scales_ = inverse_variances(real_, size_);
-    std::vector<double> distances(static_cast<std::size_t>(count));
-    parallel_chunks(count, [&](long, long begin, long end) {
-        std::vector<float> unused(static_cast<std::size_t>(size_));
+    if (fake_count == 0 || earlier_fakes + fake_count < 2 || earlier_real + real_count < 2)
+        return 0; // nothing to compare, or nothing with its own kind
+    const double n = static_cast<double>(fake_count);
+    std::vector<double> of_fakes(static_cast<std::size_t>(fake_count));
+    parallel_chunks(fake_count, [&](long, long begin, long end) {
         for (long k = begin; k < end; ++k) {
             const float* fake = fakes + k * size_;
             float* slope = gradient + k * size_;
-            distances[static_cast<std::size_t>(k)] =
+            of_fakes[static_cast<std::size_t>(k)] =
                 2 * mean_distance(fake, real_, scales_, -1, 2 / n, slope) -
-                mean_distance(fake, fakes_, scales_, earlier + k, -2 / n, slope) -
-                mean_distance(real + k * size_, real_, scales_, earlier + k, 0, unused.data());
+                mean_distance(fake, fakes_, scales_, earlier_fakes + k, -2 / n, slope);
         }
     });
+    std::vector<double> of_real(static_cast<std::size_t>(real_count));
+    parallel_chunks(real_count, [&](long, long begin, long end) {
+        std::vector<float> unused(static_cast<std::size_t>(size_));
+        for (long k = begin; k < end; ++k)
+            of_real[static_cast<std::size_t>(k)] =
+                mean_distance(real + k * size_, real_, scales_, earlier_real + k, 0, unused.data());
+    });
     double sum = 0;
-    for (const double distance : distances)
+    for (const double distance : of_fakes)
         sum += distance / n;
+    for (const double distance : of_real)
+        sum -= distance / static_cast<double>(real_count);
     forget(real_, size_);
     forget(fakes_, size_);
     return sum;
@@ -123,9 +134,8 @@ void energy_distance::reset() {
 void energy_distance::add_state(const std::string& prefix, named_tensors& state) const {
     if (real_.empty())
         return;
-    const std::vector<long> shape = {static_cast<long>(real_.size()) / size_, size_};
-    state[prefix + "real"] = {shape, real_};
-    state[prefix + "fakes"] = {shape, fakes_};
+    for (auto [samples, name] : {std::pair(&real_, "real"), std::pair(&fakes_, "fakes")})
+        state[prefix + name] = {{static_cast<long>(samples->size()) / size_, size_}, *samples};
 }
 
 void energy_distance::load_state(const std::string& prefix, const named_tensors& state) {
@@ -137,9 +147,6 @@ void energy_distance::load_state(const std::string& prefix, const named_tensors&
                                         "', or has it in another size");
         *samples = found->second.values;
     }
-    if (real_.size() != fakes_.size())
-        throw std::invalid_argument("the training state has different numbers of '" + prefix +
-                                    "real' and '" + prefix + "fakes'");
 }
 
 } // namespace ffgan

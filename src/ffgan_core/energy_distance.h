@@ -19,12 +19,13 @@ class energy_distance {
   public:
     explicit energy_distance(long size) : size_(size) {}
 
-    // The distance of two batches of `count` samples each, by their distances to each other and to
-    // the samples of the last steps, which are then remembered. Each value is divided by its
-    // standard deviation in the real samples, and by the root of their size. `gradient`, count x
-    // size, receives the derivative with respect to the fakes, those of earlier steps counted as if
-    // they moved alike.
-    double step(const float* real, const float* fakes, long count, float* gradient);
+    // The distance of two batches of samples by their distances to each other
+    // and to the samples of the last steps, which are then remembered. Each value is divided by its
+    // standard deviation in the real samples, and by the root of their size. `gradient`, fake_count
+    // x size, receives the derivative with respect to the fakes, those of earlier steps counted as
+    // if they moved alike.
+    double step(const float* real, long real_count, const float* fakes, long fake_count,
+                float* gradient);
 
     // As step measures it, the mean distance of `count` fakes from the real samples that each of
     // them should be; adds `weight` times its derivative to the gradient. After step.

@@ -220,20 +220,25 @@ struct projected_discriminator::implementation {
         double identities = 0, statistics = 0, pairs = 0;
     };
 
-    // Two sets of `count` vectors: their energy distance and that of the first pairs; of_fakes
-    // receives the gradient, `factor` times what the weights say.
+    // Of two sets of `count` vectors: the distance of the first pairs, and the energy distance of
+    // the fakes that are no pair's. of_fakes receives the gradient, `factor` times what the weights
+    // say.
     static void compare(energy_distance& distance, const float* real, const float* fakes,
                         long count, double weight, const projected_weights& weights, double factor,
                         double& between, judgement& result, std::vector<float>& of_fakes) {
-        of_fakes.resize(static_cast<std::size_t>(count * distance.size()));
-        const double value = distance.step(real, fakes, count, of_fakes.data());
-        for (float& slope : of_fakes)
-            slope *= static_cast<float>(factor * weight);
+        const long size = distance.size();
+        const long paired = weights.pairs > 0 ? weights.paired : 0;
+        of_fakes.assign(static_cast<std::size_t>(count * size), 0.0f);
+        float* of_free = of_fakes.data() + paired * size;
+        const double value =
+            distance.step(real, count, fakes + paired * size, count - paired, of_free);
+        for (long i = 0; i < (count - paired) * size; ++i)
+            of_free[i] *= static_cast<float>(factor * weight);
         if (weight > 0)
             between += factor * value;
-        if (weights.pairs > 0 && weights.paired > 0)
-            result.pairs += factor * distance.add_pairs(real, fakes, weights.paired,
-                                                        factor * weights.pairs, of_fakes.data());
+        if (paired > 0)
+            result.pairs += factor * distance.add_pairs(real, fakes, paired, factor * weights.pairs,
+                                                        of_fakes.data());
     }
 
     // The distances of the statistics of what a head sees of `count` pairs.
