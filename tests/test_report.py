@@ -51,6 +51,9 @@ def log(folder: RunFolder, count: int) -> None:
             "accuracy_fake": 0.5,
             "projected_accuracy": 0.7,
             "detail_accuracy": 0.6,
+            "identity_distance": 0.02,
+            "matching_distance": 0.01,
+            "perceptual": 1.7,
             "images_per_second": 12.5,
             "waiting": 0.01,
         }
