@@ -1254,6 +1254,32 @@ def test_identity_codes_can_be_taken_up_changed_and_left(real, faces, capsys) ->
 
 
 @pytest.mark.slow
+def test_checkpoints_can_be_averaged(real, faces) -> None:
+    from ffgan.model import Model, by_network
+
+    train(faces, init="scratch", batch=2, steps=2, checkpoint_every=1, seed=7, name="a")
+    run = RunFolder("runs/a")
+    tool = Path(__file__).parent.parent / "tools" / "average_checkpoints.py"
+    command = [sys.executable, str(tool), str(run.model), "mean.safetensors"]
+    said = subprocess.run(
+        command + [str(path) for path in run.paths()], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "mean.safetensors: the mean of steps 1, 2\n"
+    mean, last = Model.load("mean.safetensors"), Model.load(run.model)
+    assert mean.metadata["mean_of_steps"] == "1,2"
+    assert mean.metadata["settings"] == last.metadata["settings"]
+    one, two = (by_network(read(path).tensors)["trainer"] for path in run.paths())
+    for name, array in mean.parameters.items():
+        network, _, rest = name.partition(".")
+        if network == "discriminator":
+            np.testing.assert_array_equal(array, last.parameters[name])
+        elif rest.endswith("weight"):
+            expected = (one[f"averaged.{rest}"] + two[f"averaged.{rest}"]) / 2
+            np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-7)
+    assert mean.generate(1, seed=1).shape == (1, 162, 162, 3)
+
+
+@pytest.mark.slow
 def test_a_real_model_can_be_fine_tuned(real, faces) -> None:
     from ffgan.model import Model
 
