@@ -132,6 +132,10 @@ def test_the_energy_distance_is_that_of_the_definition() -> None:
     size, count = 5, 100
     judge = _core.EnergyDistance(size)
     all_real, all_fakes = np.empty((0, size)), np.empty((0, size))
+    for _ in range(7):  # without fakes it remembers the real ones, and no more than ever
+        real = random.standard_normal((count, size)).astype(np.float32)
+        assert judge.step(real, np.empty((0, size), np.float32))[0] == 0
+        all_real = np.concatenate([all_real[-512:], real])
     for _ in range(7):
         real = random.standard_normal((count, size)).astype(np.float32) * np.float32(3)
         fakes = (0.5 + random.standard_normal((count, size))).astype(np.float32)
@@ -160,7 +164,9 @@ def test_the_energy_distance_is_that_of_the_definition() -> None:
         result = judge.step(real, fakes)
         assert result[0] == pytest.approx(distance, rel=1e-5)
         np.testing.assert_allclose(result[1], gradient, atol=1e-6)
-    assert len(all_real) == 612  # the last step counted all that it remembered
+    assert len(all_real) == len(all_fakes) == 612  # the last step counted all that it remembered
+    with pytest.raises(ValueError, match=r"must have the shape \(n, size\)"):
+        judge.step(real, fakes[:, :4].copy())
 
 
 def test_descending_the_energy_distance_brings_the_missing() -> None:

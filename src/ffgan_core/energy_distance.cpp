@@ -80,19 +80,26 @@ void forget(std::vector<float>& samples, long size) {
 
 double energy_distance::step(const float* real, long real_count, const float* fakes,
                              long fake_count, float* gradient) {
-    const long earlier_real = static_cast<long>(real_.size()) / size_;
-    const long earlier_fakes = static_cast<long>(fakes_.size()) / size_;
     real_.insert(real_.end(), real, real + real_count * size_);
     fakes_.insert(fakes_.end(), fakes, fakes + fake_count * size_);
-    std::fill_n(gradient, fake_count * size_, 0.0f);
     scales_ = inverse_variances(real_, size_);
+    std::fill_n(gradient, fake_count * size_, 0.0f);
+    const double distance = compare(real_count, fake_count, gradient);
+    forget(real_, size_);
+    forget(fakes_, size_);
+    return distance;
+}
+
+double energy_distance::compare(long real_count, long fake_count, float* gradient) const {
+    const long earlier_real = static_cast<long>(real_.size()) / size_ - real_count;
+    const long earlier_fakes = static_cast<long>(fakes_.size()) / size_ - fake_count;
     if (fake_count == 0 || earlier_fakes + fake_count < 2 || earlier_real + real_count < 2)
         return 0; // nothing to compare, or nothing with its own kind
     const double n = static_cast<double>(fake_count);
     std::vector<double> of_fakes(static_cast<std::size_t>(fake_count));
     parallel_chunks(fake_count, [&](long, long begin, long end) {
         for (long k = begin; k < end; ++k) {
-            const float* fake = fakes + k * size_;
+            const float* fake = fakes_.data() + (earlier_fakes + k) * size_;
             float* slope = gradient + k * size_;
             of_fakes[static_cast<std::size_t>(k)] =
                 2 * mean_distance(fake, real_, scales_, -1, 2 / n, slope) -
@@ -102,17 +109,17 @@ double energy_distance::step(const float* real, long real_count, const float* fa
     std::vector<double> of_real(static_cast<std::size_t>(real_count));
     parallel_chunks(real_count, [&](long, long begin, long end) {
         std::vector<float> unused(static_cast<std::size_t>(size_));
-        for (long k = begin; k < end; ++k)
-            of_real[static_cast<std::size_t>(k)] =
-                mean_distance(real + k * size_, real_, scales_, earlier_real + k, 0, unused.data());
+        for (long k = begin; k < end; ++k) {
+            const long place = earlier_real + k;
+            of_real[static_cast<std::size_t>(k)] = mean_distance(
+                real_.data() + place * size_, real_, scales_, place, 0, unused.data());
+        }
     });
     double sum = 0;
     for (const double distance : of_fakes)
         sum += distance / n;
     for (const double distance : of_real)
         sum -= distance / static_cast<double>(real_count);
-    forget(real_, size_);
-    forget(fakes_, size_);
     return sum;
 }
 

@@ -19,11 +19,11 @@ class energy_distance {
   public:
     explicit energy_distance(long size) : size_(size) {}
 
-    // The distance of two batches of samples by their distances to each other
-    // and to the samples of the last steps, which are then remembered. Each value is divided by its
-    // standard deviation in the real samples, and by the root of their size. `gradient`, fake_count
-    // x size, receives the derivative with respect to the fakes, those of earlier steps counted as
-    // if they moved alike.
+    // The distance of two batches of samples, by their distances to each other and to the samples
+    // of the last steps, which are then remembered; 0 where there are no fakes, or no two of a
+    // kind. Each value is divided by its standard deviation in the real samples, and by the root of
+    // their size. `gradient`, fake_count x size, receives the derivative with respect to the fakes,
+    // those of earlier steps counted as if they moved alike.
     double step(const float* real, long real_count, const float* fakes, long fake_count,
                 float* gradient);
 
@@ -42,6 +42,9 @@ class energy_distance {
     void load_state(const std::string& prefix, const named_tensors& state);
 
   private:
+    // Of the newest ones.
+    double compare(long real_count, long fake_count, float* gradient) const;
+
     long size_;
     std::vector<float> real_, fakes_; // the newest last
     std::vector<float> scales_;       // of the squares of differences
