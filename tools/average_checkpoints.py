@@ -19,7 +19,7 @@ import numpy as np
 from ffgan import _core
 from ffgan.checkpoint import read
 from ffgan.model import Model, by_network, save_model
-from ffgan.training import STATISTICS_LATENTS, STATISTICS_STREAM
+from ffgan.training import statistics_latents
 
 
 def average(paths: list[Path]) -> tuple[dict[str, np.ndarray], list[int]]:
@@ -51,10 +51,7 @@ def main() -> None:
     trainer = _core.Trainer()
     trainer.set_parameters("averaged", parameters)
     seed = read(given.checkpoints[-1]).record["settings"]["seed"]
-    latents = np.random.default_rng((seed, STATISTICS_STREAM)).standard_normal(
-        (STATISTICS_LATENTS, 100), dtype=np.float32
-    )
-    trainer.estimate_statistics(latents)
+    trainer.estimate_statistics(statistics_latents(seed))
     metadata = {k: v for k, v in model.metadata.items() if k != "parameters_sha256"}
     metadata["mean_of_steps"] = ",".join(map(str, steps))
     discriminator = by_network(model.parameters)["discriminator"]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import faces
+from ffgan import features
 from ffgan.errors import DatasetError
-from ffgan.warm_start import CODE_SIZE, Images, PrincipalComponents
+from ffgan.warm_start import CODE_SIZE, Images, PrincipalComponents, fix_signs
 
 MAX_IMAGES = 4096
 BLOCK = 64
@@ -32,11 +32,7 @@ def embed(images: UInt8, recognition: str | None = None) -> Float32:
     ``recognition``: the network's file instead of that of the extra `faces`. Raises as
     `ffgan.faces.embed` does.
     """
-    import cv2
-
-    size = (faces.CHIP_SIZE, faces.CHIP_SIZE)
-    chips = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    return faces.embed(np.stack(chips), file=recognition)
+    return features.load("faces", recognition=recognition).extract(images)
 
 
 @dataclass(frozen=True)
@@ -135,10 +131,7 @@ def _decompose(codes: Float32, embeddings: Float32, count: int) -> IdentityCodes
     whole = float(embeddings.astype(np.float64).var(axis=0).sum())
     if variance[-1] <= 1e-9 * float(np.square(embeddings).mean()):
         raise DatasetError(f"--identity-codes {count}: there are fewer different faces")
-    components = vectors.T
-    # A component's sign is arbitrary: fixed here, so that the same images give the same codes.
-    peaks = components[np.arange(count), np.abs(components).argmax(axis=1)]
-    components = components * np.sign(peaks)[:, None]
+    components = fix_signs(vectors.T)
     left = float(np.square(rest).sum() / len(rest)) - float(variance.sum())
     return IdentityCodes(
         weights[-1].astype(np.float32),

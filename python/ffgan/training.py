@@ -134,6 +134,12 @@ def dry_run(directory: str | Path, settings: Settings) -> str:
     return "\n".join(lines)
 
 
+def statistics_latents(seed: int) -> Float32:
+    """The latents (n, 100) that a run with this seed estimates batch-norm statistics over."""
+    generator = np.random.default_rng((seed, STATISTICS_STREAM))
+    return generator.standard_normal((STATISTICS_LATENTS, LATENT_SIZE)).astype(np.float32)
+
+
 class _Run:
     """One run of `train`: the networks, the position, and the run folder."""
 
@@ -604,9 +610,7 @@ class _Run:
         if self._statistics_of == self.position:
             return
         self._statistics_of = self.position
-        generator = np.random.default_rng((self.settings.seed, STATISTICS_STREAM))
-        latents = generator.standard_normal((STATISTICS_LATENTS, LATENT_SIZE)).astype(np.float32)
-        self.trainer.estimate_statistics(latents)
+        self.trainer.estimate_statistics(statistics_latents(self.settings.seed))
 
     def sample(self) -> None:
         """The averaged generator's faces of seeds 0 to 35, as one picture."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,16 @@ def principal_components(
     return _decompose(images.reshape(len(images), -1), seed)
 
 
+def fix_signs(components: NDArray[Any]) -> NDArray[Any]:
+    """The rows with their signs, which are arbitrary, such that the largest entry is positive.
+
+    So the same images give the same codes.
+    """
+    peaks = components[np.arange(len(components)), np.abs(components).argmax(axis=1)]
+    signed: NDArray[Any] = components * np.sign(peaks)[:, None]
+    return signed
+
+
 def _decompose(pixels: UInt8, seed: int) -> PrincipalComponents:
     """Randomised subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4) on (n, d) uint8.
 
@@ -182,10 +192,7 @@ def _decompose(pixels: UInt8, seed: int) -> PrincipalComponents:
         raise DatasetError(
             f"the warm start found fewer than {CODE_SIZE} different images: use --warm-start 0"
         )
-    components = (basis @ vectors.astype(np.float32)).T
-    # A component's sign is arbitrary: fixed here, so that the same images give the same codes.
-    peaks = components[np.arange(CODE_SIZE), np.abs(components).argmax(axis=1)]
-    components *= np.sign(peaks)[:, None]
+    components = fix_signs((basis @ vectors.astype(np.float32)).T)
     deviation = np.sqrt(variance / rows).astype(np.float32)
     explained = float(variance.sum() / square)
     return PrincipalComponents(centre, np.ascontiguousarray(components), deviation, explained)

@@ -54,7 +54,8 @@ class projected_discriminator {
 
     // One pass and one update of the heads. images: `count` real ones, then `count` fakes, all 3 x
     // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
-    // fakes and receives the gradient of G's loss, summed over the heads, with respect to them.
+    // fakes and receives the gradient with respect to them of G's loss, summed over the heads, and
+    // of the distances, each times its weight.
     projected_values step(const float* images, long count, std::uint64_t key,
                           const adam_settings& how, const projected_weights& weights,
                           gradient_memory& memory, float* gradient);
