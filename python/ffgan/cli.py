@@ -323,7 +323,8 @@ TRAIN_OPTIONS = {
         ),
         Option(
             "matching_weight",
-            "how much that of the statistics of that network's features counts",
+            "how much that of the statistics of the features counts, of that network's and those "
+            "of --imagenet-weight",
             "WEIGHT",
         ),
         Option(
@@ -337,6 +338,12 @@ TRAIN_OPTIONS = {
             "dlib's face recognition network, from somebody you trust",
             "FILE",
             "that of the extra 'faces'",
+        ),
+        Option(
+            "imagenet_weight",
+            "how much a discriminator counts which sees images through an ImageNet network; needs "
+            "the extra 'imagenet', and fixed norms",
+            "WEIGHT",
         ),
         Option("new_discriminator", "begin with an untrained one when fine-tuning"),
         Option("label_smoothing", "one-sided: taken off the label of real images", "X"),

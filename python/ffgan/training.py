@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import _core, faces, identity_codes, warm_start
+from ffgan import _core, faces, features, identity_codes, warm_start
 from ffgan.checkpoint import Checkpoint, write
 from ffgan.dataset import Batches, Dataset
 from ffgan.errors import DivergedError, ModelError, UsageError
@@ -373,6 +373,7 @@ class _Run:
         recognition = ""
         if settings.projected_weight > 0.0:
             recognition = str(faces.recognition_file(settings.recognition))
+        imagenet = features.training_network() if settings.imagenet_weight > 0.0 else {}
         return _core.Trainer(
             discriminator=settings.discriminator,
             seed=settings.seed,
@@ -400,6 +401,8 @@ class _Run:
             matching_weight=settings.matching_weight,
             perceptual_weight=settings.perceptual_weight,
             recognition=recognition,
+            imagenet_weight=settings.imagenet_weight,
+            imagenet=imagenet,
         )
 
     def _last_step(self) -> float:

@@ -500,17 +500,27 @@ std::unique_ptr<network> make_network(const std::string& name) {
                                 "': choose generator, program or table");
 }
 
-std::unique_ptr<network> make_feature_head(int level) {
-    switch (level) {
-    case 0:
+std::unique_ptr<network> make_feature_head(const feature_shape& features) {
+    const auto are = [&](long channels, long side) {
+        return features.channels == channels && features.side == side;
+    };
+    if (are(32, 38))
         return std::make_unique<dlib_network<fine_head>>();
-    case 1:
+    if (are(64, 19))
         return std::make_unique<dlib_network<middle_head>>();
-    case 2:
+    if (are(128, 9))
         return std::make_unique<dlib_network<coarse_head>>();
-    default:
-        throw std::invalid_argument("a feature head's level is 0, 1 or 2");
-    }
+    if (are(24, 41))
+        return std::make_unique<dlib_network<imagenet_fine_head>>();
+    if (are(40, 21))
+        return std::make_unique<dlib_network<imagenet_middle_head>>();
+    if (are(112, 11))
+        return std::make_unique<dlib_network<imagenet_coarse_head>>();
+    if (are(320, 6))
+        return std::make_unique<dlib_network<imagenet_coarsest_head>>();
+    const std::string side = std::to_string(features.side);
+    throw std::invalid_argument("there is no head for features of " + side + "x" + side + "x" +
+                                std::to_string(features.channels));
 }
 
 std::unique_ptr<network> make_inference_network(const std::string& name,

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include "feature_network.h"
 #include "named_tensor.h"
 
 #include <dlib/cuda/tensor.h>
@@ -90,9 +91,9 @@ class network {
 // "generator", "program" or "table"; throws std::invalid_argument for another name.
 std::unique_ptr<network> make_network(const std::string& name);
 
-// The small discriminators of projected_discriminator.h, by what they see: 0, 1 or 2 for features
-// of 38x38x32, 19x19x64 or 9x9x128.
-std::unique_ptr<network> make_feature_head(int level);
+// The small discriminators of projected_discriminator.h, by what they see. Throws
+// std::invalid_argument for features that there is none for.
+std::unique_ptr<network> make_feature_head(const feature_shape& features);
 
 // For inference: of "generator" or "program" with batch norm folded and dropout replaced by its
 // expectation; "table", whose norms cannot be folded through the next zero padding, as it is.

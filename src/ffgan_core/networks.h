@@ -133,6 +133,31 @@ using coarse_head =
     step_down<128, 3, 1, 1,    //   9x9x128
     tensor_input<128, 9, 9>>>>;
 
+using imagenet_fine_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   5x5x128
+    step_down<128, 4, 2, 1,    // 10x10x128
+    step_down< 64, 4, 2, 1,    //  20x20x64
+    tensor_input<24, 41, 41>>>>>;
+
+using imagenet_middle_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   5x5x128
+    step_down<128, 4, 2, 1,    // 10x10x128
+    tensor_input<40, 21, 21>>>>;
+
+using imagenet_coarse_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   5x5x128
+    step_down<128, 3, 1, 1,    // 11x11x128
+    tensor_input<112, 11, 11>>>>;
+
+using imagenet_coarsest_head =
+    dlib::fc<1,
+    step_down<128, 4, 2, 1,    //   3x3x128
+    step_down<128, 1, 1, 0,    //   6x6x128
+    tensor_input<320, 6, 6>>>>;
+
 // ---- For inference: batch norm and the dropout's expectation folded into the convolutions -----
 
 template <long filters, long kernel, int stride, int padding, typename subnet>

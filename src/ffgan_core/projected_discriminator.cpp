@@ -4,57 +4,26 @@
 #include "adam.h"
 #include "energy_distance.h"
 #include "random.h"
-#include "recognition_network.h"
 #include "shapes.h"
 #include "threads.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace ffgan {
 namespace {
 
-constexpr int scales = 3;
 constexpr long crop_size = image_size / 2;
 constexpr long plane = image_size * image_size;
 
 // How far R1 looks from an image's features, in their standard deviations.
 constexpr double penalty_distance = 0.01;
 
-// What the heads see of one image.
-struct features_shape {
-    long channels, side;
-    long size() const { return channels * side * side; }
-};
-constexpr std::array<features_shape, scales> shapes = {{{32, 38}, {64, 19}, {128, 9}}};
-
-// The recognition network on some of the images, with its activations.
-struct eye {
-    recognition::embedder net;
-    dlib::resizable_tensor x;
-
-    // Calls f with the network, as far up as it is wanted.
-    template <typename F> void up_to(bool embeddings, F&& f) {
-        if (embeddings)
-            f(net);
-        else
-            f(recognition::find<recognition::coarse>(net));
-    }
-
-    // Calls f(scale, layer) with the layers that heads read.
-    template <typename F> void each_layer(F&& f) {
-        f(0, recognition::find<recognition::fine>(net));
-        f(1, recognition::find<recognition::middle>(net));
-        f(2, recognition::find<recognition::coarse>(net));
-    }
-};
-
 // The mean of each channel over its places, then its standard deviation.
 constexpr double smallest_deviation = 1e-3;
-void measure(const float* features, const features_shape& shape, float* statistics) {
+void measure(const float* features, const feature_shape& shape, float* statistics) {
     const long places = shape.side * shape.side;
     for (long c = 0; c < shape.channels; ++c, features += places) {
         double sum = 0, squares = 0;
@@ -70,7 +39,7 @@ void measure(const float* features, const features_shape& shape, float* statisti
 }
 
 // Puts the gradient with respect to the features, times `factor`, in their place.
-void measure_back(const features_shape& shape, const float* statistics, const float* of_statistics,
+void measure_back(const feature_shape& shape, const float* statistics, const float* of_statistics,
                   float factor, float* features) {
     const long places = shape.side * shape.side;
     const float share = factor / static_cast<float>(places);
@@ -137,82 +106,28 @@ struct projected_discriminator::implementation {
         std::vector<float> statistics, of_statistics;
     };
 
-    using head_set = std::array<head, scales>;
+    using head_set = std::vector<head>; // one for each scale
 
+    std::unique_ptr<feature_network> eye;
     loss_settings loss;
     double detail_share = 0;
     std::uint64_t seed = 0;
     std::vector<head_set> sets; // of the heads for whole images, and of those for details
-    std::vector<std::unique_ptr<eye>> eyes; // one for each thread
     dlib::resizable_tensor details, of_details;
-    energy_distance identities{face_embedding_size};
+    energy_distance identities{0};
     std::vector<float> embeddings, of_embeddings;
 
-    // Calls f(eye, begin, end) for a part of the images each. An image's features depend on no
-    // other image, so they are the same however many parts there are.
-    template <typename F> void each_part(long count, F&& f) {
-#ifdef DLIB_USE_CUDA
-        f(*eyes.front(), 0, count); // there is one device, not many cores
-#else
-        while (static_cast<long>(eyes.size()) < std::min(count, threads()))
-            eyes.push_back(std::make_unique<eye>(*eyes.front()));
-        parallel_chunks(count, [&](long part, long begin, long end) {
-            f(*eyes[static_cast<std::size_t>(part)], begin, end);
-        });
-#endif
-    }
+    std::size_t scales() const { return eye->shapes().size(); }
+    const feature_shape& shape(std::size_t scale) const { return eye->shapes()[scale]; }
 
     // Writes the features of `count` images where each head keeps those of image `first` and on,
     // and their embeddings where these are wanted.
     void see(head_set& heads, const float* images, long count, long first,
              float* their_embeddings) {
-        std::array<float*, scales> targets;
-        for (int h = 0; h < scales; ++h)
-            targets[h] = heads[h].features.host() + first * shapes[h].size();
-        each_part(count, [&](eye& mine, long begin, long end) {
-            // As the network's own input layer makes a tensor of pixels, which divides by 256 too.
-            const auto& input = mine.net.input_layer();
-            const std::array<float, image_channels> mean = {input.get_avg_red() * pixel_to_input,
-                                                            input.get_avg_green() * pixel_to_input,
-                                                            input.get_avg_blue() * pixel_to_input};
-            mine.x.set_size(end - begin, image_channels, image_size, image_size);
-            const float* source = images + begin * image_values;
-            float* x = mine.x.host_write_only();
-            for (long i = 0; i < (end - begin) * image_values; ++i)
-                x[i] = source[i] - mean[static_cast<std::size_t>(i / plane % image_channels)];
-            mine.up_to(their_embeddings != nullptr, [&](auto& net) { net.forward(mine.x); });
-            mine.each_layer([&](int h, const auto& layer) {
-                const dlib::tensor& output = layer.get_output();
-                std::copy_n(output.host(), output.size(), targets[h] + begin * shapes[h].size());
-            });
-            if (their_embeddings != nullptr) {
-                const dlib::tensor& output = mine.net.get_output();
-                std::copy_n(output.host(), output.size(),
-                            their_embeddings + begin * face_embedding_size);
-            }
-        });
-    }
-
-    // From gradients with respect to the features of the images seen last, and to their embeddings
-    // if these were wanted, that with respect to the images.
-    void look_back(const std::array<const float*, scales>& gradients,
-                   const float* of_their_embeddings, long count, float* of_images) {
-        each_part(count, [&](eye& mine, long begin, long) {
-            mine.each_layer([&](int h, auto& layer) {
-                dlib::tensor& gradient = layer.get_gradient_input(); // zeroed by dlib
-                std::copy_n(gradients[h] + begin * shapes[h].size(), gradient.size(),
-                            gradient.host());
-            });
-            if (of_their_embeddings != nullptr) {
-                dlib::tensor& gradient = mine.net.get_gradient_input();
-                std::copy_n(of_their_embeddings + begin * face_embedding_size, gradient.size(),
-                            gradient.host());
-            }
-            mine.up_to(of_their_embeddings != nullptr,
-                       [&](auto& net) { net.back_propagate_error(mine.x); });
-            const dlib::tensor& result = mine.net.get_final_data_gradient();
-            std::copy_n(result.host(), result.size(), of_images + begin * image_values);
-        });
+        std::vector<float*> targets;
+        for (std::size_t h = 0; h < scales(); ++h)
+            targets.push_back(heads[h].features.host() + first * shape(h).size());
+        eye->see(images, count, targets, their_embeddings);
     }
 
     struct judgement {
@@ -242,7 +157,7 @@ struct projected_discriminator::implementation {
     }
 
     // The distances of the statistics of what a head sees of `count` pairs.
-    void compare_statistics(head& one, const features_shape& shape, long count,
+    void compare_statistics(head& one, const feature_shape& shape, long count,
                             const projected_weights& weights, judgement& result) {
         const long size = 2 * shape.channels;
         one.statistics.resize(static_cast<std::size_t>(2 * count * size));
@@ -253,7 +168,8 @@ struct projected_discriminator::implementation {
                 measure(features + i * shape.size(), shape, statistics + i * size);
         });
         compare(*one.distance, statistics, statistics + count * size, count, weights.statistics,
-                weights, 1.0 / scales, result.statistics, result, one.of_statistics);
+                weights, 1.0 / static_cast<double>(scales()), result.statistics, result,
+                one.of_statistics);
     }
 
     // One pass and one update of a set of heads; see projected_discriminator::step.
@@ -296,7 +212,7 @@ struct projected_discriminator::implementation {
     }
 };
 
-projected_discriminator::projected_discriminator(const std::string& recognition,
+projected_discriminator::projected_discriminator(std::unique_ptr<feature_network> eye,
                                                  const loss_settings& loss, double detail_share,
                                                  std::uint64_t seed)
     : implementation_(std::make_unique<implementation>()) {
@@ -304,21 +220,14 @@ projected_discriminator::projected_discriminator(const std::string& recognition,
     implementation_->loss.distance = penalty_distance;
     implementation_->detail_share = detail_share;
     implementation_->seed = seed;
-    recognition::network whole;
-    try {
-        dlib::deserialize(recognition) >> whole;
-    } catch (const dlib::serialization_error& error) {
-        throw std::invalid_argument(error.what());
-    }
-    auto first = std::make_unique<eye>();
-    first->net = whole.subnet();
-    dlib::set_all_learning_rate_multipliers(first->net, 0); // no gradients of its parameters
-    implementation_->eyes.push_back(std::move(first));
+    implementation_->identities = energy_distance(eye->embedding_size());
+    implementation_->eye = std::move(eye);
     implementation_->sets.resize(detail_share > 0 ? 2 : 1);
     for (implementation::head_set& heads : implementation_->sets)
-        for (int h = 0; h < scales; ++h) {
-            heads[h].net = make_feature_head(h);
-            heads[h].distance = std::make_unique<energy_distance>(2 * shapes[h].channels);
+        for (const feature_shape& shape : implementation_->eye->shapes()) {
+            heads.emplace_back();
+            heads.back().net = make_feature_head(shape);
+            heads.back().distance = std::make_unique<energy_distance>(2 * shape.channels);
         }
     reset();
 }
@@ -343,17 +252,18 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
                                                   const projected_weights& weights,
                                                   gradient_memory& memory, float* gradient) {
     const long penalised = penalised_images(loss, count);
-    for (int h = 0; h < scales; ++h)
-        heads[h].features.set_size(2 * count + penalised, shapes[h].channels, shapes[h].side,
-                                   shapes[h].side);
+    for (std::size_t h = 0; h < scales(); ++h)
+        heads[h].features.set_size(2 * count + penalised, shape(h).channels, shape(h).side,
+                                   shape(h).side);
     const bool pairs = weights.pairs > 0 && weights.paired > 0;
-    const bool embedding = weights.identities > 0 || pairs;
+    const long embedding_size = eye->embedding_size();
+    const bool embedding = embedding_size > 0 && (weights.identities > 0 || pairs);
     const bool statistics = weights.statistics > 0 || pairs;
     float *of_real = nullptr, *of_fakes = nullptr;
     if (embedding) {
-        embeddings.resize(static_cast<std::size_t>(2 * count * face_embedding_size));
+        embeddings.resize(static_cast<std::size_t>(2 * count * embedding_size));
         of_real = embeddings.data();
-        of_fakes = of_real + count * face_embedding_size;
+        of_fakes = of_real + count * embedding_size;
     }
     see(heads, images, count, 0, of_real);
     see(heads, images + count * image_values, count, count, of_fakes);
@@ -363,10 +273,11 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
     if (embedding)
         compare(identities, of_real, of_fakes, count, weights.identities, weights, 1,
                 result.identities, result, of_embeddings);
-    std::array<const float*, scales> for_generator{};
-    for (int h = 0; h < scales; ++h) {
+    std::vector<const float*> for_generator(scales());
+    const double share = 1.0 / static_cast<double>(scales());
+    for (std::size_t h = 0; h < scales(); ++h) {
         auto& head = heads[h];
-        const long size = shapes[h].size();
+        const long size = shape(h).size();
         float* features = head.features.host();
         const bool first = head.scale == 0;
         if (first)
@@ -379,18 +290,18 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
         add_signs(features, penalised * size, counter_random(key, 0, static_cast<std::uint64_t>(h)),
                   loss.distance, features + 2 * count * size);
         if (statistics)
-            compare_statistics(head, shapes[h], count, weights, result);
+            compare_statistics(head, shape(h), count, weights, result);
 
         if (first)
             calm_scores(*head.net, head.net->forward(head.features));
         const dlib::tensor& scores = head.net->forward(head.features);
         head.score_gradient.copy_size(scores);
         const loss_values values = judge(loss, scores, count, head.score_gradient, head.ratios);
-        losses.loss_d += values.loss_d / scales;
-        losses.loss_g += values.loss_g / scales;
-        losses.accuracy_real += values.accuracy_real / scales;
-        losses.accuracy_fake += values.accuracy_fake / scales;
-        losses.penalty += values.penalty / scales;
+        losses.loss_d += values.loss_d * share;
+        losses.loss_g += values.loss_g * share;
+        losses.accuracy_real += values.accuracy_real * share;
+        losses.accuracy_fake += values.accuracy_fake * share;
+        losses.penalty += values.penalty * share;
 
         head.net->set_data_gradient(gradient != nullptr);
         const dlib::tensor& of_features =
@@ -403,10 +314,10 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
             parallel_chunks(count, [&](long, long begin, long end) {
                 for (long i = begin; i < end; ++i) {
                     float* of_image = target + i * size;
-                    const long row = i * 2 * shapes[h].channels;
+                    const long row = i * 2 * shape(h).channels;
                     if (statistics)
-                        measure_back(shapes[h],
-                                     head.statistics.data() + 2 * count * shapes[h].channels + row,
+                        measure_back(shape(h),
+                                     head.statistics.data() + 2 * count * shape(h).channels + row,
                                      head.of_statistics.data() + row, scale, of_image);
                     else
                         std::fill_n(of_image, size, 0.0f);
@@ -420,7 +331,7 @@ projected_discriminator::implementation::judge_by(head_set& heads, const float* 
         head.solver.update(head.net->parameter_tensors(), how.learning_rate, how.beta1, how.beta2);
     }
     if (gradient != nullptr)
-        look_back(for_generator, embedding ? of_embeddings.data() : nullptr, count, gradient);
+        eye->look_back(for_generator, embedding ? of_embeddings.data() : nullptr, count, gradient);
     return result;
 }
 
@@ -461,7 +372,7 @@ namespace {
 // Calls f(name, head) for each head of a set.
 template <typename heads_type, typename F>
 void each_head(const std::string& prefix, std::size_t set, heads_type& heads, F&& f) {
-    for (int h = 0; h < scales; ++h)
+    for (std::size_t h = 0; h < heads.size(); ++h)
         f(prefix + (set == 0 ? "whole" : "detail") + std::to_string(h + 1) + ".", heads[h]);
 }
 

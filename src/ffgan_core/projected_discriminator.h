@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A second discriminator, which sees images through a network that others trained (Sauer et al.
-// 2021, "Projected GANs Converge Faster"): dlib's face recognition network, whose parameters stay
-// as they are, turns an image into features at three scales, and at each a small network, the head,
-// learns to tell real from generated. It knows what a face is made of from the first step on, where
-// the discriminator of pixels has to find it out. Details, which that network sees coarsely, can be
-// shown to it magnified, and have heads of their own.
+// A further discriminator, which sees images through a network that others trained (Sauer et al.
+// 2021, "Projected GANs Converge Faster"): its parameters stay as they are, it turns an image into
+// features at several scales, and at each a small network, the head, learns to tell real from
+// generated. It knows what pictures are made of from the first step on, where the discriminator of
+// pixels has to find it out. Details, which such a network sees coarsely, can be shown to it
+// magnified, and have heads of their own.
 //
 // What the heads judge one by one can be too much alike. The energy distance compares whole sets:
-// of the features' statistics, and of the embeddings, for the network was made to tell people
+// of the features' statistics, and of the embeddings, where the network was made to tell people
 // apart.
 
 #pragma once
 
 #include "adam.h"
 #include "adversarial_loss.h"
+#include "feature_network.h"
 #include "network.h"
 
 #include <cstdint>
@@ -40,12 +41,10 @@ struct projected_values {
 
 class projected_discriminator {
   public:
-    // recognition: dlib_face_recognition_resnet_model_v1.dat, or one in the same form. dlib
-    // deserialises it and does not defend itself against bad files: read only those of people you
-    // trust. Throws std::invalid_argument when it is something else. R1, if the loss has it, is of
-    // the features, in their standard deviations.
-    // detail_share: of so many of the pairs it sees a quarter too, at twice the size.
-    projected_discriminator(const std::string& recognition, const loss_settings& loss,
+    // R1, if the loss has it, is of the features, in their standard deviations. detail_share: of so
+    // many of the pairs it sees a quarter too, at twice the size. Throws std::invalid_argument for
+    // features that no head is made for.
+    projected_discriminator(std::unique_ptr<feature_network> eye, const loss_settings& loss,
                             double detail_share, std::uint64_t seed);
     ~projected_discriminator();
 

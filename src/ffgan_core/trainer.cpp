@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trainer.h"
 
+#include "face_features.h"
 #include "gaussian_blur.h"
 #include "generator.h"
+#include "imagenet_features.h"
 #include "patch_distance.h"
 #include "pixels.h"
 #include "pyramid_loss.h"
@@ -34,6 +36,7 @@ constexpr double largest_blur = 16;
 // What of a step draws random numbers, each from a stream of its own.
 enum stream : std::uint64_t { real_pass, fake_pass, fool_pass, streams };
 constexpr stream projected_pass = fool_pass; // with fixed norms there is no such pass
+constexpr std::uint64_t imagenet_stream = 3; // of its key; 0 to 2 are used with it itself
 
 void require(bool condition, const char* message) {
     if (!condition)
@@ -116,11 +119,14 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.identity_weight == 0 || settings.projected_weight > 0,
             "identity_weight needs projected_weight");
     require(settings.matching_weight >= 0, "matching_weight is below 0");
-    require(settings.matching_weight == 0 || settings.projected_weight > 0,
-            "matching_weight needs projected_weight");
+    const bool projected = settings.projected_weight > 0 || settings.imagenet_weight > 0;
+    require(settings.matching_weight == 0 || projected,
+            "matching_weight needs projected_weight or imagenet_weight");
     require(settings.perceptual_weight >= 0, "perceptual_weight is below 0");
-    require(settings.perceptual_weight == 0 || settings.projected_weight > 0,
-            "perceptual_weight needs projected_weight");
+    require(settings.perceptual_weight == 0 || projected,
+            "perceptual_weight needs projected_weight or imagenet_weight");
+    require(settings.imagenet_weight >= 0, "imagenet_weight is below 0");
+    require(settings.imagenet_weight == 0 || fixed, "imagenet_weight needs fixed norms");
     set_learning_rates(settings.learning_rate_g, settings.learning_rate_d);
     augmentation(settings.augment, 0, 1, image_size, image_size); // throws when out of range
 
@@ -133,11 +139,16 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     averaged_->set_parameters(initial);
     discriminator_ = make_network(settings.discriminator);
     discriminator_->set_dropout(static_cast<float>(settings.dropout));
+    const loss_settings loss{settings.loss, settings.label_smoothing, settings.projected_penalty};
     if (settings.projected_weight > 0)
         projected_ = std::make_unique<projected_discriminator>(
-            settings.recognition,
-            loss_settings{settings.loss, settings.label_smoothing, settings.projected_penalty},
-            settings.projected_details, counter_random(settings.seed, streams, 2));
+            make_face_features(settings.recognition), loss, settings.projected_details,
+            counter_random(settings.seed, streams, 2));
+    if (settings.imagenet_weight > 0)
+        imagenet_ = std::make_unique<projected_discriminator>(
+            make_imagenet_features(settings.imagenet), loss, 0.0,
+            counter_random(settings.seed, streams, 3));
+    settings_.imagenet.clear(); // it has served
     reset_discriminator();
 }
 
@@ -157,8 +168,7 @@ void trainer::reset_discriminator() {
     discriminator_->initialise(counter_random(settings_.seed, streams, 1));
     discriminator_->set_statistics_updates(0);
     solver_d_ = adam();
-    if (projected_)
-        projected_->reset();
+    each_projected([](const char*, projected_discriminator& judge) { judge.reset(); });
 }
 
 trainer::judgement trainer::discriminate(target goal) {
@@ -324,8 +334,7 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
                 of_images[i] = ratios[static_cast<std::size_t>(i / values)] * of_fakes[i];
         });
     }
-    if (projected_)
-        add_projected(key(projected_pass), anchored, update_generator, result);
+    judge_projected(key(projected_pass), anchored, update_generator, result);
     if (update_generator) {
         gaussian_blur(image_gradient_, blur_);
         if (!settings_.augment.empty())
@@ -336,25 +345,49 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
     return result;
 }
 
-// It sees images_ as the other discriminator does, and adds to its image_gradient_.
-void trainer::add_projected(std::uint64_t key, long anchored, bool update_generator,
-                            step_result& result) {
+// It sees images_ as the discriminator of pixels does, and adds to its image_gradient_.
+projected_values trainer::add_projected(projected_discriminator& judge,
+                                        const projected_weights& weights, std::uint64_t key,
+                                        bool update_generator) {
     const long count = static_cast<long>(latents_.num_samples());
     projected_gradient_.set_size(count, image_channels, image_size, image_size);
-    const projected_values judged = projected_->step(
+    const projected_values result = judge.step(
         images_.host(), count, key, {settings_.learning_rate_d, settings_.beta1, settings_.beta2},
-        {settings_.projected_weight, settings_.identity_weight, settings_.matching_weight,
-         settings_.perceptual_weight, anchored},
-        gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
-    result.projected_loss = judged.whole.loss_d;
-    result.projected_accuracy = judged.whole.accuracy_real;
-    result.detail_loss = judged.details.loss_d;
-    result.detail_accuracy = judged.details.accuracy_real;
-    result.identity_distance = judged.identities;
-    result.matching_distance = judged.statistics;
-    result.perceptual = judged.pairs;
+        weights, gradients_, update_generator ? projected_gradient_.host_write_only() : nullptr);
     if (update_generator)
         dlib::tt::add(image_gradient_, image_gradient_, projected_gradient_);
+    return result;
+}
+
+void trainer::judge_projected(std::uint64_t key, long anchored, bool update_generator,
+                              step_result& result) {
+    const double networks = (projected_ ? 1 : 0) + (imagenet_ ? 1 : 0);
+    projected_weights weights;
+    weights.statistics = settings_.matching_weight;
+    weights.pairs = settings_.perceptual_weight;
+    weights.paired = anchored;
+    if (projected_) {
+        weights.heads = settings_.projected_weight;
+        weights.identities = settings_.identity_weight;
+        const projected_values judged = add_projected(*projected_, weights, key, update_generator);
+        result.projected_loss = judged.whole.loss_d;
+        result.projected_accuracy = judged.whole.accuracy_real;
+        result.detail_loss = judged.details.loss_d;
+        result.detail_accuracy = judged.details.accuracy_real;
+        result.identity_distance = judged.identities;
+        result.matching_distance += judged.statistics / networks;
+        result.perceptual += judged.pairs / networks;
+    }
+    if (imagenet_) {
+        weights.heads = settings_.imagenet_weight;
+        weights.identities = 0;
+        const projected_values judged = add_projected(
+            *imagenet_, weights, counter_random(key, imagenet_stream, 0), update_generator);
+        result.imagenet_loss = judged.whole.loss_d;
+        result.imagenet_accuracy = judged.whole.accuracy_real;
+        result.matching_distance += judged.statistics / networks;
+        result.perceptual += judged.pairs / networks;
+    }
 }
 
 step_result trainer::step(const std::uint8_t* real, const float* latents, long count,
@@ -490,8 +523,9 @@ named_tensors trainer::state() {
     solver_g_.add_state("solver_g.", state);
     solver_d_.add_state("solver_d.", state);
     solver_reconstruction_.add_state("solver_reconstruction.", state);
-    if (projected_)
-        projected_->add_state("projected.", state);
+    each_projected([&](const char* prefix, projected_discriminator& judge) {
+        judge.add_state(prefix, state);
+    });
     state["counters.steps"] = scalar(static_cast<double>(steps_));
     return state;
 }
@@ -507,9 +541,11 @@ void trainer::load_state(const named_tensors& state) {
     solver_g_.load_state("solver_g.", g, state);
     solver_d_.load_state("solver_d.", discriminator_->parameter_tensors(), state);
     solver_reconstruction_.load_state("solver_reconstruction.", g, state);
-    // A run can take it up in its midst.
-    if (projected_ && !with_prefix("projected.", state).empty())
-        projected_->load_state("projected.", state);
+    // A run can take one up in its midst.
+    each_projected([&](const char* prefix, projected_discriminator& judge) {
+        if (!with_prefix(prefix, state).empty())
+            judge.load_state(prefix, state);
+    });
     steps_ = read_counter(state, "counters.steps");
 }
 

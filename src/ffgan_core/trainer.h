@@ -54,6 +54,10 @@ struct trainer_settings {
     double matching_weight = 0;     // of that of the features' statistics
     double perceptual_weight = 0;   // of both distances between the anchor's images and G's
     std::string recognition;        // the file that it needs
+    // As projected_weight, of one that sees images through an ImageNet network, with the same R1;
+    // matching_weight and perceptual_weight then go for its features' statistics, too.
+    double imagenet_weight = 0;
+    named_tensors imagenet; // the network: imagenet_features.h
 };
 
 struct step_result {
@@ -69,8 +73,10 @@ struct step_result {
     double detail_loss = 0; // of its heads for magnified parts
     double detail_accuracy = 0;
     double identity_distance = 0; // of the embeddings
-    double matching_distance = 0; // of the features' statistics
-    double perceptual = 0;        // of the anchor's images
+    double matching_distance = 0; // of the features' statistics, the mean over the networks
+    double perceptual = 0;        // of the anchor's images, likewise
+    double imagenet_loss = 0;     // as projected_loss and projected_accuracy
+    double imagenet_accuracy = 0;
     // Of G, before their weights: the distance of textures and of the anchor's images.
     double texture = 0;
     double anchor = 0;
@@ -146,8 +152,17 @@ class trainer {
                               bool update_generator);
     step_result judge_together(const std::uint8_t* real, const dlib::tensor& fakes, long anchored,
                                bool update_generator);
-    void add_projected(std::uint64_t key, long anchored, bool update_generator,
-                       step_result& result);
+    projected_values add_projected(projected_discriminator& judge, const projected_weights& weights,
+                                   std::uint64_t key, bool update_generator);
+    void judge_projected(std::uint64_t key, long anchored, bool update_generator,
+                         step_result& result);
+    // Calls f(prefix, judge) for each of the projected discriminators.
+    template <typename F> void each_projected(F&& f) {
+        if (projected_)
+            f("projected.", *projected_);
+        if (imagenet_)
+            f("imagenet.", *imagenet_);
+    }
     void update_discriminator();
     void smooth_upsampling();
     void update_average();
@@ -156,7 +171,7 @@ class trainer {
     double blur_ = 0;
     std::map<std::string, long> doubling_; // layers of G that smooth_upsampling is about
     std::unique_ptr<network> generator_, averaged_, discriminator_;
-    std::unique_ptr<projected_discriminator> projected_;
+    std::unique_ptr<projected_discriminator> projected_, imagenet_;
     adam solver_g_, solver_d_, solver_reconstruction_;
     long steps_ = 0;
     dlib::resizable_tensor latents_, images_, augmented_, score_gradient_;

@@ -2,11 +2,15 @@
 #include "arrays.h"
 #include "augment.h"
 #include "energy_distance.h"
+#include "face_features.h"
+#include "imagenet_features.h"
 #include "patch_distance.h"
 #include "projected_discriminator.h"
 #include "pyramid_loss.h"
 
 #include <algorithm>
+#include <variant>
+#include <vector>
 
 namespace py = pybind11;
 using namespace pybind11::literals;
@@ -67,6 +71,27 @@ py::tuple measure_energy(energy_distance& self, const array<float>& real,
     return py::make_tuple(distance, gradient);
 }
 
+std::unique_ptr<feature_network> make_features(const std::variant<std::string, py::dict>& network) {
+    if (const auto* path = std::get_if<std::string>(&network))
+        return make_face_features(*path);
+    return make_imagenet_features(to_named_tensors(std::get<py::dict>(network)));
+}
+
+// The features of images (n, 3, 162, 162), an array for each scale.
+py::list features(const std::variant<std::string, py::dict>& network, const array<float>& images) {
+    const py::ssize_t count = samples(images, {3, 162, 162}, "images");
+    const auto eye = make_features(network);
+    std::vector<array<float>> results;
+    std::vector<float*> targets;
+    for (const feature_shape& shape : eye->shapes()) {
+        results.emplace_back(
+            std::vector<py::ssize_t>{count, shape.channels, shape.side, shape.side});
+        targets.push_back(results.back().mutable_data());
+    }
+    eye->see(images.data(), static_cast<long>(count), targets, nullptr);
+    return py::cast(results);
+}
+
 py::tuple judge_projected(projected_discriminator& self, const array<float>& images,
                           std::uint64_t key, double learning_rate, double heads, double identities,
                           double statistics, double pairs, long paired) {
@@ -109,16 +134,22 @@ void register_differentiable(py::module_& m) {
         .def("step", &measure_energy, py::arg("real").noconvert(), py::arg("fakes").noconvert(),
              "Of float32 (n, size) each: (distance by these and the last 512 samples of each, "
              "gradient with respect to the fakes).");
+    m.def(
+        "features", &features, "network"_a, py::arg("images").noconvert(),
+        "What a network of ProjectedDiscriminator makes of float32 images (n, 3, 162, 162), pixels "
+        "divided by 256: an array (n, channels, side, side) for each scale, the finest first.");
     py::class_<projected_discriminator>(
         m, "ProjectedDiscriminator",
         "What Trainer has beside its discriminator of pixels: heads on features of dlib's face "
-        "recognition network. `path` must be trusted.")
-        .def(py::init(
-                 [](const std::string& path, double penalty, double details, std::uint64_t seed) {
-                     const loss_settings loss{adversarial_loss::relativistic, 0, penalty};
-                     return std::make_unique<projected_discriminator>(path, loss, details, seed);
-                 }),
-             "path"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
+        "recognition network, if `network` is the path of its file, which must be trusted, or of "
+        "the ImageNet network of these tensors.")
+        .def(py::init([](const std::variant<std::string, py::dict>& network, double penalty,
+                         double details, std::uint64_t seed) {
+                 const loss_settings loss{adversarial_loss::relativistic, 0, penalty};
+                 return std::make_unique<projected_discriminator>(make_features(network), loss,
+                                                                  details, seed);
+             }),
+             "network"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
         .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
              "learning_rate"_a, "heads"_a = 1.0, "identities"_a = 0.0, "statistics"_a = 0.0,
              "pairs"_a = 0.0, "paired"_a = 0,

@@ -28,7 +28,7 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
              double adversarial_weight, double texture_weight, double smooth_upsampling,
              double projected_weight, double projected_penalty, double projected_details,
              double identity_weight, double matching_weight, double perceptual_weight,
-             const std::string& recognition) {
+             const std::string& recognition, double imagenet_weight, const py::dict& imagenet) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -54,6 +54,8 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
     settings.matching_weight = matching_weight;
     settings.perceptual_weight = perceptual_weight;
     settings.recognition = recognition;
+    settings.imagenet_weight = imagenet_weight;
+    settings.imagenet = to_named_tensors(imagenet);
     settings.label_smoothing = label_smoothing;
     settings.dropout = dropout;
     settings.ema = ema;
@@ -101,11 +103,15 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
         }
         if (self.settings().identity_weight > 0)
             measures["identity_distance"] = result.identity_distance;
-        if (self.settings().matching_weight > 0)
-            measures["matching_distance"] = result.matching_distance;
-        if (self.settings().perceptual_weight > 0)
-            measures["perceptual"] = result.perceptual;
     }
+    if (self.settings().imagenet_weight > 0) {
+        measures["imagenet_loss"] = result.imagenet_loss;
+        measures["imagenet_accuracy"] = result.imagenet_accuracy;
+    }
+    if (self.settings().matching_weight > 0)
+        measures["matching_distance"] = result.matching_distance;
+    if (self.settings().perceptual_weight > 0)
+        measures["perceptual"] = result.perceptual;
     return measures;
 }
 
@@ -161,7 +167,8 @@ void register_trainer(py::module_& m) {
              "identity_weight"_a = defaults.identity_weight,
              "matching_weight"_a = defaults.matching_weight,
              "perceptual_weight"_a = defaults.perceptual_weight,
-             "recognition"_a = defaults.recognition)
+             "recognition"_a = defaults.recognition, "imagenet_weight"_a = defaults.imagenet_weight,
+             "imagenet"_a = py::dict())
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
