@@ -51,6 +51,7 @@ def log(folder: RunFolder, count: int) -> None:
             "accuracy_fake": 0.5,
             "projected_accuracy": 0.7,
             "detail_accuracy": 0.6,
+            "imagenet_accuracy": 0.8,
             "identity_distance": 0.02,
             "matching_distance": 0.01,
             "perceptual": 1.7,

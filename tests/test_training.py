@@ -1184,18 +1184,21 @@ def real(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "anchor_weight": 1.0,
             "identity_codes": 10,
         },
+        {"discriminator_norm": "fixed", "imagenet_weight": 1.0, "matching_weight": 1.0},
     ],
-    ids=["augmented", "warm start and anchor", "projected discriminator", "identities"],
+    ids=["augmented", "warm start and anchor", "projected", "identities", "imagenet"],
 )
 def test_real_training_resumes_with_the_same_bytes(real, faces, settings) -> None:
     from ffgan import faces as dlib_files
     from ffgan.model import Model
 
-    if "projected_weight" in settings:
-        try:
+    try:
+        if "projected_weight" in settings:
             dlib_files.recognition_file()
-        except ExtraError as error:
-            pytest.skip(str(error))
+        if "imagenet_weight" in settings:
+            features.training_network()
+    except ExtraError as error:
+        pytest.skip(str(error))
     settings = {**settings, "init": "scratch", "batch": 2, "threads": 1}
     last = 3 + settings.get("warm_start", 0)
     train(faces, **settings, steps=3, name="whole")

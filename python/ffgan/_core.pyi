@@ -46,6 +46,8 @@ class StepResult(TypedDict):
     identity_distance: NotRequired[float]
     matching_distance: NotRequired[float]
     perceptual: NotRequired[float]
+    imagenet_loss: NotRequired[float]  # with one that sees through an ImageNet network
+    imagenet_accuracy: NotRequired[float]
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...

@@ -71,6 +71,11 @@ CHARTS = (
         1.0,
     ),
     Chart(
+        "ImageNet discriminator: accuracy on real images",
+        (("imagenet_accuracy", "whole images"),),
+        1.0,
+    ),
+    Chart(
         "Energy distances",
         (("identity_distance", "identities"), ("matching_distance", "features")),
     ),
