@@ -1080,7 +1080,7 @@ def test_an_interrupted_look_at_the_held_out_images_says_so(
 ) -> None:
     load = features.load
 
-    def interrupting(name: features.Name) -> features.Network:
+    def interrupting(name: str) -> features.Network:
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.2)
         return load(name)

@@ -681,7 +681,7 @@ def add_info(parser: Parser) -> None:
 
 
 def add_evaluate(parser: Parser) -> None:
-    from ffgan import evaluation, features
+    from ffgan import evaluation
 
     images = parser.add_argument_group("real images")
     images.add_argument(
@@ -707,10 +707,11 @@ def add_evaluate(parser: Parser) -> None:
     measures = parser.add_argument_group("measures")
     measures.add_argument(
         "--features",
-        choices=features.NAMES,
+        metavar="NETWORK",
         default=evaluation.DEFAULT_FEATURES,
         help="the network whose features are compared: imagenet is EfficientNet-Lite0, faces is "
-        "dlib's face recognition network (default: %(default)s)",
+        "dlib's face recognition network, FILE.onnx or FILE.onnx:TENSOR one of your own "
+        "(default: %(default)s)",
     )
     add_recognition(measures)
     add_threads(measures)

@@ -178,7 +178,7 @@ def evaluate(
     candidates: bool = False,
     tries: int = DEFAULT_TRIES,
     threshold: float | None = None,
-    feature_network: features.Name = DEFAULT_FEATURES,
+    feature_network: str = DEFAULT_FEATURES,
     recognition: faces.File | None = None,
     fit: Fit = "crop",
     cache: str | os.PathLike[str] | None = None,
@@ -298,7 +298,7 @@ class Reference:
     sharpness: float
 
 
-def reference(real: RGB, *, feature_network: features.Name = DEFAULT_FEATURES) -> Reference:
+def reference(real: RGB, *, feature_network: str = DEFAULT_FEATURES) -> Reference:
     """Measure real images (n, h, w, 3) uint8 RGB for `quick`; raises `ffgan.Error`."""
     return summarise(_blocks(_enough(real)), features.load(feature_network))
 

@@ -8,9 +8,11 @@ picture looks like, blur and artefacts included; `faces` sees whose face it is a
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from ffgan import _core, efficientnet, faces, images
 from ffgan.efficientnet import LITE0, LITE1
-from ffgan.errors import ExtraError, UsageError
+from ffgan.errors import ExtraError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import onnx
@@ -40,19 +42,20 @@ _TOGETHER: Final = 8  # images in one call of the network, whatever the number o
 class Network:
     """A feature network: ``extract`` turns images (n, h, w, 3) uint8 RGB into (n, d) float32."""
 
-    name: Name
+    name: str
     description: str
     extract: Callable[[RGB], Float32]
 
 
-def load(name: Name, *, recognition: faces.File | None = None) -> Network:
+def load(name: str, *, recognition: faces.File | None = None) -> Network:
     """Return a feature network by name.
 
     ``imagenet``: EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946; Google's weights, Apache
     2.0), trained on ImageNet; 1280 features, the averages of its last convolution. ``faces``:
     dlib's face recognition network; 128 features, see `ffgan.faces.embed`; ``recognition`` gives
-    its file. Images are resized as `ffgan.images.resize` does. Raises `ExtraError` when the extra
-    `evaluate` is not installed, `ModelError` for a damaged file.
+    its file. ``FILE.onnx`` or ``FILE.onnx:TENSOR``: a network of one's own, see `_Own`. Images are
+    resized as `ffgan.images.resize` does. Raises `UsageError` for another name, `ExtraError` when
+    the extra `evaluate` is not installed, `ModelError` for a damaged file.
     """
     if name == "imagenet":
         session = _imagenet_session()
@@ -70,7 +73,11 @@ def load(name: Name, *, recognition: faces.File | None = None) -> Network:
             f"dlib's face recognition network, 128 features, whole images resized to {size}x{size}",
             lambda batch: faces.embed(_resized(batch, size), file=file),
         )
-    raise UsageError(f"features {name!r}: give one of {', '.join(NAMES)}")
+    file_name, dot, tensor = name.partition(".onnx")
+    if dot and (not tensor or (tensor[0] == ":" and len(tensor) > 1)):
+        own = _Own(Path(file_name + dot), tensor[1:] or None)
+        return Network(name, own.description, own.extract)
+    raise UsageError(f"features {name!r}: give one of {', '.join(NAMES)}, or a FILE.onnx")
 
 
 def training_network() -> dict[str, Float32]:
@@ -96,36 +103,144 @@ def _resized(batch: RGB, size: int) -> RGB:
 
 
 def _imagenet(session: onnxruntime.InferenceSession, batch: RGB) -> Float32:
-    def run(start: int) -> Float32:
-        part = _resized(batch[start : start + _TOGETHER], IMAGENET_SIZE)
-        result: Float32 = session.run(None, {"images": part})[0]
+    def run(part: RGB) -> Float32:
+        result: Float32 = session.run(None, {"images": _resized(part, IMAGENET_SIZE)})[0]
         return result
 
-    starts = range(0, len(batch), _TOGETHER)
+    return _in_parts(batch, _TOGETHER, run, IMAGENET_FEATURES)
+
+
+def _in_parts(batch: RGB, size: int, run: Callable[[RGB], Float32], features: int) -> Float32:
+    """(n, features) of (n, h, w, 3), so many images in a call, and calls side by side."""
+    parts = [batch[start : start + size] for start in range(0, len(batch), size)]
     with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
-        parts = list(pool.map(run, starts))
-    return np.concatenate(parts) if parts else np.empty((0, IMAGENET_FEATURES), np.float32)
+        results = list(pool.map(run, parts))
+    return np.concatenate(results) if results else np.empty((0, features), np.float32)
 
 
-@functools.cache
-def _imagenet_session() -> onnxruntime.InferenceSession:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime
-    except ImportError as error:
-        raise _missing(error.name or "a package") from error
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     # One thread a call: the sums come in one order, and calls run side by side.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    model = _imagenet_graph(_imagenet_weights()).SerializeToString()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _need_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise _missing(error.name or "a package") from error
+
+
+@functools.cache
+def _imagenet_session() -> onnxruntime.InferenceSession:
+    _need_onnx()
+    return _session(_imagenet_graph(_imagenet_weights()).SerializeToString())
 
 
 def _missing(what: str) -> ExtraError:
     return ExtraError(
         f"{what} is missing: pip install 'ffgan[evaluate]', or take other features: faces"
     )
+
+
+# --- A network of one's own ----------------------------------------------------------------------
+
+
+class _Own:
+    """Features by an ONNX file, for instance the Inception network that others report FID with.
+
+    Its one input takes images, either float32 (n, 3, h, w), RGB from 0 to 1, or uint8
+    (n, h, w, 3); they are resized to the h = w that it states, if it does. ``tensor``, or else its
+    first output, is float32 (n, d), or (n, d, rows, columns), which is averaged over the places.
+    Raises ExtraError, and ModelError where the file is nothing of that kind.
+    """
+
+    def __init__(self, path: Path, tensor: str | None) -> None:
+        _need_onnx()
+        self.path = path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+        self.session, self.tensor = self._open(data, tensor)
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1:
+            raise ModelError(f"{path} has {len(inputs)} inputs, not one for images")
+        (self.input,) = inputs
+        shape = list(self.input.shape)
+        self.planar = self.input.type == "tensor(float)"
+        if self.planar:
+            shape = [shape[0], *shape[2:], shape[1]] if len(shape) == 4 else shape
+        known = [side if isinstance(side, int) else None for side in shape]
+        if (
+            self.input.type not in ("tensor(float)", "tensor(uint8)")
+            or len(known) != 4
+            or known[3] not in (3, None)
+            or known[1] != known[2]
+        ):
+            raise ModelError(
+                f"{path} takes {self.input.type} {self.input.shape}, neither square images "
+                "float32 (n, 3, h, w) nor uint8 (n, h, w, 3)"
+            )
+        self.together, self.size = known[0] or _TOGETHER, known[1]
+        if self.together > 1 and known[0]:
+            raise ModelError(f"{path} takes {known[0]} images at once: let it take any number")
+        side = self.size or 162
+        self.features = self._run(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+
+    def _open(self, data: bytes, tensor: str | None) -> tuple[onnxruntime.InferenceSession, str]:
+        import onnx
+
+        try:
+            model = onnx.load_model_from_string(data)
+            if tensor is not None and not any(tensor in node.output for node in model.graph.node):
+                raise ModelError(f"{self.path} has no tensor {tensor!r}")
+            if tensor is not None and tensor not in (value.name for value in model.graph.output):
+                # ONNX Runtime finds the type by itself.
+                model.graph.output.append(onnx.ValueInfoProto(name=tensor))
+            return _session(model.SerializeToString()), tensor or model.graph.output[0].name
+        except ModelError:
+            raise
+        except Exception as error:  # they have exceptions of many kinds, without a common one
+            raise ModelError(
+                f"{self.path} is no ONNX file that can be used: {_line(error)}"
+            ) from error
+
+    @property
+    def description(self) -> str:
+        size = "as they are" if self.size is None else f"resized to {self.size}x{self.size}"
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
+        return f"{self.path.name} ({digest}), {self.features} features {self.tensor}, images {size}"
+
+    def extract(self, batch: RGB) -> Float32:
+        return _in_parts(batch, self.together, self._run, self.features)
+
+    def _run(self, part: RGB) -> Float32:
+        x: NDArray[Any] = part if self.size is None else _resized(part, self.size)
+        if self.planar:
+            x = np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+        try:
+            (result,) = self.session.run([self.tensor], {self.input.name: x})
+        except Exception as error:  # as in _open
+            raise ModelError(f"{self.path} cannot compute {self.tensor}: {_line(error)}") from error
+        if result.ndim == 4:
+            result = result.mean(axis=(2, 3))
+        if result.ndim != 2 or len(result) != len(part) or result.dtype != np.float32:
+            raise ModelError(
+                f"{self.tensor} of {self.path} is {result.dtype} {result.shape}, no features "
+                "float32 (n, d) or (n, d, rows, columns)"
+            )
+        return np.asarray(result, np.float32)
+
+
+def _line(error: Exception) -> str:
+    """The first line of what went wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 # --- EfficientNet-Lite0 --------------------------------------------------------------------------
