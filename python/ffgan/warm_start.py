@@ -77,7 +77,7 @@ class PrincipalComponents:
         """The codes (n, 100) of reduced images (n, 8748): variance 1 along each component."""
         # Not by NumPy's BLAS: its threads keep spinning for a while after each step's call.
         codes = np.einsum("np,kp->nk", rows - self.mean, self.components) / self.deviation
-        return codes.astype(np.float32, copy=False)
+        return np.asarray(codes, np.float32)
 
     def rebuild(self, codes: Float32) -> Float32:
         """The reduced images (n, 54, 54, 3) in 0..1, nearly, that have these codes."""
