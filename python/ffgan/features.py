@@ -61,7 +61,7 @@ def load(name: str, *, recognition: faces.File | None = None) -> Network:
         session = _imagenet_session()
         return Network(
             name,
-            f"EfficientNet-Lite0 trained on ImageNet, {IMAGENET_FEATURES} features, "
+            f"{LITE0.name} trained on ImageNet, {IMAGENET_FEATURES} features, "
             f"images resized to {IMAGENET_SIZE}x{IMAGENET_SIZE}",
             lambda batch: _imagenet(session, batch),
         )
@@ -167,6 +167,7 @@ class _Own:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+        self.digest = hashlib.sha256(data).hexdigest()[:12]
         self.session, self.tensor = self._open(data, tensor)
         inputs = self.session.get_inputs()
         if len(inputs) != 1:
@@ -214,8 +215,8 @@ class _Own:
     @property
     def description(self) -> str:
         size = "as they are" if self.size is None else f"resized to {self.size}x{self.size}"
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
-        return f"{self.path.name} ({digest}), {self.features} features {self.tensor}, images {size}"
+        file = f"{self.path.name} ({self.digest})"
+        return f"{file}, {self.features} features {self.tensor}, images {size}"
 
     def extract(self, batch: RGB) -> Float32:
         return _in_parts(batch, self.together, self._run, self.features)
@@ -304,7 +305,7 @@ def _imagenet_graph(convolutions: dict[str, NDArray[np.float32]]) -> onnx.ModelP
     sides = [IMAGENET_SIZE, IMAGENET_SIZE, 3]
     graph = helper.make_graph(
         nodes,
-        "EfficientNet-Lite0",
+        LITE0.name,
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", *sides])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", IMAGENET_FEATURES])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],

@@ -15,7 +15,7 @@
 namespace ffgan {
 namespace {
 
-constexpr long coarsest_that_is_left_out = 81;
+constexpr long too_fine = 81; // the side of features that are left out, those and larger ones
 constexpr long lanes = 8;
 // The network was trained on (pixel - 127) / 128.
 constexpr float input_factor = 1 / (128 * pixel_to_input), input_offset = -127.0f / 128.0f;
@@ -331,7 +331,7 @@ class imagenet_features final : public feature_network {
     };
 
     void end_of_size(long channels, long side) {
-        if (blocks_.empty() || side >= coarsest_that_is_left_out)
+        if (blocks_.empty() || side >= too_fine)
             return;
         blocks_.back().scale = static_cast<long>(shapes_.size());
         shapes_.push_back({channels, side});
