@@ -220,6 +220,10 @@ struct block {
 
 // ---- The network --------------------------------------------------------------------------------
 
+std::invalid_argument other_shape(const std::string& name) {
+    return std::invalid_argument("'" + name + ".weight' of the ImageNet network has another shape");
+}
+
 const named_tensor& find(const named_tensors& weights, const std::string& name, long inputs) {
     const auto found = weights.find(name + ".weight");
     if (found == weights.end())
@@ -227,8 +231,7 @@ const named_tensor& find(const named_tensors& weights, const std::string& name, 
     const std::vector<long>& shape = found->second.shape;
     if (shape.size() != 4 || shape[0] < 1 || shape[1] != inputs || shape[2] != shape[3] ||
         shape[2] < 1 || shape[2] > 7)
-        throw std::invalid_argument("'" + name +
-                                    ".weight' of the ImageNet network has another shape");
+        throw other_shape(name);
     return found->second;
 }
 
@@ -243,8 +246,7 @@ std::vector<float> find_bias(const named_tensors& weights, const std::string& na
 pointwise make_pointwise(const named_tensors& weights, const std::string& name, long inputs) {
     const named_tensor& filters = find(weights, name, inputs);
     if (filters.shape[2] != 1)
-        throw std::invalid_argument("'" + name +
-                                    ".weight' of the ImageNet network has another shape");
+        throw other_shape(name);
     return {inputs, filters.shape[0], filters.values, find_bias(weights, name, filters.shape[0])};
 }
 
@@ -276,9 +278,7 @@ class imagenet_features final : public feature_network {
             }
             const named_tensor& kernels = find(weights, name + ".depthwise", 1);
             if (kernels.shape[0] != channels || (kernels.shape[2] != 3 && kernels.shape[2] != 5))
-                throw std::invalid_argument("'" + name +
-                                            ".depthwise.weight' of the ImageNet network has "
-                                            "another shape");
+                throw other_shape(name + ".depthwise");
             next.middle.shape = window(kernels.shape[2], static_cast<long>(stride), side);
             next.middle.kernels = kernels.values;
             next.middle.bias = find_bias(weights, name + ".depthwise", channels);
