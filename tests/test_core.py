@@ -344,6 +344,63 @@ def test_the_patch_distance_is_derived_as_finite_differences_say() -> None:
         )
 
 
+def test_the_chroma_detail_is_what_opencv_says_and_derived_as_finite_differences_say() -> None:
+    import cv2
+
+    random = np.random.default_rng(6)
+    x = random.random((3, 3, 34, 20), dtype=np.float32)
+    detail, gradient = _core.chroma_detail(x)
+    lost = []
+    for image in x.transpose(0, 2, 3, 1):
+        # OpenCV's chroma is shifted and scaled; JFIF's is 0.5 / (1 - 0.299) (R - Y) and so on.
+        y = image @ np.float32([0.299, 0.587, 0.114])
+        for channel, weight in ((2, 0.5 / (1 - 0.114)), (0, 0.5 / (1 - 0.299))):
+            plane = 255 * weight * (image[:, :, channel] - y)
+            half = cv2.resize(plane, (10, 17), interpolation=cv2.INTER_AREA)
+            lost.append(plane - cv2.resize(half, (20, 34), interpolation=cv2.INTER_LINEAR))
+    assert detail == pytest.approx(float(np.mean(np.square(lost))), rel=1e-4)
+    step = 1e-3
+    for _ in range(5):
+        direction = random.standard_normal(x.shape).astype(np.float32)
+        ahead = _core.chroma_detail(x + step * direction)[0]
+        behind = _core.chroma_detail(x - step * direction)[0]
+        assert (ahead - behind) / (2 * step) == pytest.approx(
+            float(np.vdot(gradient, direction)), rel=1e-3, abs=0.02
+        )
+    for shape in ((1, 3, 33, 20), (1, 3, 34, 19), (1, 1, 34, 20)):
+        with pytest.raises(ValueError, match="even sides"):
+            _core.chroma_detail(np.zeros(shape, np.float32))
+
+
+def test_grey_images_and_jpegs_have_next_to_no_chroma_detail() -> None:
+    import cv2
+
+    noise = np.random.default_rng(7).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    coded = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 100])[1]
+
+    def detail(bgr: np.ndarray) -> float:
+        planes = np.ascontiguousarray(bgr[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32)
+        return _core.chroma_detail(planes / 255)[0]
+
+    whole = detail(noise)
+    assert detail(np.repeat(noise[:, :, :1], 3, 2)) < 1e-6 * whole
+    assert detail(cv2.imdecode(coded, cv2.IMREAD_COLOR)) < 0.1 * whole
+
+
+def test_the_chroma_weight_takes_detail_of_colour_off_that_real_images_have_not() -> None:
+    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, chroma_weight=1e4, learning_rate_g=1e-3)
+    grey = np.repeat(random_images(SMALL_BATCH)[:, :, :, :1], 3, 3)
+    z = random_latents(SMALL_BATCH)
+    excess = [trainer.step(grey, z)["chroma_excess"] for _ in range(10)]
+    assert 0 < excess[-1] < 0.8 * excess[0]
+    colourful = random_images(SMALL_BATCH)  # which has more of it: nothing to take off
+    assert trainer.step(colourful, z)["chroma_excess"] < 0
+    np.testing.assert_allclose(trainer.gradients("generator")["conv6.weight"], 0)
+    assert "chroma_excess" not in _core.Trainer(seed=2).step(grey, z)
+    with pytest.raises(ValueError, match="chroma_weight is below 0"):
+        _core.Trainer(chroma_weight=-1.0)
+
+
 def test_the_patch_distance_does_not_ask_which_image_has_a_patch() -> None:
     images = np.random.default_rng(5).random((4, 3, 48, 48), dtype=np.float32)
     assert _core.patch_distance(images, images[[2, 0, 3, 1]], key=1)[0] < 1e-9

@@ -55,6 +55,7 @@ def log(folder: RunFolder, count: int) -> None:
             "identity_distance": 0.02,
             "matching_distance": 0.01,
             "perceptual": 1.7,
+            "chroma_excess": 0.4,
             "images_per_second": 12.5,
             "waiting": 0.01,
         }

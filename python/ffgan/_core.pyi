@@ -39,6 +39,7 @@ class StepResult(TypedDict):
     penalty: float
     texture: float
     anchor: float
+    chroma_excess: NotRequired[float]  # with its weight
     projected_loss: NotRequired[float]  # with a projected discriminator
     projected_accuracy: NotRequired[float]
     detail_loss: NotRequired[float]
@@ -69,6 +70,7 @@ def augment(
 ) -> Float32: ...
 def pyramid_loss(images: Float32, targets: Float32, *, skip: int = 0) -> tuple[float, Float32]: ...
 def patch_distance(images: Float32, targets: Float32, *, key: int) -> tuple[float, Float32]: ...
+def chroma_detail(images: Float32) -> tuple[float, Float32]: ...
 
 class DnnModel(TypedDict):
     generator: Parameters
@@ -214,6 +216,7 @@ class Trainer:
         gradient_penalty: float = 0.0,
         adversarial_weight: float = 1.0,
         texture_weight: float = 0.0,
+        chroma_weight: float = 0.0,
         smooth_upsampling: float = 0.0,
         projected_weight: float = 0.0,
         projected_penalty: float = 0.1,

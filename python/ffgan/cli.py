@@ -299,6 +299,12 @@ TRAIN_OPTIONS = {
         ),
         Option("texture_weight", "how much the distance of textures counts", "WEIGHT"),
         Option(
+            "chroma_weight",
+            "how much it counts that colour varies more from pixel to pixel than in the real "
+            "images",
+            "WEIGHT",
+        ),
+        Option(
             "smooth_upsampling",
             "share of the checkerboard in the generator's kernels that each step removes",
             "SHARE",

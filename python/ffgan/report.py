@@ -80,6 +80,7 @@ CHARTS = (
         (("identity_distance", "identities"), ("matching_distance", "features")),
     ),
     Chart("Distance of the anchor's images", (("perceptual", "perceptual"),)),
+    Chart("Detail of colour, more than in the real images", (("chroma_excess", "mean square"),)),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

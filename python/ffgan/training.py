@@ -393,6 +393,7 @@ class _Run:
             gradient_penalty=settings.gradient_penalty,
             adversarial_weight=settings.adversarial_weight,
             texture_weight=settings.texture_weight,
+            chroma_weight=settings.chroma_weight,
             smooth_upsampling=settings.smooth_upsampling,
             projected_weight=settings.projected_weight,
             projected_penalty=settings.projected_penalty,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "trainer.h"
 
+#include "chroma_detail.h"
 #include "face_features.h"
 #include "gaussian_blur.h"
 #include "generator.h"
@@ -104,6 +105,7 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.gradient_penalty == 0 || fixed, "gradient_penalty needs fixed norms");
     require(settings.adversarial_weight >= 0, "adversarial_weight is below 0");
     require(settings.texture_weight >= 0, "texture_weight is below 0");
+    require(settings.chroma_weight >= 0, "chroma_weight is below 0");
     require(settings.smooth_upsampling >= 0 && settings.smooth_upsampling <= 1,
             "smooth_upsampling is not in [0, 1]");
     require(settings.loss != adversarial_loss::relativistic || fixed,
@@ -417,6 +419,15 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
             result.texture = patch_distance(fakes, images_, key, augmented_);
             multiply(augmented_, static_cast<float>(settings_.texture_weight), augmented_);
             dlib::tt::add(image_gradient_, image_gradient_, augmented_);
+        }
+        if (settings_.chroma_weight > 0) {
+            pixels_to_planes(real, count, 1 / 255.0f, images_);
+            const double wanted = chroma_detail(images_, augmented_);
+            result.chroma_excess = chroma_detail(fakes, augmented_) - wanted;
+            if (result.chroma_excess > 0) {
+                multiply(augmented_, static_cast<float>(settings_.chroma_weight), augmented_);
+                dlib::tt::add(image_gradient_, image_gradient_, augmented_);
+            }
         }
         if (anchored.count > 0 && anchored.weight > 0) {
             pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);

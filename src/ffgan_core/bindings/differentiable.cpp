@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "arrays.h"
 #include "augment.h"
+#include "chroma_detail.h"
 #include "energy_distance.h"
 #include "face_features.h"
 #include "imagenet_features.h"
@@ -56,6 +57,12 @@ py::tuple patches(const array<float>& images, const array<float>& targets, std::
     dlib::resizable_tensor gradient;
     const double distance = patch_distance(to_tensor(images), to_tensor(targets), key, gradient);
     return py::make_tuple(distance, to_array(gradient));
+}
+
+py::tuple chroma(const array<float>& images) {
+    dlib::resizable_tensor gradient;
+    const double detail = chroma_detail(to_tensor(images), gradient);
+    return py::make_tuple(detail, to_array(gradient));
 }
 
 py::tuple measure_energy(energy_distance& self, const array<float>& real,
@@ -128,6 +135,9 @@ void register_differentiable(py::module_& m) {
           py::kw_only(), "key"_a,
           "Sliced Wasserstein distance of the patches of float32 images (n, 3, rows, columns): "
           "(distance, gradient with respect to images).");
+    m.def("chroma_detail", &chroma, py::arg("images").noconvert(),
+          "Mean square, in steps of 1/255, of the colour of float32 images (n, 3, rows, columns) "
+          "in [0, 1] that is finer than two pixels: (mean, gradient with respect to images).");
     py::class_<energy_distance>(m, "EnergyDistance",
                                 "Energy distance of two distributions, from batches of samples.")
         .def(py::init<long>(), "size"_a)
