@@ -74,7 +74,7 @@ void coarsen_adjoint(std::vector<float>& values, const axis& along, std::vector<
 
 } // namespace
 
-double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor& gradient) {
+double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradient) {
     const long rows = images.nr(), columns = images.nc(), values = rows * columns;
     if (images.k() != channels || rows % 2 != 0 || columns % 2 != 0)
         throw std::invalid_argument("chroma_detail takes three channels and even sides");
@@ -82,15 +82,17 @@ double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor& gradien
     const long count = static_cast<long>(images.num_samples());
     const double terms = static_cast<double>(count * values) * chroma.size();
     const float* all = images.host();
-    gradient.copy_size(images);
-    float* all_gradients = gradient.host_write_only();
+    float* all_gradients = nullptr;
+    if (gradient) {
+        gradient->copy_size(images);
+        all_gradients = gradient->host_write_only();
+        std::fill_n(all_gradients, gradient->size(), 0.0f);
+    }
     std::vector<double> sums(static_cast<std::size_t>(count));
     parallel_chunks(count, [&](long, long begin, long end) {
         std::vector<float> plane(static_cast<std::size_t>(values)), lost, means;
         for (long n = begin; n < end; ++n) {
             const float* image = all + n * channels * values;
-            float* of_image = all_gradients + n * channels * values;
-            std::fill(of_image, of_image + channels * values, 0.0f);
             double sum = 0;
             for (const std::array<float, channels>& weights : chroma) {
                 for (long i = 0; i < values; ++i)
@@ -104,12 +106,15 @@ double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor& gradien
                     lost[i] -= plane[i];
                     sum += static_cast<double>(lost[i]) * lost[i];
                 }
+                if (!gradient)
+                    continue;
                 plane = lost;
                 coarsen_adjoint(plane, across, means);
                 coarsen_adjoint(plane, down, means);
                 const float scale = static_cast<float>(2 * 255 / terms);
                 for (std::size_t i = 0; i < plane.size(); ++i)
                     lost[i] = scale * (lost[i] - plane[i]);
+                float* of_image = all_gradients + n * channels * values;
                 for (long k = 0; k < channels; ++k)
                     for (long i = 0; i < values; ++i)
                         of_image[k * values + i] += weights[static_cast<std::size_t>(k)] *

@@ -422,8 +422,8 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
         }
         if (settings_.chroma_weight > 0) {
             pixels_to_planes(real, count, 1 / 255.0f, images_);
-            const double wanted = chroma_detail(images_, augmented_);
-            result.chroma_excess = chroma_detail(fakes, augmented_) - wanted;
+            const double wanted = chroma_detail(images_);
+            result.chroma_excess = chroma_detail(fakes, &augmented_) - wanted;
             if (result.chroma_excess > 0) {
                 multiply(augmented_, static_cast<float>(settings_.chroma_weight), augmented_);
                 dlib::tt::add(image_gradient_, image_gradient_, augmented_);

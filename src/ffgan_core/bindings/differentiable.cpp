@@ -61,7 +61,7 @@ py::tuple patches(const array<float>& images, const array<float>& targets, std::
 
 py::tuple chroma(const array<float>& images) {
     dlib::resizable_tensor gradient;
-    const double detail = chroma_detail(to_tensor(images), gradient);
+    const double detail = chroma_detail(to_tensor(images), &gradient);
     return py::make_tuple(detail, to_array(gradient));
 }
 
