@@ -35,7 +35,9 @@ from ffgan.errors import (
     ModelError,
     UsageError,
 )
-from ffgan.training import Interrupted, Settings, dry_run, train
+from ffgan.recipes import OF_THE_WARM_START, RECIPES
+from ffgan.settings import Settings, resolve
+from ffgan.training import Interrupted, dry_run, train
 
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
@@ -565,6 +567,56 @@ def test_a_warm_start_means_from_scratch(small, faces, tmp_path) -> None:
         train(faces, **SHORT, name="c", init="scratch", anchor_weight=1.0)
 
 
+# ---------------------------------------------------------------------- recipes
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("init", ["scratch", "model"])
+def test_a_recipe_is_complete_by_itself(small, faces, recipe, init) -> None:
+    settings = resolve(faces, {"recipe": recipe, "init": init}).settings
+    settled = {name: getattr(settings, name) for name in RECIPES[recipe]}
+    left_out = {name for name, value in settled.items() if value != RECIPES[recipe][name]}
+    assert settings.recipe == recipe
+    if init == "scratch":
+        assert left_out == set()
+    else:
+        # Latents mean something else to a model of other faces.
+        assert left_out <= {*OF_THE_WARM_START}
+        assert (settings.warm_start, settings.anchor_weight, settings.identity_codes) == (0, 0, 0)
+
+
+def test_the_recipe_of_the_original_is_the_defaults(small, faces) -> None:
+    plan = resolve(faces, {"recipe": "original", "init": "scratch"})
+    expected = Settings(recipe="original", init="scratch", name="faces", epochs=25)
+    assert plan.settings == expected
+
+
+def test_what_is_given_stands_above_the_recipe(small, faces) -> None:
+    given = {"recipe": "warm", "init": "scratch", "dropout": 0.5, "flip": False, "batch": 7}
+    settings = resolve(faces, given).settings
+    assert (settings.dropout, settings.flip, settings.batch) == (0.5, False, 7)
+    assert settings.warm_start == RECIPES["warm"]["warm_start"]
+    # Few images are too few for a warm start; without it nothing of it remains.
+    settings = resolve(faces, {"recipe": "projected", "init": "scratch", "warm_start": 0}).settings
+    assert (settings.warm_start, settings.anchor_weight, settings.identity_codes) == (0, 0, 0)
+    assert settings.imagenet_weight == RECIPES["projected"]["imagenet_weight"]
+
+
+def test_a_recipe_is_of_a_whole_run(small, faces) -> None:
+    with pytest.raises(UsageError, match="--recipe must be original or warm or projected, not 'a'"):
+        train(faces, **SHORT, recipe="a")
+    train(faces, **SHORT, recipe="warm", warm_start=2, warm_start_batch=4, init="scratch")
+    settings = json.loads(Path("runs/faces/config.json").read_text())["settings"]
+    assert settings["recipe"] == "warm"
+    assert settings["chroma_weight"] == RECIPES["warm"]["chroma_weight"]
+    with pytest.raises(UsageError, match=r"--recipe is warm in .* and cannot become projected"):
+        train(faces, steps=12, recipe="projected")
+    train(faces, steps=12)
+    settings = json.loads(Path("runs/faces/config.json").read_text())["settings"]
+    assert settings["recipe"] == "warm"
+    assert settings["chroma_weight"] == RECIPES["warm"]["chroma_weight"]
+
+
 # ---------------------------------------------------------------------- signals
 
 
@@ -1092,7 +1144,7 @@ def test_an_interrupted_look_at_the_held_out_images_says_so(
 
 
 def test_a_dry_run_counts_the_evaluations(small, faces, strangers, off) -> None:
-    text = dry_run(faces, Settings(batch=4, steps=8, heldout=str(strangers), evaluate_samples=17))
+    text = dry_run(faces, batch=4, steps=8, heldout=str(strangers), evaluate_samples=17)
     assert "evaluate-every: 1000" in text
     assert "held-out images: 17 of 20" in text
     assert re.search(r"seconds per evaluation: \d+\.\d", text)
@@ -1133,7 +1185,7 @@ def test_a_dry_run_tells_and_writes_nothing(small, faces) -> None:
         time.sleep(0.1)
 
     small.during_step = slowly
-    text = dry_run(faces, Settings(batch=4, warm_start=100, warm_start_batch=2))
+    text = dry_run(faces, batch=4, warm_start=100, warm_start_batch=2)
     assert not Path("runs").exists()
     assert f"images: {IMAGES}" in text
     assert "starts from: scratch, after a warm start of 100 steps" in text
@@ -1148,7 +1200,7 @@ def test_a_dry_run_tells_and_writes_nothing(small, faces) -> None:
 def test_a_dry_run_of_a_run_that_goes_on_uses_its_settings(small, faces) -> None:
     train(faces, **SHORT)
     before = checkpoints("faces")
-    text = dry_run(faces, Settings(steps=20))
+    text = dry_run(faces, steps=20)
     assert "batch: 4" in text
     assert "steps: 0 warm start, 12 adversarial" in text
     assert f"starts from: step 8 of {Path('runs/faces')}" in text

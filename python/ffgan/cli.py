@@ -160,7 +160,10 @@ examples:
   ffgan export faces.dnn
   ffgan export faces.onnx --model runs/photos/model.safetensors"""
 
-MODEL_HELP = "model file (default: the packaged model)"
+MODEL_HELP = (
+    "model file; table: the packaged model with the discriminator table (default: the packaged "
+    "model)"
+)
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -245,6 +248,13 @@ TRAIN_OPTIONS = {
             "scratch: random weights",
             "HOW",
             "resume if the run has a checkpoint, else model if one is packaged, else scratch",
+        ),
+        Option(
+            "recipe",
+            "the defaults of a new run: original, as the original trained; warm, a better one of "
+            "its time; projected, the best one, which needs the extras 'faces' and 'imagenet'",
+            "{original,warm,projected}",
+            "original",
         ),
         Option("seed", "seed of everything random", "SEED"),
         Option("steps", "end after this many steps", "N", "no limit"),
@@ -1113,7 +1123,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     names = {field.name for field in dataclasses.fields(training.Settings)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
     if arguments.dry_run:
-        print(training.dry_run(arguments.directory, training.Settings(**given)))
+        print(training.dry_run(arguments.directory, **given))
         return 0
     try:
         model = training.train(arguments.directory, **given)

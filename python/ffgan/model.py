@@ -29,17 +29,19 @@ Float32: TypeAlias = NDArray[np.float32]
 UInt8: TypeAlias = NDArray[np.uint8]
 
 FORMAT = "ffgan-1"
-PACKAGED_MODEL = "ffgan-162.safetensors"
+# The models that come with the package, by their discriminator. Both have the same generator.
+PACKAGED_MODELS = {"program": "ffgan-162.safetensors", "table": "ffgan-162-table.safetensors"}
 
 # A model has some 5 million parameters; a header or a file far beyond that is no model.
 _LARGEST_HEADER = 1 << 20
 _LARGEST_FILE = 256 << 20
 
 
-def packaged_model() -> Path:
-    """Return the path of the model that comes with the package."""
-    beside = Path(__file__).parent / "weights" / PACKAGED_MODEL
-    in_the_source_tree = Path(__file__).parents[2] / "weights" / PACKAGED_MODEL
+def packaged_model(discriminator: str = "program") -> Path:
+    """Return the path of the model that comes with the package, with that discriminator."""
+    name = PACKAGED_MODELS[discriminator]
+    beside = Path(__file__).parent / "weights" / name
+    in_the_source_tree = Path(__file__).parents[2] / "weights" / name
     return in_the_source_tree if in_the_source_tree.exists() and not beside.exists() else beside
 
 
@@ -105,10 +107,14 @@ class Model:
     def load(cls, path: str | os.PathLike[str] | None = None) -> Model:
         """Load a safetensors model file; without a path the model that comes with the package.
 
-        A file from anywhere is safe to load: names, shapes and sizes are checked before anything
-        is allocated. Raises `ModelError` when the file is missing, damaged or of another kind.
+        "table", if there is no file of that name, is the packaged model with the other
+        discriminator. A file from anywhere is safe to load: names, shapes and sizes are checked
+        before anything is allocated. Raises `ModelError` when the file is missing, damaged or of
+        another kind.
         """
         file = packaged_model() if path is None else Path(path)
+        if str(file) in PACKAGED_MODELS and not file.exists():
+            file = packaged_model(str(file))
         metadata, parameters = read_model(file)
         networks = by_network(parameters)
         model = cls(networks["generator"], networks["discriminator"], metadata, file)

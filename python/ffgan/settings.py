@@ -12,8 +12,10 @@ from typing import Any, Literal
 from ffgan.checkpoint import Checkpoint, RunFolder
 from ffgan.errors import CheckpointError, UsageError
 from ffgan.latent import MAX_SEED
+from ffgan.recipes import RECIPES, complete
 
 DEFAULT_EPOCHS = 25
+DEFAULT_RECIPE = "original"
 DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
 
@@ -25,6 +27,7 @@ WHERE = ("runs", "name", "init")
 EVALUATION = ("heldout", "evaluate_every", "evaluate_samples")
 # A run that goes on with another of these would not be the same run.
 FIXED = (
+    "recipe",
     "discriminator",
     "batch",
     "loss",
@@ -42,13 +45,15 @@ FIXED = (
 class Settings:
     """What a run can be asked for; the command line's options are these names with dashes.
 
-    The defaults are the original's where it has them. docs/training.md explains each. Raises
-    UsageError naming the option when a value is outside its range.
+    The defaults are the original's where it has them; `recipe` names other ones for a new run.
+    docs/training.md explains each. Raises UsageError naming the option when a value is outside its
+    range.
     """
 
     runs: str = "runs"
     name: str | None = None
     init: str | None = None
+    recipe: Literal["original", "warm", "projected"] | None = None
     discriminator: Literal["program", "table"] = "program"
     batch: int = 64
     learning_rate_g: float = 2e-4
@@ -124,7 +129,8 @@ class Settings:
             ("fit", ("crop", "stretch")),
         ):
             check(name, getattr(self, name) in choices, " or ".join(choices))
-        init, folder = self.init, self.name
+        recipe, init, folder = self.recipe, self.init, self.name
+        check("recipe", recipe is None or recipe in RECIPES, " or ".join(RECIPES))
         check(
             "init",
             init in (None, "resume", "model", "scratch")
@@ -233,8 +239,10 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
                 f"{folder.path} holds a run already: choose another --name, or go on with it "
                 "(--init resume)"
             )
-        settings, changes = asked, {}
         init = init or _default_init(asked)
+        recipe = asked.recipe or DEFAULT_RECIPE
+        completed = complete(recipe, given, from_scratch=init == "scratch")
+        settings, changes = Settings(**completed), {}
         if settings.warm_start and init != "scratch":
             raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
         if settings.anchor_weight and not settings.warm_start and init == "scratch":
@@ -277,7 +285,8 @@ def _continued(
 ) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run that goes on, and those that change from here, as [old, new]."""
     known = {field.name for field in fields(Settings)}
-    old = {k: v for k, v in checkpoint.record["settings"].items() if k in known}
+    stored = checkpoint.record["settings"]
+    old = {"recipe": "original"} | {k: v for k, v in stored.items() if k in known}
     new = {k: v for k, v in given.items() if k not in WHERE}
     for name in FIXED:
         if name in new and new[name] != old[name]:
@@ -287,6 +296,5 @@ def _continued(
             )
     if any(new.get(limit) is not None for limit in LIMITS):
         old |= dict.fromkeys(LIMITS)
-    stored = checkpoint.record["settings"]
-    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
+    changes = {k: [old.get(k), v] for k, v in new.items() if old.get(k) != v}
     return replace(asked, **{**old, **new}), changes

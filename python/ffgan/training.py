@@ -94,14 +94,13 @@ def train(directory: str | Path, **settings: Any) -> Path:
     return plan.folder.model
 
 
-def dry_run(directory: str | Path, settings: Settings) -> str:
-    """What training with these settings would do, and how long it would take.
+def dry_run(directory: str | Path, **settings: Any) -> str:
+    """What `train` would do with these settings, and how long it would take.
 
-    A run that goes on keeps its own settings where `settings` has the defaults. The time is
-    measured on two real steps of each stage; nothing is written. Raises what `train` raises.
+    The time is measured on two real steps of each stage; nothing is written. Raises what `train`
+    raises.
     """
-    defaults = asdict(Settings())
-    plan = resolve(directory, {k: v for k, v in asdict(settings).items() if v != defaults[k]})
+    plan = resolve(directory, settings)
     # Without the cache, which would be written.
     with _dataset(plan, cache=None, skipped_log=None) as dataset, Progress() as progress:
         held_out = _held_out(plan, None, progress)
