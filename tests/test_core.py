@@ -387,6 +387,55 @@ def test_grey_images_and_jpegs_have_next_to_no_chroma_detail() -> None:
     assert detail(cv2.imdecode(coded, cv2.IMREAD_COLOR)) < 0.1 * whole
 
 
+def test_the_grid_unevenness_is_what_its_definition_says_and_derived_as_differences_say() -> None:
+    random = np.random.default_rng(8)
+    x = random.random((3, 2, 13, 10), dtype=np.float32)
+    x[:, :, ::4, ::2] *= 0.3
+    unevenness, gradient = _core.grid_unevenness(x)
+    expected = 0.0
+    for axis in (2, 3):
+        squares = np.square(np.diff(x.astype(np.float64), axis=axis))
+        cells = np.array([squares[:, :, i::4, j::4].mean() for i in range(4) for j in range(4)])
+        expected += cells.var() / cells.mean() ** 2
+    assert expected > 0.05
+    assert unevenness == pytest.approx(expected, rel=1e-6)
+    step = 1e-3
+    for _ in range(5):
+        direction = random.standard_normal(x.shape).astype(np.float32)
+        ahead = _core.grid_unevenness(x + step * direction)[0]
+        behind = _core.grid_unevenness(x - step * direction)[0]
+        assert (ahead - behind) / (2 * step) == pytest.approx(
+            float(np.vdot(gradient, direction)), rel=1e-3, abs=1e-4
+        )
+    flat = np.ones((1, 3, 8, 8), np.float32)
+    unevenness, gradient = _core.grid_unevenness(flat)
+    assert unevenness == 0 and not gradient.any()
+    with pytest.raises(ValueError, match="five by five"):
+        _core.grid_unevenness(np.zeros((1, 3, 4, 8), np.float32))
+
+
+def test_enlarging_by_repetition_makes_a_grid_and_smoothing_does_not() -> None:
+    small = np.random.default_rng(9).random((4, 3, 40, 40), dtype=np.float32)
+    repeated = small.repeat(2, 2).repeat(2, 3)
+    noise = np.random.default_rng(9).random(repeated.shape, dtype=np.float32)
+    assert _core.grid_unevenness(repeated)[0] == pytest.approx(2, rel=0.05)
+    assert _core.grid_unevenness(noise)[0] < 0.002
+
+
+def test_the_grid_weight_takes_a_grid_off_that_real_images_have_not() -> None:
+    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, grid_weight=10.0, learning_rate_g=1e-3)
+    z, noise = random_latents(SMALL_BATCH), random_images(SMALL_BATCH)
+    excess = [trainer.step(noise, z)["grid_excess"] for _ in range(10)]
+    assert 0 < excess[-1] < 0.8 * excess[0]
+    grid = noise.copy()  # which is less even than the fakes: nothing to take off
+    grid[:, ::2] = grid[:, 1::2]
+    assert trainer.step(grid, z)["grid_excess"] < 0
+    np.testing.assert_allclose(trainer.gradients("generator")["conv6.weight"], 0)
+    assert "grid_excess" not in _core.Trainer(seed=2).step(noise, z)
+    with pytest.raises(ValueError, match="grid_weight is below 0"):
+        _core.Trainer(grid_weight=-1.0)
+
+
 def test_the_chroma_weight_takes_detail_of_colour_off_that_real_images_have_not() -> None:
     trainer = _core.Trainer(seed=2, adversarial_weight=0.0, chroma_weight=1e4, learning_rate_g=1e-3)
     grey = np.repeat(random_images(SMALL_BATCH)[:, :, :, :1], 3, 3)

@@ -56,6 +56,7 @@ def log(folder: RunFolder, count: int) -> None:
             "matching_distance": 0.01,
             "perceptual": 1.7,
             "chroma_excess": 0.4,
+            "grid_excess": 0.2,
             "images_per_second": 12.5,
             "waiting": 0.01,
         }

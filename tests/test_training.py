@@ -1222,7 +1222,7 @@ def real(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"augment": "all", "ema": 0.9, "chroma_weight": 1.0},
+        {"augment": "all", "ema": 0.9, "chroma_weight": 1.0, "grid_weight": 1.0},
         {"warm_start": 2, "warm_start_batch": 2, "anchor_weight": 1.0, "flip": True},
         {"discriminator_norm": "fixed", "loss": "relativistic", "projected_weight": 1.0},
         {

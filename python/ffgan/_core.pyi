@@ -40,6 +40,7 @@ class StepResult(TypedDict):
     texture: float
     anchor: float
     chroma_excess: NotRequired[float]  # with its weight
+    grid_excess: NotRequired[float]  # with its weight
     projected_loss: NotRequired[float]  # with a projected discriminator
     projected_accuracy: NotRequired[float]
     detail_loss: NotRequired[float]
@@ -71,6 +72,7 @@ def augment(
 def pyramid_loss(images: Float32, targets: Float32, *, skip: int = 0) -> tuple[float, Float32]: ...
 def patch_distance(images: Float32, targets: Float32, *, key: int) -> tuple[float, Float32]: ...
 def chroma_detail(images: Float32) -> tuple[float, Float32]: ...
+def grid_unevenness(images: Float32) -> tuple[float, Float32]: ...
 
 class DnnModel(TypedDict):
     generator: Parameters
@@ -217,6 +219,7 @@ class Trainer:
         adversarial_weight: float = 1.0,
         texture_weight: float = 0.0,
         chroma_weight: float = 0.0,
+        grid_weight: float = 0.0,
         smooth_upsampling: float = 0.0,
         projected_weight: float = 0.0,
         projected_penalty: float = 0.1,

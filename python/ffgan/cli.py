@@ -315,6 +315,12 @@ TRAIN_OPTIONS = {
             "WEIGHT",
         ),
         Option(
+            "grid_weight",
+            "how much it counts that neighbouring pixels differ more at some places of a 4x4 grid "
+            "than at others",
+            "WEIGHT",
+        ),
+        Option(
             "smooth_upsampling",
             "share of the checkerboard in the generator's kernels that each step removes",
             "SHARE",

@@ -81,6 +81,7 @@ CHARTS = (
     ),
     Chart("Distance of the anchor's images", (("perceptual", "perceptual"),)),
     Chart("Detail of colour, more than in the real images", (("chroma_excess", "mean square"),)),
+    Chart("Unevenness over a grid, more than in the real images", (("grid_excess", "variance"),)),
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )

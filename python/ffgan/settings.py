@@ -67,6 +67,7 @@ class Settings:
     adversarial_weight: float = 1.0
     texture_weight: float = 0.0
     chroma_weight: float = 0.0
+    grid_weight: float = 0.0
     smooth_upsampling: float = 0.0
     projected_weight: float = 0.0
     projected_penalty: float = 0.1
@@ -158,7 +159,7 @@ class Settings:
         within(0.0, 16.0, "from 0 to 16 pixels", "blur")
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
         within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
-        within(0.0, 1e6, "from 0 to 1000000", "chroma_weight")
+        within(0.0, 1e6, "from 0 to 1000000", "chroma_weight", "grid_weight")
         within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
         within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
         within(0.0, 1.0, "from 0 to 1", "projected_details")

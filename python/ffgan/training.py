@@ -393,6 +393,7 @@ class _Run:
             adversarial_weight=settings.adversarial_weight,
             texture_weight=settings.texture_weight,
             chroma_weight=settings.chroma_weight,
+            grid_weight=settings.grid_weight,
             smooth_upsampling=settings.smooth_upsampling,
             projected_weight=settings.projected_weight,
             projected_penalty=settings.projected_penalty,

@@ -5,6 +5,7 @@
 #include "face_features.h"
 #include "gaussian_blur.h"
 #include "generator.h"
+#include "grid_unevenness.h"
 #include "imagenet_features.h"
 #include "patch_distance.h"
 #include "pixels.h"
@@ -106,6 +107,7 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     require(settings.adversarial_weight >= 0, "adversarial_weight is below 0");
     require(settings.texture_weight >= 0, "texture_weight is below 0");
     require(settings.chroma_weight >= 0, "chroma_weight is below 0");
+    require(settings.grid_weight >= 0, "grid_weight is below 0");
     require(settings.smooth_upsampling >= 0 && settings.smooth_upsampling <= 1,
             "smooth_upsampling is not in [0, 1]");
     require(settings.loss != adversarial_loss::relativistic || fixed,
@@ -426,6 +428,15 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
             result.chroma_excess = chroma_detail(fakes, &augmented_) - wanted;
             if (result.chroma_excess > 0) {
                 multiply(augmented_, static_cast<float>(settings_.chroma_weight), augmented_);
+                dlib::tt::add(image_gradient_, image_gradient_, augmented_);
+            }
+        }
+        if (settings_.grid_weight > 0) {
+            pixels_to_planes(real, count, 1 / 255.0f, images_);
+            const double wanted = grid_unevenness(images_);
+            result.grid_excess = grid_unevenness(fakes, &augmented_) - wanted;
+            if (result.grid_excess > 0) {
+                multiply(augmented_, static_cast<float>(settings_.grid_weight), augmented_);
                 dlib::tt::add(image_gradient_, image_gradient_, augmented_);
             }
         }

@@ -44,6 +44,7 @@ struct trainer_settings {
     double adversarial_weight = 1;
     double texture_weight = 0; // patch_distance.h
     double chroma_weight = 0;  // of the chroma_detail.h that fakes have more of than real images
+    double grid_weight = 0;    // of the grid_unevenness.h, likewise
     // The share of the checkerboard in G's kernels that each step removes; resize_convolution.h.
     double smooth_upsampling = 0;
     // How much the projected discriminator (projected_discriminator.h) counts for G beside that of
@@ -78,10 +79,11 @@ struct step_result {
     double perceptual = 0;        // of the anchor's images, likewise
     double imagenet_loss = 0;     // as projected_loss and projected_accuracy
     double imagenet_accuracy = 0;
-    // Of G, before their weights: the distance of textures, of the amount of chroma detail, and of
-    // the anchor's images.
+    // Of G, before their weights: the distance of textures, of the amount of chroma detail, of the
+    // grid, and of the anchor's images.
     double texture = 0;
     double chroma_excess = 0; // below 0 where the real images have more
+    double grid_excess = 0;   // likewise, of unevenness
     double anchor = 0;
 };
 

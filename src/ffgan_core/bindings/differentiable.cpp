@@ -4,6 +4,7 @@
 #include "chroma_detail.h"
 #include "energy_distance.h"
 #include "face_features.h"
+#include "grid_unevenness.h"
 #include "imagenet_features.h"
 #include "patch_distance.h"
 #include "projected_discriminator.h"
@@ -63,6 +64,12 @@ py::tuple chroma(const array<float>& images) {
     dlib::resizable_tensor gradient;
     const double detail = chroma_detail(to_tensor(images), &gradient);
     return py::make_tuple(detail, to_array(gradient));
+}
+
+py::tuple grid(const array<float>& images) {
+    dlib::resizable_tensor gradient;
+    const double unevenness = grid_unevenness(to_tensor(images), &gradient);
+    return py::make_tuple(unevenness, to_array(gradient));
 }
 
 py::tuple measure_energy(energy_distance& self, const array<float>& real,
@@ -138,6 +145,11 @@ void register_differentiable(py::module_& m) {
     m.def("chroma_detail", &chroma, py::arg("images").noconvert(),
           "Mean square, in steps of 1/255, of the colour of float32 images (n, 3, rows, columns) "
           "in [0, 1] that is finer than two pixels: (mean, gradient with respect to images).");
+    m.def(
+        "grid_unevenness", &grid, py::arg("images").noconvert(),
+        "How much more neighbouring pixels of float32 images (n, k, rows, columns) differ at some "
+        "places of a grid of 4x4 pixels than at others: (variance of the mean square differences "
+        "over the square of their mean, of both directions, gradient with respect to images).");
     py::class_<energy_distance>(m, "EnergyDistance",
                                 "Energy distance of two distributions, from batches of samples.")
         .def(py::init<long>(), "size"_a)

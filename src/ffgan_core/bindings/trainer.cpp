@@ -26,10 +26,10 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
              double label_smoothing, double dropout, double ema, bool colour, long translation,
              long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
              double adversarial_weight, double texture_weight, double chroma_weight,
-             double smooth_upsampling, double projected_weight, double projected_penalty,
-             double projected_details, double identity_weight, double matching_weight,
-             double perceptual_weight, const std::string& recognition, double imagenet_weight,
-             const py::dict& imagenet) {
+             double grid_weight, double smooth_upsampling, double projected_weight,
+             double projected_penalty, double projected_details, double identity_weight,
+             double matching_weight, double perceptual_weight, const std::string& recognition,
+             double imagenet_weight, const py::dict& imagenet) {
     trainer_settings settings;
     settings.discriminator = discriminator;
     settings.seed = seed;
@@ -48,6 +48,7 @@ make_trainer(const std::string& discriminator, std::uint64_t seed, double learni
     settings.adversarial_weight = adversarial_weight;
     settings.texture_weight = texture_weight;
     settings.chroma_weight = chroma_weight;
+    settings.grid_weight = grid_weight;
     settings.smooth_upsampling = smooth_upsampling;
     settings.projected_weight = projected_weight;
     settings.projected_penalty = projected_penalty;
@@ -98,6 +99,8 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
                       "texture"_a = result.texture, "anchor"_a = result.anchor);
     if (self.settings().chroma_weight > 0)
         measures["chroma_excess"] = result.chroma_excess;
+    if (self.settings().grid_weight > 0)
+        measures["grid_excess"] = result.grid_excess;
     if (self.settings().projected_weight > 0) {
         measures["projected_loss"] = result.projected_loss;
         measures["projected_accuracy"] = result.projected_accuracy;
@@ -164,7 +167,7 @@ void register_trainer(py::module_& m) {
              "gradient_penalty"_a = defaults.gradient_penalty,
              "adversarial_weight"_a = defaults.adversarial_weight,
              "texture_weight"_a = defaults.texture_weight,
-             "chroma_weight"_a = defaults.chroma_weight,
+             "chroma_weight"_a = defaults.chroma_weight, "grid_weight"_a = defaults.grid_weight,
              "smooth_upsampling"_a = defaults.smooth_upsampling,
              "projected_weight"_a = defaults.projected_weight,
              "projected_penalty"_a = defaults.projected_penalty,
