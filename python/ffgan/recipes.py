@@ -18,6 +18,7 @@ _WARM: dict[str, Any] = {
     "adversarial_weight": 0.5,
     "smooth_upsampling": 1.0,
     "chroma_weight": 12.0,
+    "grid_weight": 20.0,
     "dropout": 0.0,
     "ema": 0.998,
     "augment": "translation",
