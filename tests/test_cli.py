@@ -466,7 +466,18 @@ def test_what_was_trained_can_be_drawn_from(tmp_path: Path) -> None:
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 256, (162, 162, 3), dtype=np.uint8)
         images.save(photos / f"{number}.png", pixels)
-    train = ("train", "photos", "--init", "scratch", "--steps", "2", "--batch", "2")
+    train = (
+        "train",
+        "photos",
+        "--init",
+        "scratch",
+        "--recipe",
+        "original",
+        "--steps",
+        "2",
+        "--batch",
+        "2",
+    )
     done = ffgan_command(*train, "--sample-every", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     trained = str(Path("runs") / "photos" / "model.safetensors")
@@ -479,6 +490,7 @@ def test_what_was_trained_can_be_drawn_from(tmp_path: Path) -> None:
 def test_dry_run_tells_settings_and_time_and_writes_nothing(tmp_path: Path) -> None:
     images.save(tmp_path / "a.png", np.zeros((162, 162, 3), np.uint8))
     arguments = ("--dry-run", "--steps", "1000", "--batch", "2", "--init", "scratch")
+    arguments += ("--recipe", "original")
     done = ffgan_command("train", ".", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "batch: 2" in done.stdout

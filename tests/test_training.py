@@ -43,7 +43,14 @@ Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
 
 IMAGES = 130
-SHORT = {"batch": 4, "steps": 8, "log_every": 2, "sample_every": 4, "checkpoint_every": 4}
+SHORT = {
+    "recipe": "original",
+    "batch": 4,
+    "steps": 8,
+    "log_every": 2,
+    "sample_every": 4,
+    "checkpoint_every": 4,
+}
 WARM = {**SHORT, "warm_start": 5, "warm_start_batch": 4, "anchor_weight": 0.5, "flip": True}
 
 
@@ -604,8 +611,9 @@ def test_what_is_given_stands_above_the_recipe(small, faces) -> None:
 
 def test_a_recipe_is_of_a_whole_run(small, faces) -> None:
     with pytest.raises(UsageError, match="--recipe must be original or warm or projected, not 'a'"):
-        train(faces, **SHORT, recipe="a")
-    train(faces, **SHORT, recipe="warm", warm_start=2, warm_start_batch=4, init="scratch")
+        train(faces, **{**SHORT, "recipe": "a"})
+    warm = {**SHORT, "recipe": "warm", "warm_start": 2, "warm_start_batch": 4}
+    train(faces, **warm, init="scratch")
     settings = json.loads(Path("runs/faces/config.json").read_text())["settings"]
     assert settings["recipe"] == "warm"
     assert settings["chroma_weight"] == RECIPES["warm"]["chroma_weight"]
@@ -681,7 +689,8 @@ with pytest.MonkeyPatch.context() as patch:
         if trainer.steps == 7:
             time.sleep(float(sys.argv[3]))
     t.SmallTrainer.during_step = wait
-    t.train(sys.argv[2], batch=4, steps=10_000, checkpoint_every=2, sample_every=10_000)
+    options = {"recipe": "original", "batch": 4, "steps": 10_000, "sample_every": 10_000}
+    t.train(sys.argv[2], **options, checkpoint_every=2)
 """
 
 
@@ -1144,7 +1153,9 @@ def test_an_interrupted_look_at_the_held_out_images_says_so(
 
 
 def test_a_dry_run_counts_the_evaluations(small, faces, strangers, off) -> None:
-    text = dry_run(faces, batch=4, steps=8, heldout=str(strangers), evaluate_samples=17)
+    text = dry_run(
+        faces, recipe="original", batch=4, steps=8, heldout=str(strangers), evaluate_samples=17
+    )
     assert "evaluate-every: 1000" in text
     assert "held-out images: 17 of 20" in text
     assert re.search(r"seconds per evaluation: \d+\.\d", text)
@@ -1185,7 +1196,7 @@ def test_a_dry_run_tells_and_writes_nothing(small, faces) -> None:
         time.sleep(0.1)
 
     small.during_step = slowly
-    text = dry_run(faces, batch=4, warm_start=100, warm_start_batch=2)
+    text = dry_run(faces, recipe="original", batch=4, warm_start=100, warm_start_batch=2)
     assert not Path("runs").exists()
     assert f"images: {IMAGES}" in text
     assert "starts from: scratch, after a warm start of 100 steps" in text
@@ -1251,7 +1262,7 @@ def test_real_training_resumes_with_the_same_bytes(real, faces, settings) -> Non
             features.training_network()
     except ExtraError as error:
         pytest.skip(str(error))
-    settings = {**settings, "init": "scratch", "batch": 2, "threads": 1}
+    settings = {**settings, "init": "scratch", "recipe": "original", "batch": 2, "threads": 1}
     last = 3 + settings.get("warm_start", 0)
     train(faces, **settings, steps=3, name="whole")
     train(faces, **settings, steps=1, name="parts")
@@ -1285,7 +1296,7 @@ def test_identity_codes_can_be_taken_up_changed_and_left(real, faces, capsys) ->
             else None
         )
 
-    train(faces, init="model", batch=2, steps=1, anchor_weight=1.0)
+    train(faces, init="model", recipe="original", batch=2, steps=1, anchor_weight=1.0)
     assert found() is None
     train(faces, steps=2, identity_codes=10)
     first = found()
@@ -1312,7 +1323,16 @@ def test_identity_codes_can_be_taken_up_changed_and_left(real, faces, capsys) ->
 def test_checkpoints_can_be_averaged(real, faces) -> None:
     from ffgan.model import Model, by_network
 
-    train(faces, init="scratch", batch=2, steps=2, checkpoint_every=1, seed=7, name="a")
+    train(
+        faces,
+        init="scratch",
+        recipe="original",
+        batch=2,
+        steps=2,
+        checkpoint_every=1,
+        seed=7,
+        name="a",
+    )
     run = RunFolder("runs/a")
     paths = [path for path in run.paths() if read(path).step > 0]
     tool = Path(__file__).parent.parent / "tools" / "average_checkpoints.py"
@@ -1339,8 +1359,16 @@ def test_checkpoints_can_be_averaged(real, faces) -> None:
 def test_a_real_model_can_be_fine_tuned(real, faces) -> None:
     from ffgan.model import Model
 
-    first = train(faces, init="scratch", batch=2, steps=1, name="a")
-    second = train(faces, init=f"model:{first}", batch=2, steps=1, learning_rate_g=1e-7, name="b")
+    first = train(faces, init="scratch", recipe="original", batch=2, steps=1, name="a")
+    second = train(
+        faces,
+        init=f"model:{first}",
+        recipe="original",
+        batch=2,
+        steps=1,
+        learning_rate_g=1e-7,
+        name="b",
+    )
     before, after = Model.load(first), Model.load(second)
     assert before.hash != after.hash
     # At this learning rate one step is too short to be seen: the weights are those of the model.
@@ -1352,7 +1380,18 @@ def test_a_real_model_can_be_fine_tuned(real, faces) -> None:
 @pytest.mark.slow
 def test_the_command_trains_and_stops_on_ctrl_c(tmp_path: Path, faces: Path) -> None:
     command = [sys.executable, "-m", "ffgan", "train", str(faces), "--runs", str(tmp_path / "runs")]
-    command += ["--init", "scratch", "--batch", "2", "--steps", "100000", "--log-every", "1"]
+    command += [
+        "--init",
+        "scratch",
+        "--recipe",
+        "original",
+        "--batch",
+        "2",
+        "--steps",
+        "100000",
+        "--log-every",
+        "1",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -1372,7 +1411,14 @@ def test_being_measured_changes_nothing_of_real_training(real, faces, strangers)
     from ffgan import evaluation
     from ffgan.model import Model
 
-    settings = {"init": "scratch", "batch": 2, "threads": 1, "warm_start": 2, "warm_start_batch": 2}
+    settings = {
+        "init": "scratch",
+        "recipe": "original",
+        "batch": 2,
+        "threads": 1,
+        "warm_start": 2,
+        "warm_start_batch": 2,
+    }
     settings |= {"augment": "all", "ema": 0.9, "steps": 2}
     train(faces, **settings, name="alone")
     measured = {"heldout": strangers, "evaluate_every": 1, "evaluate_samples": 16}

@@ -418,7 +418,19 @@ def test_train_draws_and_saves_at_a_key_and_goes_on_without_its_window(
     limits = ["--steps", "100000", "--batch", "2", "--ema", "0.9"]
     never = ["--sample-every", "99999", "--checkpoint-every", "99999", "--log-every", "1"]
     process = screen.python(
-        *("-m", "ffgan", "train", str(pictures), "--init", "scratch", "--window", *limits, *never),
+        *(
+            "-m",
+            "ffgan",
+            "train",
+            str(pictures),
+            "--init",
+            "scratch",
+            "--recipe",
+            "original",
+            "--window",
+            *limits,
+            *never,
+        ),
         cwd=tmp_path,
     )
     run = tmp_path / "runs" / "pictures"
@@ -450,7 +462,18 @@ def test_train_draws_and_saves_at_a_key_and_goes_on_without_its_window(
 def test_ctrl_c_ends_training_and_its_window(
     screen: Screen, tmp_path: Path, pictures: Path
 ) -> None:
-    options = ["--init", "scratch", "--batch", "2", "--log-every", "1", "--sample-every", "2"]
+    options = [
+        "--init",
+        "scratch",
+        "--recipe",
+        "original",
+        "--batch",
+        "2",
+        "--log-every",
+        "1",
+        "--sample-every",
+        "2",
+    ]
     process = screen.python(
         "-m", "ffgan", "train", str(pictures), "--window", *options, cwd=tmp_path
     )

@@ -29,7 +29,7 @@ from ffgan.errors import DisplayError, Error, ModelError, UsageError
 from ffgan.face_files import FaceFiles
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model
-from ffgan.settings import DEFAULT_EVALUATE_EVERY
+from ffgan.settings import DEFAULT_EVALUATE_EVERY, DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from ffgan.viewer import Window
@@ -251,10 +251,11 @@ TRAIN_OPTIONS = {
         ),
         Option(
             "recipe",
-            "the defaults of a new run: original, as the original trained; warm, a better one of "
-            "its time; projected, the best one, which needs the extras 'faces' and 'imagenet'",
+            "the defaults of a new run: original, as the original trained; warm, a warm start and "
+            "an adversary; projected, two more adversaries, which need the extras 'faces' and "
+            "'imagenet'; they stand in docs/training.md, and --dry-run prints them",
             "{original,warm,projected}",
-            "original",
+            DEFAULT_RECIPE,
         ),
         Option("seed", "seed of everything random", "SEED"),
         Option("steps", "end after this many steps", "N", "no limit"),

@@ -15,7 +15,7 @@ from ffgan.latent import MAX_SEED
 from ffgan.recipes import RECIPES, complete
 
 DEFAULT_EPOCHS = 25
-DEFAULT_RECIPE = "original"
+DEFAULT_RECIPE = "warm"
 DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
 
@@ -286,8 +286,9 @@ def _continued(
 ) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run that goes on, and those that change from here, as [old, new]."""
     known = {field.name for field in fields(Settings)}
-    stored = checkpoint.record["settings"]
-    old = {"recipe": "original"} | {k: v for k, v in stored.items() if k in known}
+    # Runs from before there were recipes are the original's.
+    stored = {"recipe": "original"} | checkpoint.record["settings"]
+    old = {k: v for k, v in stored.items() if k in known}
     new = {k: v for k, v in given.items() if k not in WHERE}
     for name in FIXED:
         if name in new and new[name] != old[name]:
@@ -297,5 +298,5 @@ def _continued(
             )
     if any(new.get(limit) is not None for limit in LIMITS):
         old |= dict.fromkeys(LIMITS)
-    changes = {k: [old.get(k), v] for k, v in new.items() if old.get(k) != v}
+    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
     return replace(asked, **{**old, **new}), changes
