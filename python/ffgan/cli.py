@@ -29,7 +29,7 @@ from ffgan.errors import DisplayError, Error, ModelError, UsageError
 from ffgan.face_files import FaceFiles
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model
-from ffgan.settings import DEFAULT_EVALUATE_EVERY, DEFAULT_RECIPE
+from ffgan.settings import DEFAULT_EVALUATE_EVERY
 
 if TYPE_CHECKING:
     from ffgan.viewer import Window
@@ -255,7 +255,7 @@ TRAIN_OPTIONS = {
             "an adversary; projected, two more adversaries, which need the extras 'faces' and "
             "'imagenet'; they stand in docs/training.md, and --dry-run prints them",
             "{original,warm,projected}",
-            DEFAULT_RECIPE,
+            "projected with both extras, else warm",
         ),
         Option("seed", "seed of everything random", "SEED"),
         Option("steps", "end after this many steps", "N", "no limit"),

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ffgan.checkpoint import Checkpoint, RunFolder
-from ffgan.errors import CheckpointError, UsageError
+from ffgan.errors import CheckpointError, ExtraError, UsageError
 from ffgan.latent import MAX_SEED
 from ffgan.recipes import RECIPES, complete
 
 DEFAULT_EPOCHS = 25
-DEFAULT_RECIPE = "warm"
 DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
 
@@ -241,7 +240,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
                 "(--init resume)"
             )
         init = init or _default_init(asked)
-        recipe = asked.recipe or DEFAULT_RECIPE
+        recipe = asked.recipe or _default_recipe(asked.recognition, notes)
         completed = complete(recipe, given, from_scratch=init == "scratch")
         settings, changes = Settings(**completed), {}
         if settings.warm_start and init != "scratch":
@@ -261,6 +260,24 @@ def _default_init(settings: Settings) -> str:
     from ffgan.model import packaged_model
 
     return "model" if packaged_model().exists() else "scratch"
+
+
+def _default_recipe(recognition: str | None, notes: list[str]) -> str:
+    """The best recipe that what is installed can follow."""
+    from ffgan import efficientnet, faces
+
+    try:
+        faces.model_file(faces.EMBEDDING_FILE, recognition)
+    except ExtraError:
+        found = False
+    else:
+        found = efficientnet.find(efficientnet.LITE1) is not None
+    if found:
+        return "projected"
+    notes.append(
+        "the recipe is warm: pip install 'ffgan[faces,imagenet]' for the better one, projected"
+    )
+    return "warm"
 
 
 def _with_evaluation(settings: Settings, directory: Path) -> Settings:

@@ -130,6 +130,7 @@ def dry_run(directory: str | Path, **settings: Any) -> str:
         if settled.minutes is not None:
             estimate = min(estimate, settled.minutes * 60)
         lines.append(f"estimated time: {duration(estimate)}")
+        lines += plan.notes
     return "\n".join(lines)
 
 
