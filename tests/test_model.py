@@ -286,6 +286,26 @@ def test_the_packaged_model_makes_faces_that_its_card_describes() -> None:
     np.testing.assert_array_equal(ffgan.load().generate(1, seed=8)[0], faces[1])
 
 
+def test_both_discriminators_come_with_the_same_generator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program, table = Model.load(), Model.load("table")
+    assert (program.discriminator, table.discriminator) == ("program", "table")
+    assert program.hash != table.hash
+    for name, parameter in program.parameters.items():
+        if name.startswith("generator."):
+            np.testing.assert_array_equal(parameter, table.parameters[name])
+    latents = program.latents(2, seed=3)
+    drawn = table.render(latents)
+    np.testing.assert_array_equal(drawn, program.render(latents))
+    assert (table.score(drawn) < 0).all()  # it was trained to tell them
+    # A file of that name is meant, where there is one.
+    Path("table").write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="table is not a model"):
+        Model.load("table")
+
+
 def test_generate_takes_a_model_or_its_path(model: Model) -> None:
     assert model.path is not None
     expected = model.generate(1, seed=2)
