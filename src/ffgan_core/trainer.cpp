@@ -422,24 +422,21 @@ step_result trainer::step(const std::uint8_t* real, const float* latents, long c
             multiply(augmented_, static_cast<float>(settings_.texture_weight), augmented_);
             dlib::tt::add(image_gradient_, image_gradient_, augmented_);
         }
-        if (settings_.chroma_weight > 0) {
-            pixels_to_planes(real, count, 1 / 255.0f, images_);
-            const double wanted = chroma_detail(images_);
-            result.chroma_excess = chroma_detail(fakes, &augmented_) - wanted;
-            if (result.chroma_excess > 0) {
-                multiply(augmented_, static_cast<float>(settings_.chroma_weight), augmented_);
-                dlib::tt::add(image_gradient_, image_gradient_, augmented_);
-            }
-        }
-        if (settings_.grid_weight > 0) {
-            pixels_to_planes(real, count, 1 / 255.0f, images_);
-            const double wanted = grid_unevenness(images_);
-            result.grid_excess = grid_unevenness(fakes, &augmented_) - wanted;
-            if (result.grid_excess > 0) {
-                multiply(augmented_, static_cast<float>(settings_.grid_weight), augmented_);
-                dlib::tt::add(image_gradient_, image_gradient_, augmented_);
-            }
-        }
+        const auto only_excess =
+            [&](double (*measure)(const dlib::tensor&, dlib::resizable_tensor*), double weight) {
+                pixels_to_planes(real, count, 1 / 255.0f, images_);
+                const double wanted = measure(images_, nullptr);
+                const double excess = measure(fakes, &augmented_) - wanted;
+                if (excess > 0) {
+                    multiply(augmented_, static_cast<float>(weight), augmented_);
+                    dlib::tt::add(image_gradient_, image_gradient_, augmented_);
+                }
+                return excess;
+            };
+        if (settings_.chroma_weight > 0)
+            result.chroma_excess = only_excess(chroma_detail, settings_.chroma_weight);
+        if (settings_.grid_weight > 0)
+            result.grid_excess = only_excess(grid_unevenness, settings_.grid_weight);
         if (anchored.count > 0 && anchored.weight > 0) {
             pixels_to_planes(anchored.images, anchored.count, 1 / 255.0f, images_);
             const dlib::alias_tensor first(anchored.count, image_channels, image_size, image_size);
