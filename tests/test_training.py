@@ -1374,6 +1374,41 @@ def test_checkpoints_can_be_averaged(real, faces) -> None:
 
 
 @pytest.mark.slow
+def test_images_that_the_discriminator_does_not_know_are_told(real, faces, strangers) -> None:
+    grey = Path("grey")
+    grey.mkdir()
+    (grey / "a.png").write_bytes(images.encode(np.full((162, 162, 3), 128, np.uint8), "png"))
+    tool = Path(__file__).parent.parent / "tools" / "held_out_losses.py"
+
+    def said(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(tool), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def differences(held_out: Path) -> dict[str, tuple[float, float]]:
+        done = said("runs/a", faces, held_out, "--batches", 8)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()[1:]
+        row = re.compile(r"(.+?)  .* ([+-][\d.]+) \(standard error ([\d.]+)\)")
+        found = [row.fullmatch(line) for line in lines]
+        return {m[1]: (float(m[2]), float(m[3])) for m in found if m}
+
+    settings = {"recipe": "original", "init": "scratch", "batch": 4, "dropout": 0.0, "name": "a"}
+    train(faces, **settings, discriminator_norm="fixed", steps=30)
+    before = RunFolder("runs/a").paths()[-1].read_bytes()
+    # The strangers are pictures of the training images.
+    loss, error = differences(strangers)["pixels, loss"]
+    assert abs(loss) < 4 * error
+    loss, error = differences(grey)["pixels, loss"]
+    assert loss > 4 * error
+    right, _ = differences(grey)["pixels, right"]
+    assert right < 0
+    assert RunFolder("runs/a").paths()[-1].read_bytes() == before
+    done = said("runs/none", faces, grey)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: runs/none has no checkpoint to resume")
+
+
+@pytest.mark.slow
 def test_a_real_model_can_be_fine_tuned(real, faces) -> None:
     from ffgan.model import Model
 

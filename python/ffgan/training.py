@@ -140,6 +140,49 @@ def statistics_latents(seed: int) -> Float32:
     return generator.standard_normal((STATISTICS_LATENTS, LATENT_SIZE)).astype(np.float32)
 
 
+def make_trainer(settings: Settings) -> _core.Trainer:
+    """The engine's trainer of these settings, before its first step."""
+    if settings.threads is not None:
+        _core.set_threads(settings.threads)
+    chosen = settings.augmentations
+    recognition = ""
+    if settings.projected_weight > 0.0:
+        recognition = str(faces.recognition_file(settings.recognition))
+    imagenet = features.training_network() if settings.imagenet_weight > 0.0 else {}
+    return _core.Trainer(
+        discriminator=settings.discriminator,
+        seed=settings.seed,
+        learning_rate_g=settings.learning_rate_g,
+        learning_rate_d=settings.learning_rate_d,
+        beta1=settings.beta1,
+        beta2=settings.beta2,
+        loss=settings.loss,
+        label_smoothing=settings.label_smoothing,
+        dropout=settings.dropout,
+        ema=settings.ema,
+        colour="colour" in chosen,
+        translation=settings.translation if "translation" in chosen else 0,
+        cutout=settings.cutout if "cutout" in chosen else 0,
+        joint_update=settings.joint_update,
+        discriminator_norm=settings.discriminator_norm,
+        gradient_penalty=settings.gradient_penalty,
+        adversarial_weight=settings.adversarial_weight,
+        texture_weight=settings.texture_weight,
+        chroma_weight=settings.chroma_weight,
+        grid_weight=settings.grid_weight,
+        smooth_upsampling=settings.smooth_upsampling,
+        projected_weight=settings.projected_weight,
+        projected_penalty=settings.projected_penalty,
+        projected_details=settings.projected_details,
+        identity_weight=settings.identity_weight,
+        matching_weight=settings.matching_weight,
+        perceptual_weight=settings.perceptual_weight,
+        recognition=recognition,
+        imagenet_weight=settings.imagenet_weight,
+        imagenet=imagenet,
+    )
+
+
 class _Run:
     """One run of `train`: the networks, the position, and the run folder."""
 
@@ -163,7 +206,7 @@ class _Run:
         self.position = Position()
         self.components: PrincipalComponents | None = None
         self.identities: IdentityCodes | None = None
-        self.trainer = self._trainer()
+        self.trainer = make_trainer(self.settings)
         self.last_step = self._last_step()
         self._real: Batches | None = None
         self._seconds_before = 0.0
@@ -364,48 +407,6 @@ class _Run:
             )
             seconds["evaluation"] = time_of_few * held_out.samples / few
         return seconds
-
-    def _trainer(self) -> _core.Trainer:
-        settings = self.settings
-        if settings.threads is not None:
-            _core.set_threads(settings.threads)
-        chosen = settings.augmentations
-        recognition = ""
-        if settings.projected_weight > 0.0:
-            recognition = str(faces.recognition_file(settings.recognition))
-        imagenet = features.training_network() if settings.imagenet_weight > 0.0 else {}
-        return _core.Trainer(
-            discriminator=settings.discriminator,
-            seed=settings.seed,
-            learning_rate_g=settings.learning_rate_g,
-            learning_rate_d=settings.learning_rate_d,
-            beta1=settings.beta1,
-            beta2=settings.beta2,
-            loss=settings.loss,
-            label_smoothing=settings.label_smoothing,
-            dropout=settings.dropout,
-            ema=settings.ema,
-            colour="colour" in chosen,
-            translation=settings.translation if "translation" in chosen else 0,
-            cutout=settings.cutout if "cutout" in chosen else 0,
-            joint_update=settings.joint_update,
-            discriminator_norm=settings.discriminator_norm,
-            gradient_penalty=settings.gradient_penalty,
-            adversarial_weight=settings.adversarial_weight,
-            texture_weight=settings.texture_weight,
-            chroma_weight=settings.chroma_weight,
-            grid_weight=settings.grid_weight,
-            smooth_upsampling=settings.smooth_upsampling,
-            projected_weight=settings.projected_weight,
-            projected_penalty=settings.projected_penalty,
-            projected_details=settings.projected_details,
-            identity_weight=settings.identity_weight,
-            matching_weight=settings.matching_weight,
-            perceptual_weight=settings.perceptual_weight,
-            recognition=recognition,
-            imagenet_weight=settings.imagenet_weight,
-            imagenet=imagenet,
-        )
 
     def _last_step(self) -> float:
         settings = self.settings
