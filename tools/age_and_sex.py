@@ -25,7 +25,6 @@ import numpy as np
 from ffgan import evaluation
 from ffgan.dataset import Dataset
 from ffgan.errors import Error, ModelError
-from ffgan.latent import noise
 from ffgan.model import Model
 
 MANIFEST = "age_gender_model-weights_manifest.json"
@@ -128,8 +127,7 @@ def measure(network: AgeAndSex, blocks: Iterable[np.ndarray]) -> tuple[np.ndarra
 def draws(model: Model, count: int) -> Iterator[np.ndarray]:
     """The first draws of the seeds 0, 1, ..., as `evaluate` takes them."""
     for start in range(0, count, BATCH):
-        seeds = range(start, min(start + BATCH, count))
-        yield model.render(np.stack([noise(seed) for seed in seeds]))
+        yield model.render(model.latents(min(BATCH, count - start), start))
 
 
 def main() -> None:
