@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ffgan import images
+from ffgan.errors import ModelError
 
 TOOL = Path(__file__).parents[1] / "tools" / "age_and_sex.py"
 
@@ -137,3 +138,20 @@ def test_a_missing_network_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     manifest = tmp_path / "age_gender_model-weights_manifest.json"
     assert done.stderr == f"error: {manifest} cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("manifest", ["{", "[]", "[3]", '[{"paths": []}]'])
+def test_a_file_that_is_no_network_is_named(
+    tool: ModuleType, tmp_path: Path, manifest: str
+) -> None:
+    (tmp_path / "age_gender_model-weights_manifest.json").write_text(manifest)
+    with pytest.raises(ModelError, match="does not hold face-api's network"):
+        tool.read_network(tmp_path)
+
+
+def test_a_network_that_is_cut_off_is_named(tool: ModuleType, tmp_path: Path) -> None:
+    folder = write(tmp_path / "network", {})
+    path = folder / "age_gender_model.bin"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match="does not hold face-api's network"):
+        tool.read_network(folder)

@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,10 +42,17 @@ def read_network(folder: Path) -> Tensors:
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))[0]
         content = b"".join((folder / path).read_bytes() for path in manifest["paths"])
+        return unpack(manifest["weights"], content)
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be read: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{folder} does not hold face-api's network: {error}") from error
+
+
+def unpack(weights: list[dict[str, Any]], content: bytes) -> Tensors:
+    """The parameters that a manifest lists, from the bytes that follow each other."""
     tensors, position = {}, 0
-    for entry in manifest["weights"]:
+    for entry in weights:
         step = entry.get("quantization")
         kind = np.dtype(step["dtype"] if step else entry["dtype"])
         size = int(np.prod(entry["shape"]))
