@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -20,12 +19,8 @@ TOOL = Path(__file__).parents[1] / "tools" / "age_and_sex.py"
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("age_and_sex", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool) -> ModuleType:
+    return load_tool("age_and_sex")
 
 
 def separable(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:

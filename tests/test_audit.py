@@ -7,7 +7,6 @@ distribution without having learnt them. In most tests a small network of chance
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -331,15 +330,11 @@ def test_without_the_extra_one_line_says_what_to_install(trained, capsys, monkey
 
 
 @pytest.mark.slow
-def test_a_model_that_was_overfitted_on_purpose_is_caught(known, held_out, tmp_path) -> None:
-    path = Path(__file__).parents[1] / "tools" / "overfit.py"
-    spec = importlib.util.spec_from_file_location("overfit", path)
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_a_model_that_was_overfitted_on_purpose_is_caught(
+    known, held_out, tmp_path, load_tool
+) -> None:
     few = known[:16]
-    generator, losses = tool.overfit(few, steps=700, batch=8, seed=0)
+    generator, losses = load_tool("overfit").overfit(few, steps=700, batch=8, seed=0)
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     packaged = by_network(ffgan.load().parameters)
     model = Model(generator, packaged["discriminator"], {})

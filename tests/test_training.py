@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ffgan import efficientnet, features, images, training, warm_start
+from ffgan import _core, efficientnet, features, images, training, warm_start
 from ffgan import faces as face_models
 from ffgan.checkpoint import RunFolder, read
 from ffgan.dataset import Dataset
@@ -1492,3 +1492,43 @@ def test_being_measured_changes_nothing_of_real_training(real, faces, strangers)
         images_held_out = next(evaluation.real_images(dataset, 16, []))
     again = evaluation.quick(kept.render(kept.latents(16, 0)), images_held_out)
     assert again["frechet_distance"] == pytest.approx(record["frechet_distance"], rel=1e-9)
+
+
+def test_the_spectral_norms_of_the_discriminator_can_be_held(load_tool) -> None:
+    settings = {"discriminator_norm": "fixed", "learning_rate_d": 0.03, "dropout": 0.0}
+    free = _core.Trainer(seed=3, **settings)
+    held = load_tool("spectral_norms").HeldNorms(_core.Trainer(seed=3, **settings))
+
+    def norms(trainer: Any) -> dict[str, float]:
+        return {
+            name: float(np.linalg.norm(p.reshape(len(p), -1), 2))
+            if p.ndim > 1
+            else float(np.abs(p).max())
+            for name, p in trainer.parameters("discriminator").items()
+            if name.endswith(".weight")
+        }
+
+    draw = np.random.default_rng(0)
+    for step in range(3):
+        x = draw.integers(0, 256, (4, 162, 162, 3), np.uint8)
+        z = draw.standard_normal((4, 100)).astype(np.float32)
+        for trainer in (free, held):
+            trainer.step(x, z)
+        if step == 0:
+            first = norms(free)
+            assert norms(held) == pytest.approx(first, rel=0.03)
+    assert held.steps == free.steps == 3  # the rest of a trainer is the trainer's
+    assert any(norm > 1.2 * first[name] for name, norm in norms(free).items())
+    assert all(norm < 1.03 * first[name] for name, norm in norms(held).items())
+
+
+@pytest.mark.slow
+def test_a_run_with_held_spectral_norms_is_a_run(real, faces) -> None:
+    from ffgan.model import Model
+
+    tool = Path(__file__).parent.parent / "tools" / "spectral_norms.py"
+    options = "--recipe original --init scratch --batch 4 --dropout 0 --discriminator-norm fixed"
+    command = [sys.executable, str(tool), str(faces), *options.split(), "--steps", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Model.load("runs/faces/model.safetensors").metadata["steps"] == "3"
