@@ -57,9 +57,8 @@ class HeldNorms:
         """One step of the trainer, and then the discriminator is held."""
         result = self._trainer.step(*arguments, **more)
         parameters = self._trainer.parameters("discriminator")
-        self._trainer.set_parameters(
-            "discriminator", {name: self._held(name, np.array(p)) for name, p in parameters.items()}
-        )
+        held = {name: self._held(name, tensor) for name, tensor in parameters.items()}
+        self._trainer.set_parameters("discriminator", held)
         return result
 
     def _held(self, name: str, tensor: Float32) -> Float32:
