@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +29,14 @@ from ffgan.errors import ServerError, UsageError
 from ffgan.latent import noise
 from ffgan.model import Model, save_model
 from ffgan.server import Settings, serve
-from ffgan.server.process import allow_open_files, listen, listen_together
+from ffgan.server.app import create_app
+from ffgan.server.process import (
+    EndingServer,
+    allow_open_files,
+    configuration,
+    listen,
+    listen_together,
+)
 
 # --- Clients that take their time, or too much room ---
 
@@ -310,6 +320,33 @@ def test_sigterm_under_load_ends_what_was_begun(
         assert "incomplete" not in str(error) and "peer closed" not in str(error)
     assert all(gone(child) for child in children)
     assert server.err.read_text() == ""
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
+    turns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(head_seconds=WAIT_SECONDS)
+    server = EndingServer(configuration(create_app(FakeModel(), settings), "error", 1.0, settings))
+
+    async def end() -> None:
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with listen("127.0.0.1", 0) as listener:
+            await server.startup([listener])
+            with socket.create_connection(listener.getsockname()):
+                # It is waiting, accepted, made, or on its way there.
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await server.shutdown([listener])
+                assert not server.server_state.connections
+
+    with warnings.catch_warnings():
+        # asyncio drops, unclosed, what it has accepted but not made when its server is closed.
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(end())
+        gc.collect()
+    assert not caplog.records
 
 
 # --- Workers ---

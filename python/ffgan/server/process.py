@@ -30,12 +30,22 @@ from ffgan.model import Model
 from ffgan.server.app import create_app
 from ffgan.server.inference import Inference
 from ffgan.server.settings import DEFAULT_PORT, Settings
-from ffgan.server.slow_clients import punctual
+from ffgan.server.slow_clients import PunctualProtocol, punctual
 from ffgan.server.team import Team
 
 BACKLOG = 2048
 MAX_PORT = 65535
 OPEN_FILES = 65536
+
+
+class EndingServer(uvicorn.Server):
+    """Tells its connections that it ends, the ones to come included."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        protocol = self.config.http_protocol_class
+        assert issubclass(protocol, PunctualProtocol)
+        protocol.ending = True
+        await super().shutdown(sockets)
 
 
 def serve(
@@ -90,7 +100,7 @@ def run(
     allow_open_files()
     app = create_app(load, settings)
     inference = app.state.inference
-    server = uvicorn.Server(configuration(app, log_level, grace, settings))
+    server = EndingServer(configuration(app, log_level, grace, settings))
 
     def loaded(future: Future[Model]) -> None:
         if future.cancelled() or future.exception() is not None:

@@ -63,9 +63,14 @@ class Patience:
 
 
 class PunctualProtocol(H11Protocol):
-    """Closes a connection whose request has not said what it wants after `seconds`."""
+    """Closes a connection whose request has not said what it wants after `seconds`.
+
+    It closes one at once that is made after the server's end began, having been accepted before:
+    uvicorn does not tell such a one to end, and would serve it until the grace is over.
+    """
 
     seconds = 10.0
+    ending = False  # of the class: that of one server
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -73,7 +78,10 @@ class PunctualProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch()
+        if self.ending:
+            self.shutdown()
+        else:
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
