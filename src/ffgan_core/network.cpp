@@ -283,11 +283,11 @@ template <typename net_type> class dlib_network final : public network {
         });
     }
 
-    void set_dropout_key(std::uint64_t key) override {
+    void set_dropout_key(std::uint64_t key, long repeated) override {
         std::uint64_t index = 0;
         each([&](auto& layer) {
             if constexpr (has_dropout<details_of<decltype(layer)>>)
-                layer.layer_details().dropout().set_key(counter_random(key, index++, 0));
+                layer.layer_details().dropout().set_key(counter_random(key, index++, 0), repeated);
         });
     }
 

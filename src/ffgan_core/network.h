@@ -64,8 +64,9 @@ class network {
 
     virtual void set_mode(mode m) = 0;
     virtual void set_dropout(float rate) = 0;
-    // Fixes the masks of the next forward pass.
-    virtual void set_dropout_key(std::uint64_t key) = 0;
+    // Fixes the masks of the next forward pass, whose last `repeated` samples take those of the
+    // first.
+    virtual void set_dropout_key(std::uint64_t key, long repeated) = 0;
     // What backward leaves out: gradients of the parameters, or with respect to x.
     virtual void set_parameter_gradients(bool wanted) = 0;
     virtual void set_data_gradient(bool wanted) = 0;

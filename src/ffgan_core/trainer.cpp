@@ -195,7 +195,7 @@ trainer::judgement trainer::discriminate(target goal) {
     }
     const dlib::tensor& seen = changing ? augmented_ : images_;
 
-    discriminator_->set_dropout_key(counter_random(key, 1, 0));
+    discriminator_->set_dropout_key(counter_random(key, 1, 0), 0);
     discriminator_->set_mode(fool ? mode::frozen_statistics : mode::training);
     const dlib::tensor& scores = discriminator_->forward(seen);
 
@@ -309,7 +309,8 @@ step_result trainer::judge_together(const std::uint8_t* real, const dlib::tensor
     add_signs(images_.host(), penalised * values, counter_random(key(real_pass), 2, 0),
               losses.distance, images_.host() + 2 * count * values);
 
-    discriminator_->set_dropout_key(counter_random(key(real_pass), 1, 0));
+    // With masks of its own the noise would be lost in what dropout changes.
+    discriminator_->set_dropout_key(counter_random(key(real_pass), 1, 0), penalised);
     if (discriminator_->statistics_updates() == 0) {
         discriminator_->set_mode(mode::training); // which stores the statistics
         calm_scores(*discriminator_, discriminator_->forward(images_));

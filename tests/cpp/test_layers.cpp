@@ -13,6 +13,7 @@
 #include "random.h"
 #include "threads.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <dlib/dnn.h>
@@ -551,6 +552,23 @@ void dropouts() {
                   1) == 0;
     check("dropout: masks of neighbouring keys are independent",
           std::abs(static_cast<double>(agree) / size - 0.5) < 4 * 0.5 / std::sqrt(size));
+    for (const long values : {1L, 5L, 37L, 64L, 100L, 1000L}) {
+        const long samples = 9, repeated = 4, fresh = samples - repeated;
+        resizable_tensor x(samples, 1, 1, values), plain = x, output = x;
+        x = 1;
+        layers::dropout layer(0.3f);
+        layer.set_key(5);
+        layer.forward_inplace(x, plain);
+        layer.set_key(5, repeated);
+        layer.forward_inplace(x, output);
+        const float *begin = output.host(), *middle = begin + fresh * values;
+        check("dropout: the last samples of " + std::to_string(values) + " take the first masks",
+              std::equal(begin, middle, plain.host()) &&
+                  std::equal(middle, middle + repeated * values, begin));
+        layer.set_key(5);
+        layer.forward_inplace(x, output);
+        check("dropout: masks are repeated once", same_bytes(plain, output));
+    }
     int refused = 0;
     for (const float rate : {-0.1f, 1.1f, std::numeric_limits<float>::quiet_NaN()}) {
         try {

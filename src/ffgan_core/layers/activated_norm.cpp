@@ -45,7 +45,7 @@ void activated_norm::compute_gradient(const dlib::tensor& output, const dlib::te
 #else
 
 void activated_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {
-    dropout_.draw(static_cast<long>(input.size()));
+    dropout_.draw(input);
     norm_.compute({slope_before_, slope_after_, dropout_.mask(), dropout_.factor()}, input, output);
 }
 

@@ -48,6 +48,23 @@ void detail::dropout_mask(std::uint64_t key, float rate, long n, std::vector<std
     });
 }
 
+void detail::repeat_mask(long first, long n, std::vector<std::uint64_t>& mask) {
+    const auto put = [&](long word, std::uint64_t which, std::uint64_t bits) {
+        std::uint64_t& target = mask[static_cast<std::size_t>(word)];
+        target = (target & ~which) | (bits & which);
+    };
+    const long shift = first % word_bits;
+    for (long i = 0; i < n; i += word_bits) {
+        const std::uint64_t bits = mask[static_cast<std::size_t>(i / word_bits)];
+        const std::uint64_t which =
+            n - i < word_bits ? (std::uint64_t{1} << (n - i)) - 1 : ~std::uint64_t{0};
+        const long word = (first + i) / word_bits;
+        put(word, which << shift, bits << shift);
+        if (shift != 0 && which >> (word_bits - shift) != 0)
+            put(word + 1, which >> (word_bits - shift), bits >> (word_bits - shift));
+    }
+}
+
 void detail::dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input,
                            bool add, float* output) {
     for_words(n, [&](long first, long last) {
@@ -86,11 +103,17 @@ void dropout::set_rate(float rate) {
     rate_ = rate;
 }
 
-void dropout::draw(long n) {
-    if (rate_ == 0 || mode_ == mode::inference)
+void dropout::draw(const dlib::tensor& x) {
+    if (rate_ == 0 || mode_ == mode::inference) {
         mask_.clear();
-    else
-        detail::dropout_mask(key_, rate_, n, mask_);
+        return;
+    }
+    const long n = static_cast<long>(x.size());
+    detail::dropout_mask(key_, rate_, n, mask_);
+    if (repeated_ > 0) {
+        const long repeated = repeated_ * (n / static_cast<long>(x.num_samples()));
+        detail::repeat_mask(n - repeated, repeated, mask_);
+    }
 }
 
 void dropout::clean() {
@@ -109,8 +132,8 @@ void dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         dlib::tt::affine_transform(output, input, 1 - rate_);
         return;
     }
+    draw(input);
     const long n = static_cast<long>(input.size());
-    detail::dropout_mask(key_, rate_, n, mask_);
     device_mask_.copy_size(input);
     float* values = device_mask_.host_write_only();
     for (long i = 0; i < n; ++i)
@@ -140,7 +163,7 @@ void dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         detail::dropout_scale(1 - rate_, n, input.host(), false, output.host());
         return;
     }
-    detail::dropout_mask(key_, rate_, n, mask_);
+    draw(input);
     detail::dropout_apply(mask_, n, input.host(), false, output.host());
 }
 

@@ -19,6 +19,9 @@ namespace detail {
 /// independently; a pure function of (key, i).
 void dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t>& mask);
 
+/// Bits first to first + n become those from 0 on; n <= first.
+void repeat_mask(long first, long n, std::vector<std::uint64_t>& mask);
+
 /// output = (or +=) input where kept, else 0.
 void dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input, bool add,
                    float* output);
@@ -42,12 +45,16 @@ class dropout {
     void set_rate(float rate);
     void set_mode(mode value) { mode_ = value; }
     mode get_mode() const { return mode_; }
-    /// Fixes the mask of the next forward pass in training.
-    void set_key(std::uint64_t key) { key_ = key; }
+    /// Fixes the mask of the next forward pass in training. The last `repeated` samples of it take
+    /// those of the first ones, so that the two can be compared.
+    void set_key(std::uint64_t key, long repeated = 0) {
+        key_ = key;
+        repeated_ = repeated;
+    }
 
-    /// For layers that apply the dropout in a pass of their own: draws the mask of the next n
-    /// elements, in training; which elements are kept (null: all); and what they are multiplied by.
-    void draw(long n);
+    /// For layers that apply the dropout in a pass of their own: draws the mask for x,
+    /// in training; which elements are kept (null: all); and what they are multiplied by.
+    void draw(const dlib::tensor& x);
     const std::uint64_t* mask() const { return mask_.empty() ? nullptr : mask_.data(); }
     float factor() const { return mode_ == mode::inference ? 1 - rate_ : 1; }
 
@@ -77,6 +84,7 @@ class dropout {
     float rate_ = default_dropout;
     mode mode_ = mode::training;
     std::uint64_t key_ = 0;
+    long repeated_ = 0;
     std::vector<std::uint64_t> mask_;
 #ifdef DLIB_USE_CUDA
     dlib::resizable_tensor device_mask_;

@@ -46,7 +46,7 @@ void leaky_relu_dropout::backward_inplace(const dlib::tensor& computed_output,
 
 void leaky_relu_dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
     const long n = static_cast<long>(input.size());
-    dropout_.draw(n);
+    dropout_.draw(input);
     const float* x = input.host();
     float* y = output.host();
     by_eights_in_parallel(n, [=, slope = slope_, mask = dropout_.mask(),
