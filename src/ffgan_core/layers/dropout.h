@@ -52,8 +52,8 @@ class dropout {
         repeated_ = repeated;
     }
 
-    /// For layers that apply the dropout in a pass of their own: draws the mask for x,
-    /// in training; which elements are kept (null: all); and what they are multiplied by.
+    /// For layers that apply the dropout in a pass of their own: draws the mask for x, in
+    /// training; which elements are kept (null: all); and what they are multiplied by.
     void draw(const dlib::tensor& x);
     const std::uint64_t* mask() const { return mask_.empty() ? nullptr : mask_.data(); }
     float factor() const { return mode_ == mode::inference ? 1 - rate_ : 1; }
