@@ -18,14 +18,16 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import dlib_program, engines, machine, rows, table, workload
-from benchmarks.busy import Guard
+from benchmarks import engines
 from benchmarks.engines import DLIB
 from benchmarks.engines.plain_dlib import PROGRAM
 from benchmarks.errors import BenchmarkError
-from benchmarks.measure import Session
-from benchmarks.results import RowResult, problems
-from benchmarks.workers import ROOT
+from benchmarks.measure import dlib_program, machine, workload
+from benchmarks.measure.busy import Guard
+from benchmarks.measure.measure import Session
+from benchmarks.measure.workers import ROOT
+from benchmarks.output import rows, table
+from benchmarks.output.results import RowResult, problems
 
 FORMAT = "ffgan-benchmark-1"
 
@@ -102,7 +104,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def make_workload(folder: Path) -> dict[str, Any]:
     """Let a process of its own write the inputs; what it found out about ffgan."""
-    command = [sys.executable, "-m", "benchmarks.workload", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.measure.workload", str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         last = (run.stderr.strip().splitlines() or ["no reason given"])[-1]

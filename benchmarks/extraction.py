@@ -26,7 +26,8 @@ import cv2
 import numpy as np
 
 import ffgan
-from ffgan import _core, extraction, faces, framing, images
+from ffgan import _core, extraction, faces, images
+from ffgan.faces import alignment as framing
 
 BOXES = ("training.xml", "testing.xml")
 LANDMARKS = ("training_with_face_landmarks.xml", "testing_with_face_landmarks.xml")

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import processor
+from benchmarks.measure.machine import processor
 from ffgan import __version__, images
 from ffgan.latent import noise
 from ffgan.model import Model

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ffgan import _core
-from ffgan.checkpoint import read
 from ffgan.model import Model, by_network, save_model
 from ffgan.training import statistics_latents
+from ffgan.training.run_folder import read
 
 
 def average(paths: list[Path]) -> tuple[dict[str, np.ndarray], list[int]]:

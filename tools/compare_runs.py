@@ -17,9 +17,9 @@ import math
 import sys
 from pathlib import Path
 
-from ffgan.checkpoint import RunFolder
 from ffgan.errors import UsageError
-from ffgan.held_out import FIGURE
+from ffgan.training.run_folder import RunFolder
+from ffgan.training.validation import FIGURE
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 52, 130, 16, 40

@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 
 import ffgan
-from ffgan import _core, warm_start
+from ffgan import _core
 from ffgan.dataset import Dataset
 from ffgan.latent import LATENT_SIZE
 from ffgan.model import by_network, save_model
+from ffgan.training import warm_start
 
 DIMENSIONS = 3
 STATISTICS_LATENTS = 256

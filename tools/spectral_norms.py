@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import cli, training
+from ffgan import training
+from ffgan.cli import program as cli
 
 Float32 = NDArray[np.float32]
 

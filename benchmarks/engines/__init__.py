@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.computation import Computation
 from benchmarks.errors import BenchmarkError
-from benchmarks.rows import Kind
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Kind
 
 INSTALL = "pip install '.[bench]'"
 

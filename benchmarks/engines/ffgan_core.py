@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import workload
-from benchmarks.computation import Computation
-from benchmarks.rows import Task
+from benchmarks.measure import workload
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Task
 from ffgan import _core
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from benchmarks import onnx_graphs, workload
-from benchmarks.computation import Computation
-from benchmarks.rows import Task
+from benchmarks.measure import onnx_graphs, workload
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Task
 
 
 class OnnxRuntime(Computation):

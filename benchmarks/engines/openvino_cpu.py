@@ -15,9 +15,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from benchmarks import onnx_graphs, workload
-from benchmarks.computation import Computation
-from benchmarks.rows import Task
+from benchmarks.measure import onnx_graphs, workload
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Task
 
 
 class OpenVino(Computation):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""dlib alone: benchmarks/plain_dlib.cpp, a program of its own.
+"""dlib alone: benchmarks/measure/plain_dlib.cpp, a program of its own.
 
 Timed there: `forward` from a tensor that is there already, with batch norm as affine layers (dlib
 cannot fold them into convolutions) and dropout as a multiplication; a training step as
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import folding, workload
-from benchmarks.computation import Computation
-from benchmarks.rows import Task
+from benchmarks.measure import folding, workload
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Task
 
 # Where the measuring process tells which program to start.
 PROGRAM = "FFGAN_BENCHMARK_DLIB"

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks import folding, workload
-from benchmarks.computation import Computation
-from benchmarks.rows import Task
+from benchmarks.measure import folding, workload
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import Task
 
 LEARNING_RATE = 2e-4
 BETAS = (0.5, 0.999)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.computation import Computation
-from benchmarks.rows import SGEMM_SIZE, Task
+from benchmarks.measure.computation import Computation
+from benchmarks.output.rows import SGEMM_SIZE, Task
 
 
 class Sgemm(Computation):

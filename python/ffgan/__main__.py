@@ -3,6 +3,6 @@
 
 import sys
 
-from ffgan.cli import main
+from ffgan.cli.program import main
 
 sys.exit(main())

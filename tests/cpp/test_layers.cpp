@@ -10,8 +10,8 @@
 #include "layers/dropout.h"
 #include "layers/leaky_relu_dropout.h"
 #include "layers/transposed_convolution.h"
-#include "random.h"
-#include "threads.h"
+#include "base/random.h"
+#include "base/threads.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 // The thread pool: which chunks there are, that every one runs, and that it survives errors,
 // nesting, concurrent callers and fork. Prints one line per check; exits 1 when any failed.
 
-#include "threads.h"
+#include "base/threads.h"
 
 #include <atomic>
 #include <iostream>

@@ -4,12 +4,12 @@
 // gradient of the filters, over odd shapes and every tile size. Prints one line per check; exits 1
 // when any failed.
 
-#include "architecture.h"
-#include "feed_forward.h"
-#include "inference.h"
-#include "layers/tiled_convolution.h"
-#include "random.h"
-#include "threads.h"
+#include "networks/architecture.h"
+#include "inference/feed_forward.h"
+#include "inference/chains.h"
+#include "kernels/tiled_convolution.h"
+#include "base/random.h"
+#include "base/threads.h"
 
 #include <algorithm>
 #include <atomic>

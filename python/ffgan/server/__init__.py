@@ -77,7 +77,7 @@ def serve(
         KeyboardInterrupt: Ctrl+C stopped it. SIGTERM does what it did before the call.
     """
     try:
-        from ffgan.server import process
+        from ffgan.server import run as process
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     process.serve(

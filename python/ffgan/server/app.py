@@ -11,24 +11,24 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ffgan import __version__
 from ffgan.model import Model
-from ffgan.server import caching
-from ffgan.server.access_log import log_access
-from ffgan.server.caching import RANDOM
-from ffgan.server.directions import add_directions
-from ffgan.server.faces import add_faces
-from ffgan.server.inference import Inference
-from ffgan.server.interpolations import add_interpolations
-from ffgan.server.latents import add_latents
-from ffgan.server.metrics import Metrics
-from ffgan.server.middleware import Bearer, Failures, HeadAsGet, RootPath, SecurityHeaders
-from ffgan.server.observation import Observed
-from ffgan.server.pages import add_pages
-from ffgan.server.problems import BUSY, answer_problems
-from ffgan.server.scores import add_scores
+from ffgan.server.http import caching
+from ffgan.server.http.caching import RANDOM
+from ffgan.server.http.errors import BUSY, answer_problems
+from ffgan.server.http.middleware import Bearer, Failures, HeadAsGet, RootPath, SecurityHeaders
+from ffgan.server.http.timeouts import Patience
+from ffgan.server.http.uploads import Uploads
+from ffgan.server.inference.service import Inference
+from ffgan.server.routes.directions import add_directions
+from ffgan.server.routes.faces import add_faces
+from ffgan.server.routes.interpolations import add_interpolations
+from ffgan.server.routes.latents import add_latents
+from ffgan.server.routes.pages import add_pages
+from ffgan.server.routes.scores import add_scores
+from ffgan.server.routes.several import add_several
 from ffgan.server.settings import Settings
-from ffgan.server.several import add_several
-from ffgan.server.slow_clients import Patience
-from ffgan.server.uploads import Uploads
+from ffgan.server.telemetry.access_log import log_access
+from ffgan.server.telemetry.exchange import Observed
+from ffgan.server.telemetry.metrics import Metrics
 
 EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries")
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, fields
 
 from ffgan.errors import UsageError
-from ffgan.search import DEFAULT_TRIES
+from ffgan.model.candidate_search import DEFAULT_TRIES
 
 DEFAULT_PORT = 9190
 

@@ -27,11 +27,11 @@ from types import FrameType
 from prometheus_client.multiprocess import mark_process_dead
 
 from ffgan import _core
-from ffgan.animation import MEMORY
 from ffgan.errors import Error, ServerError
+from ffgan.images.animation import MEMORY
 from ffgan.model import Model
-from ffgan.server.metrics import MULTIPROCESS_FOLDER
 from ffgan.server.settings import Settings
+from ffgan.server.telemetry.metrics import MULTIPROCESS_FOLDER
 
 READY = b"\1"
 PROGRAM = "from ffgan.server.worker import main; main()"

@@ -16,10 +16,10 @@ from types import FrameType
 from ffgan import _core
 from ffgan.errors import Error
 from ffgan.model import Model
-from ffgan.server.metrics import MULTIPROCESS_FOLDER
-from ffgan.server.process import run
+from ffgan.server.run import run
 from ffgan.server.settings import Settings
 from ffgan.server.team import READY
+from ffgan.server.telemetry.metrics import MULTIPROCESS_FOLDER
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "arrays.h"
+#include "bindings/arrays.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "named_tensor.h"
+#include "base/named_tensor.h"
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "dnn_file.h"
-#include "arrays.h"
+#include "serialization/dnn_file.h"
+#include "bindings/arrays.h"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine.h"
-#include "arrays.h"
-#include "training_profile.h"
+#include "inference/engine.h"
+#include "bindings/arrays.h"
+#include "training/training_profile.h"
 
 namespace py = pybind11;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "faces.h"
-#include "arrays.h"
-#include "face_cnn.h"
-#include "face_embedding.h"
+#include "faces/faces.h"
+#include "bindings/arrays.h"
+#include "faces/face_cnn.h"
+#include "pretrained/face_embedding.h"
 
 #include <algorithm>
 #include <cmath>

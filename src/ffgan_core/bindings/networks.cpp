@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "architecture.h"
-#include "arrays.h"
-#include "discriminator.h"
-#include "generator.h"
-#include "network.h"
-#include "shapes.h"
+#include "networks/architecture.h"
+#include "bindings/arrays.h"
+#include "inference/discriminator.h"
+#include "inference/generator.h"
+#include "networks/network.h"
+#include "base/shapes.h"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

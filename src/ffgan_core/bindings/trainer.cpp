@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "trainer.h"
+#include "training/trainer.h"
 
-#include "arrays.h"
+#include "bindings/arrays.h"
 
 #include <map>
 #include <optional>

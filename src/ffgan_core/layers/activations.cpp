@@ -3,9 +3,9 @@
 
 #ifndef DLIB_USE_CUDA
 
-#include "exponential.h"
-#include "layers/pointwise.h"
-#include "threads.h"
+#include "base/exponential.h"
+#include "kernels/pointwise.h"
+#include "base/threads.h"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 // per step and a generator on single images, so here the caller names the statistics to use.
 
 #include "layers/gradient_target.h"
-#include "layers/norm_kernels.h"
+#include "kernels/norm_kernels.h"
 
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <dlib/dnn.h>
 #else
-#include "layers/convolution_kernels.h"
+#include "kernels/convolution_kernels.h"
 #include "layers/filter_parameters.h"
 #include "layers/gradient_target.h"
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/dropout.h"
 
-#include "layers/pointwise.h"
-#include "random.h"
-#include "threads.h"
+#include "kernels/pointwise.h"
+#include "base/random.h"
+#include "base/threads.h"
 
 #include <algorithm>
 #include <cmath>

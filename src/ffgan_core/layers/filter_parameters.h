@@ -5,7 +5,7 @@
 // What a convolution and a transposed convolution have in common: one flat parameter tensor,
 // filters then biases, with dlib's multipliers, and dlib's serialisation up to its version tag.
 
-#include "random.h"
+#include "base/random.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/leaky_relu_dropout.h"
 
-#include "layers/pointwise.h"
-#include "threads.h"
+#include "kernels/pointwise.h"
+#include "base/threads.h"
 
 #include <algorithm>
 

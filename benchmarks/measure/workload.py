@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parameters and inputs that every engine gets, as files in a folder.
+
+    python -m benchmarks.workload FOLDER
+
+writes them, in a process of its own, so that no process that measures or is measured holds another
+engine than its own. The generator and `program` are the packaged model's; `table`, which that model
+lacks, has first weights and made-up batch norms; training starts from first weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Parameters: TypeAlias = dict[str, NDArray[np.float32]]
+
+LARGEST_BATCH = 64
+SEED = 0
+TABLE_DROPOUT = 0.5
+TRAINING_DROPOUT = 0.5
+
+# What dlib's networks see: pixels / 256, and a generator's output times 255 / 256.
+PIXEL_SCALE = 1 / 256
+SIGMOID_SCALE = 255 / 256
+
+
+def latents(folder: Path, batch: int) -> NDArray[np.float32]:
+    """(batch, 100) float32."""
+    return np.ascontiguousarray(np.load(folder / "latents.npy")[:batch])
+
+
+def images(folder: Path, batch: int) -> NDArray[np.uint8]:
+    """(batch, 162, 162, 3) uint8."""
+    return np.ascontiguousarray(np.load(folder / "images.npy")[:batch])
+
+
+def planes(folder: Path, batch: int) -> NDArray[np.float32]:
+    """The same images as a discriminator's float input, (batch, 3, 162, 162) float32."""
+    pixels = images(folder, batch).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(pixels, np.float32) * np.float32(PIXEL_SCALE)
+
+
+def parameters(folder: Path, name: str) -> Parameters:
+    """Of "generator", "program", "table", "train-program" or "train-table".
+
+    The last two hold both networks, under the prefixes "generator." and "discriminator.".
+    """
+    with np.load(folder / f"{name}.npz") as file:
+        return {key: file[key] for key in file.files}
+
+
+def with_prefix(prefix: str, tensors: Parameters) -> Parameters:
+    """The tensors whose names begin so, without that."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def info(folder: Path) -> dict[str, Any]:
+    """What `write` found out about ffgan: macs, dropouts, threads, versions."""
+    content: dict[str, Any] = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+    return content
+
+
+def made_up_images(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Blocks of colour with some noise: neither flat nor all noise, as photographs."""
+    blocks = np.kron(random.uniform(20, 235, (count, 6, 6, 3)), np.ones((1, 27, 27, 1)))
+    return (blocks + random.uniform(-20, 20, blocks.shape)).astype(np.uint8)
+
+
+def made_up_norms(tensors: Parameters, random: np.random.Generator) -> None:
+    """Moves batch norms away from ones and zeros, so that a wrong folding shows."""
+    for name, array in tensors.items():
+        if name.startswith("norm"):
+            array += random.uniform(-0.3, 0.3, array.shape).astype(np.float32)
+
+
+def write(folder: Path) -> None:
+    import ffgan
+    from ffgan import _build, _core
+    from ffgan.model import by_network, legacy
+
+    def save(name: str, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+        np.savez(folder / f"{name}.npz", **dict(tensors))  # type: ignore[arg-type]
+
+    random = np.random.default_rng(SEED)
+    np.save(folder / "latents.npy", random.standard_normal((LARGEST_BATCH, 100)).astype(np.float32))
+    np.save(folder / "images.npy", made_up_images(LARGEST_BATCH, random))
+
+    model = ffgan.load()
+    networks = by_network(model.parameters)
+    save("generator", networks["generator"])
+    dropouts = {"program": model.dropout, "table": TABLE_DROPOUT}
+    for name in ("program", "table"):
+        trainer = _core.Trainer(seed=SEED, discriminator=name)
+        first = {
+            f"{network}.{key}": array
+            for network in ("generator", "discriminator")
+            for key, array in trainer.parameters(network).items()
+        }
+        save(f"train-{name}", first)
+        if model.discriminator == name:
+            save(name, networks["discriminator"])
+        else:
+            tensors = trainer.parameters("discriminator")
+            made_up_norms(tensors, random)
+            save(name, tensors)
+    if importlib.util.find_spec("onnx") is not None:
+        legacy.export_onnx(model, folder / "generator.onnx")
+
+    layers = {name: _core.layers(name) for name in ("generator", "program", "table")}
+    content = {
+        "macs": {
+            name: {
+                "all": sum(layer["multiply_adds"] for layer in found),
+                "first": found[0]["multiply_adds"],
+            }
+            for name, found in layers.items()
+        },
+        "dropouts": dropouts,
+        "model": {"path": str(model.path), "sha256": model.hash},
+        "ffgan": ffgan.__version__,
+        "architecture": _build.ARCH,
+        "engine": dict(_core.engine()),
+    }
+    (folder / "info.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nearest of many images to each of some, in pixels and by whose face it is.
+
+The many come in blocks and are not kept, so there may be any number of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import features
+from ffgan.evaluation import metrics
+
+RGB: TypeAlias = NDArray[np.uint8]
+Float64: TypeAlias = NDArray[np.float64]
+Space: TypeAlias = Literal["pixels", "faces"]
+SPACES: Final[tuple[Space, ...]] = get_args(Space)
+
+SIDE: Final = 54
+"""Images are compared in pixels at this side: each pixel the average of 3x3.
+
+A copy may be blurred, sharpened, or off by a pixel; at 54x54 it is still a copy. And it is where
+the codes of a warm start live, which could be learnt by heart.
+"""
+
+_ROWS: Final = 512  # of a matrix of distances that is never there as a whole
+
+
+@dataclass(frozen=True)
+class Looks:
+    """n images in both spaces: ``pixels`` (n, 8748) uint8, ``faces`` (n, 128) float32."""
+
+    pixels: NDArray[np.uint8]
+    faces: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @classmethod
+    def together(cls, parts: list[Looks]) -> Looks:
+        """Return the images of all parts, in order."""
+        return cls(
+            np.concatenate([part.pixels for part in parts]),
+            np.concatenate([part.faces for part in parts]),
+        )
+
+
+def look(images: RGB, network: features.Network) -> Looks:
+    """Return images (n, 162, 162, 3) uint8 RGB in both spaces; ``network``: that of faces."""
+    import cv2
+
+    pixels = np.empty((len(images), SIDE, SIDE, 3), np.uint8)
+    for row, image in zip(pixels, images, strict=True):
+        row[:] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return Looks(pixels.reshape(len(images), -1), network.extract(images))
+
+
+def mirror(images: RGB) -> RGB:
+    """Return images (n, h, w, 3), left and right exchanged."""
+    return np.ascontiguousarray(images[:, :, ::-1])
+
+
+class Nearest:
+    """For each of n images the nearest one and the second nearest one met so far.
+
+    By space: ``distance`` and ``second`` (n,) float64, infinite where there is none yet; ``index``
+    (n,) int64, -1 where none, and ``mirrored`` (n,) bool, of the nearest. Distances in pixels are
+    root mean squares, with values from 0 to 1; those of faces are Euclidean, as
+    `ffgan.faces.SAME_PERSON` is.
+    """
+
+    def __init__(self, images: Looks, own: NDArray[np.int64] | None = None) -> None:
+        """``own``: the index under which each image itself will be met, not to count, or -1."""
+        self._images = images
+        self._own = np.full(len(images), -1) if own is None else own
+        self.distance = {space: np.full(len(images), np.inf) for space in SPACES}
+        self.second = {space: np.full(len(images), np.inf) for space in SPACES}
+        self.index = {space: np.full(len(images), -1) for space in SPACES}
+        self.mirrored = {space: np.zeros(len(images), bool) for space in SPACES}
+
+    def meet(self, first: int, others: Looks, mirrored: Looks | None = None) -> None:
+        """Compare with images of the indices ``first``, ``first + 1``, ..., mirrored ones too.
+
+        An image and its mirror image are one: the second nearest is another one.
+        """
+        for space in SPACES:
+            for start in range(0, len(self._images), _ROWS):
+                rows = slice(start, start + _ROWS)
+                self._meet(space, rows, first, others, mirrored)
+
+    def closeness(self, space: Space) -> Float64:
+        """Return how far the nearest one is, as a share (n,) of the distance of the second."""
+        second = self.second[space]
+        # Two that are equal to the image: neither stands out.
+        shares: Float64 = np.divide(
+            self.distance[space], second, out=np.ones_like(second), where=second > 0
+        )
+        return shares
+
+    @metrics.on_one_thread
+    def _meet(
+        self, space: Space, rows: slice, first: int, others: Looks, mirrored: Looks | None
+    ) -> None:
+        distances = _distances(space, self._images, rows, others)
+        turned = np.zeros(distances.shape, bool)
+        if mirrored is not None:
+            theirs = _distances(space, self._images, rows, mirrored)
+            turned = theirs < distances
+            distances = np.minimum(distances, theirs)
+        places = np.arange(len(distances))
+        itself = self._own[rows] - first
+        known = (itself >= 0) & (itself < distances.shape[1])
+        distances[places[known], itself[known]] = np.inf
+        best = distances.argmin(axis=1)
+        nearest = distances[places, best].copy()
+        distances[places, best] = np.inf
+        another = distances.min(axis=1)
+        before = self.distance[space][rows]
+        nearer = nearest < before
+        # Of the four, the smaller one of the two that are not the nearest.
+        self.second[space][rows] = np.minimum(
+            np.where(nearer, before, nearest), np.minimum(self.second[space][rows], another)
+        )
+        self.distance[space][rows] = np.where(nearer, nearest, before)
+        self.index[space][rows] = np.where(nearer, first + best, self.index[space][rows])
+        self.mirrored[space][rows] = np.where(
+            nearer, turned[places, best], self.mirrored[space][rows]
+        )
+
+
+def _distances(space: Space, images: Looks, rows: slice, others: Looks) -> Float64:
+    """The matrix of distances; those in pixels are exact, as their squares are whole numbers."""
+    x = getattr(images, space)[rows].astype(np.float64)
+    y = getattr(others, space).astype(np.float64)
+    own, theirs = np.einsum("ij,ij->i", x, x)[:, None], np.einsum("ij,ij->i", y, y)
+    squared = own + theirs - 2 * (x @ y.T)
+    # What rounding leaves of the distance between equal vectors.
+    squared[squared < 1e-12 * (own + theirs)] = 0
+    distances: Float64 = np.sqrt(squared)
+    return distances / (255 * np.sqrt(x.shape[1])) if space == "pixels" else distances

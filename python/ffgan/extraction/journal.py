@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `extract` has seen, photograph by photograph, so that a stopped run can go on.
+
+A file of JSON lines beside the faces. The first says what was looked for and in which folder; each
+other one is a photograph with its faces, appended when it was looked at. A line that a crash cut
+off is dropped; a later line about the same photograph counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan.errors import Error, UsageError
+from ffgan.extraction.quality import Appearance
+from ffgan.faces.pose import Pose
+from ffgan.training import run_folder as checkpoint
+
+Float32: TypeAlias = NDArray[np.float32]
+Int32: TypeAlias = NDArray[np.int32]
+
+NAME: Final = "extract.jsonl"
+FORMAT: Final = "ffgan extract 1"
+MAX_NAME: Final = 255  # bytes that file systems take
+
+
+@dataclass(slots=True)
+class Face:
+    """A face that was found. Lengths and places are in pixels of the photograph as it was decoded.
+
+    ``box``: left, top, right, bottom. ``points``: (5 or 68, 2), column and row. ``square``: what
+    becomes the chip, as in `ffgan.framing`; ``outside``: the share of it beyond the photograph.
+    ``embedding``: (128,) float32, on request. The rest is decided when all photographs were looked
+    at: the ``reason`` why the face is left out, or nothing, the chip of the face it is the
+    ``same_as``, and the number of the ``person``.
+    """
+
+    box: tuple[int, int, int, int]
+    confidence: float
+    points: Int32
+    square: tuple[float, float, float, float]
+    outside: float
+    pose: Pose
+    seen: Appearance
+    hash: bytes
+    embedding: Float32 | None = None
+    reason: str = ""
+    same_as: str = ""
+    person: int | None = None
+
+
+@dataclass(slots=True)
+class Photo:
+    """A photograph by its ``name`` below the folder, with its faces or the ``error`` it makes.
+
+    ``size`` in bytes and ``mtime`` in nanoseconds tell whether the file has changed. ``scale``: 1,
+    or by how much it was made smaller to be decoded.
+    """
+
+    name: str
+    size: int
+    mtime: int
+    rows: int = 0
+    columns: int = 0
+    scale: int = 1
+    error: str = ""
+    faces: list[Face] = field(default_factory=list)
+
+    def chip(self, index: int, format: str) -> str:
+        """The name of the file of face ``index``, below the output folder."""
+        folder, name = os.path.split(os.fsencode(self.name))
+        end = f"-{index}.{format}".encode()
+        if len(name + end) > MAX_NAME:
+            digest = hashlib.sha256(name).hexdigest()[:12]
+            name = name[: MAX_NAME - len(end) - 13] + b"-" + digest.encode()
+        return os.fsdecode(os.path.join(folder, name + end))
+
+
+class Journal:
+    """The journal in ``folder``, which is made; a context that holds it against a second process.
+
+    ``header``: what is looked for; ``photos``: what was seen by name, by an earlier run too.
+    ``earlier`` is the header of that run, None without one. Raises `UsageError` when the folder
+    holds anything but faces of the same photographs, and `Error` when it cannot be written.
+    """
+
+    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+        self.path = folder / NAME
+        self.header = {"format": FORMAT, **header}
+        self.earlier: dict[str, Any] | None = None
+        self.photos: dict[str, Photo] = {}
+        self._file: IO[str] | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists() and any(folder.iterdir()):
+                raise UsageError(f"{folder} is not empty: give another folder")
+            self._lock = os.open(folder, os.O_RDONLY)
+        except FileExistsError:
+            raise UsageError(f"{folder} is a file: give a folder") from None
+        except OSError as error:
+            raise Error(f"cannot write to {folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self.path.exists():
+                self.earlier, self.photos = read(self.path)
+            if self.earlier is not None and self.earlier["photos"] != header["photos"]:
+                there = self.earlier["photos"]
+                raise UsageError(f"{folder} holds the faces of {there}: give another folder")
+        except BlockingIOError:
+            os.close(self._lock)
+            raise Error(f"another process is extracting to {folder}: wait for it") from None
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        os.close(self._lock)
+
+    def rewrite(self) -> None:
+        """Write what is known anew, without what no longer counts; `add` goes on from there."""
+        lines = [self.header, *(_to_json(photo) for photo in self.photos.values())]
+        if self._file is not None:
+            self._file.close()
+        checkpoint.write(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        self._file = self.path.open("a", encoding="ascii")
+
+    def add(self, photo: Photo) -> None:
+        """Append a photograph that was looked at."""
+        assert self._file is not None, "rewrite comes first"
+        self.photos[photo.name] = photo
+        try:
+            self._file.write(json.dumps(_to_json(photo)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise Error(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
+    """Return the first line of a journal, and its photographs by name.
+
+    Raises `UsageError` when it is something else, `Error` when it cannot be read.
+    """
+    photos: dict[str, Photo] = {}
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            header: dict[str, Any] = json.loads(file.readline())
+            if header["format"] != FORMAT:
+                raise ValueError("another format")
+            for line in file:
+                if line.endswith("\n"):
+                    photo = _from_json(json.loads(line))
+                    photos[photo.name] = photo
+        return header, photos
+    except OSError as error:
+        raise Error(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"{path} is not a journal of this version: give another folder, or delete this one"
+        ) from error
+
+
+def _to_json(photo: Photo) -> dict[str, Any]:
+    line: dict[str, Any] = {"name": photo.name, "size": photo.size, "mtime": photo.mtime}
+    if photo.error:
+        return line | {"error": photo.error}
+    line |= {"rows": photo.rows, "columns": photo.columns, "scale": photo.scale}
+    faces = []
+    for face in photo.faces:
+        entry: dict[str, Any] = {
+            "box": face.box,
+            "confidence": face.confidence,
+            "points": face.points.tolist(),
+            "square": face.square,
+            "outside": face.outside,
+            "pose": face.pose,
+            "seen": face.seen,
+            "hash": face.hash.hex(),
+        }
+        if face.embedding is not None:
+            entry["embedding"] = base64.b64encode(face.embedding.tobytes()).decode()
+        faces.append(entry)
+    return line | {"faces": faces}
+
+
+def _from_json(line: dict[str, Any]) -> Photo:
+    photo = Photo(
+        line["name"],
+        line["size"],
+        line["mtime"],
+        line.get("rows", 0),
+        line.get("columns", 0),
+        line.get("scale", 1),
+        line.get("error", ""),
+    )
+    for entry in line.get("faces", ()):
+        left, top, right, bottom = entry["box"]
+        x, y, side, angle = entry["square"]
+        embedding = None
+        if "embedding" in entry:
+            embedding = np.frombuffer(base64.b64decode(entry["embedding"]), np.float32)
+        photo.faces.append(
+            Face(
+                (left, top, right, bottom),
+                entry["confidence"],
+                np.array(entry["points"], np.int32),
+                (x, y, side, angle),
+                entry["outside"],
+                Pose(*entry["pose"]),
+                Appearance(*entry["seen"]),
+                bytes.fromhex(entry["hash"]),
+                embedding,
+            )
+        )
+    return photo

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which faces are worth training on: what is measured of each, and what is held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan.errors import UsageError
+from ffgan.faces.pose import Pose
+
+RGB: TypeAlias = NDArray[np.uint8]
+
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
+_FACE: Final = slice(30, 120)  # of an aligned face of 150 pixels: from the brows to the mouth
+_REBLUR: Final = np.array([0.06136, 0.24477, 0.38774, 0.24477, 0.06136], np.float32)  # sigma 1
+_ROUNDING: Final = 2.0
+"""About the variance that rounding to whole levels leaves in a Laplacian."""
+
+
+class Appearance(NamedTuple):
+    """What can be seen in an aligned face.
+
+    ``sharpness``: 2.1 to 3.1 where every pixel tells something new, 1.3 and less when blurred.
+    ``light`` and ``contrast``: mean and standard deviation of the luma, 0 to 255. ``colour``: the
+    mean difference of a pixel's largest and smallest channel, 0 to 255.
+    """
+
+    sharpness: float
+    light: float
+    contrast: float
+    colour: float
+
+
+def appearance(face: RGB) -> Appearance:
+    """Measure a face (150, 150, 3) uint8 RGB that `ffgan.faces.align` made."""
+    colour = face[_FACE, _FACE]
+    luma = colour.astype(np.float32) @ _LUMA
+    # The blur effect (Crete et al. 2007): what another blur takes away was sharp.
+    fine = max(float(_laplacian(luma).var()) - _ROUNDING, 0.0)
+    left = max(float(_laplacian(_blurred(luma)).var()), _ROUNDING / 8)
+    span = colour.max(axis=2).astype(np.int16) - colour.min(axis=2)
+    return Appearance(
+        round((fine / left) ** 0.5, 3),
+        round(float(luma.mean()), 1),
+        round(float(luma.std()), 1),
+        round(float(span.mean()), 1),
+    )
+
+
+def _laplacian(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    middle = luma[1:-1, 1:-1]
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return np.asarray(4 * middle - around, np.float32)
+
+
+def _blurred(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    for axis in (0, 1):
+        padded = np.pad(luma, [(2, 2) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+        parts = (
+            weight * np.take(padded, range(i, i + luma.shape[axis]), axis)
+            for i, weight in enumerate(_REBLUR)
+        )
+        luma = np.asarray(sum(parts), np.float32)
+    return luma
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a face must have to be taken; docs/extract.md shows what the defaults let through.
+
+    ``min_size``: pixels of the photograph along a side of the chip, None: half of the chip's.
+    ``max_outside``: share of the chip beyond the photograph. ``max_yaw``, ``max_pitch``: degrees.
+    ``min_sharpness``, ``min_light``, ``max_light``, ``min_contrast``: as in `Appearance`. ``grey``:
+    whether faces without colour are taken. Raises `UsageError`.
+    """
+
+    min_size: float | None = None
+    max_outside: float = 0.01
+    max_yaw: float = 35.0
+    max_pitch: float = 30.0
+    min_sharpness: float = 1.3
+    min_light: float = 50.0
+    max_light: float = 215.0
+    min_contrast: float = 12.0
+    grey: bool = True
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value}")
+
+
+LIMITS: Final[dict[str, tuple[float, float]]] = {
+    "min_size": (0, 100_000),
+    "max_outside": (0, 1),
+    "max_yaw": (0, 90),
+    "max_pitch": (0, 90),
+    "min_sharpness": (0, 10),
+    "min_light": (0, 255),
+    "max_light": (0, 255),
+    "min_contrast": (0, 128),
+}
+
+GREY: Final = 8.0
+"""A face of less colour is grey; a JPEG of a grey picture has about 1, skin 20 and more."""
+
+REASONS: Final = (
+    "too small",
+    "cut by the border",
+    "turned away",
+    "blurred",
+    "badly lit",
+    "grey",
+)
+
+
+def fault(
+    side: float, outside: float, pose: Pose, seen: Appearance, thresholds: Thresholds, size: int
+) -> str:
+    """Return the first of `REASONS` against a face, or nothing.
+
+    ``side`` of the square that becomes the chip of ``size`` pixels, in pixels of the photograph;
+    ``outside``: the share of it beyond the photograph.
+    """
+    limit = thresholds
+    least = size / 2 if limit.min_size is None else limit.min_size
+    tests: dict[str, Callable[[], bool]] = {
+        "too small": lambda: side < least,
+        "cut by the border": lambda: outside > limit.max_outside,
+        "turned away": lambda: abs(pose.yaw) > limit.max_yaw or abs(pose.pitch) > limit.max_pitch,
+        "blurred": lambda: seen.sharpness < limit.min_sharpness,
+        "badly lit": lambda: (
+            not limit.min_light <= seen.light <= limit.max_light
+            or seen.contrast < limit.min_contrast
+        ),
+        "grey": lambda: not limit.grey and seen.colour < GREY,
+    }
+    return next((reason for reason in REASONS if tests[reason]()), "")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bodies of requests, within bounds: their type, size, number and time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from ffgan.server.http.errors import Disconnected, Refusal, Unavailable, problem
+from ffgan.server.settings import Settings
+
+UPLOAD_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    408: problem("The upload took too long"),
+    413: problem("The upload has too many bytes or pixels"),
+    415: problem("The upload is of another type"),
+}
+
+
+class Uploads:
+    """All uploads of an application: `max_uploads` of `max_upload` bytes are in memory at most."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._free = threading.BoundedSemaphore(settings.max_uploads)
+
+    @contextlib.asynccontextmanager
+    async def body(
+        self, request: Request, media_types: Collection[str]
+    ) -> AsyncIterator[tuple[str, bytes]]:
+        """A request's media type, one of those given, and its body.
+
+        Raises Refusal for another type, too many bytes or too long a time, Unavailable for too many
+        uploads at once.
+        """
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind not in media_types:
+            expected = ", ".join(sorted(media_types))
+            raise Refusal(415, "unsupported_media_type", f"the Content-Type is not {expected}")
+        # Said before anything is read, so that a client which asks first need not send it.
+        length = request.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:
+            raise self._too_large()
+        if not self._free.acquire(blocking=False):
+            raise Unavailable("busy", "too many uploads at once; try again in a moment")
+        try:
+            yield kind, await self._read(request)
+        finally:
+            self._free.release()
+
+    async def _read(self, request: Request) -> bytes:
+        async def read() -> bytes:
+            data = bytearray()
+            async for part in request.stream():
+                data += part
+                if len(data) > self._settings.max_upload:
+                    raise self._too_large()
+            return bytes(data)
+
+        try:
+            return await asyncio.wait_for(read(), self._settings.upload_seconds)
+        except asyncio.TimeoutError:
+            seconds = f"{self._settings.upload_seconds:g}"
+            raise Refusal(
+                408, "too_slow", f"the upload took longer than {seconds} seconds"
+            ) from None
+        except ClientDisconnect as error:
+            raise Disconnected from error
+
+    def _too_large(self) -> Refusal:
+        most = self._settings.max_upload
+        return Refusal(413, "too_large", f"the upload has more than {most} bytes")

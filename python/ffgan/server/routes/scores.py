@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the discriminator thinks of an uploaded picture."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from ffgan import images
+from ffgan.dataset import SIZE, fit_square
+from ffgan.errors import DatasetError
+from ffgan.model.candidate_search import UInt8
+from ffgan.server.http.caching import RANDOM
+from ffgan.server.http.errors import BUSY, INVALID, Refusal
+from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
+from ffgan.server.inference.service import Inference
+from ffgan.server.settings import Settings
+
+JPEG_SCAN = b"\xff\xda"
+USUAL_SCANS = 12
+
+MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+
+class ScoreAnswer(BaseModel):
+    """A judgement."""
+
+    score: Annotated[float, Field(description="the logit: above 0, believed to be a photograph")]
+    candidate: Annotated[bool, Field(description="whether the candidate search would take it")]
+    width: Annotated[int, Field(description="of the picture, in pixels")]
+    height: int
+
+
+def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads) -> None:
+    threshold = settings.threshold
+
+    @app.post(
+        "/score",
+        summary="The discriminator's score of a picture",
+        response_model=ScoreAnswer,
+        responses={**INVALID, **UPLOAD_PROBLEMS, **BUSY},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES
+                },
+            }
+        },
+    )
+    async def score(request: Request) -> Response:
+        """Of a JPEG, PNG or WebP file in the request's body: its middle square, resized to 162
+        pixels, as in training."""
+        async with uploads.body(request, MEDIA_TYPES) as (_, data):
+            model = inference.loaded()
+
+            async def judged() -> ScoreAnswer:
+                image, (height, width) = await inference.offload(_read, data, settings)
+                found = await inference.score(model, image)
+                least = model.threshold if threshold is None else threshold
+                return ScoreAnswer(
+                    score=round(found, 4), candidate=found > least, width=width, height=height
+                )
+
+            answer = await inference.answer(request, judged())
+        return JSONResponse(answer.model_dump(), headers=RANDOM)
+
+
+def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
+    """The image as the discriminator takes it, and its height and width before."""
+    try:
+        kind = images.file_type(data)
+        if kind not in ("JPEG", "PNG", "WebP"):
+            raise Refusal(415, "unsupported_media_type", "the picture is not JPEG, PNG or WebP")
+        # The size that the header says is looked at before there is room made for it.
+        width, height = images.dimensions(data)
+        if width * height > settings.max_pixels:
+            raise _too_many(f"{width}x{height} pixels are more than {settings.max_pixels}")
+        # Each scan of a progressive JPEG takes the time of a whole image, even if it has no bytes.
+        scans = data.count(JPEG_SCAN) if kind == "JPEG" else 1
+        if width * height * scans > settings.max_pixels * USUAL_SCANS:
+            raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
+        image = images.decode(data, at_least=SIZE)
+    except DatasetError as error:
+        raise Refusal(422, "invalid_image", str(error)) from None
+    return fit_square(image, SIZE, "crop"), (height, width)
+
+
+def _too_many(message: str) -> Refusal:
+    return Refusal(413, "too_many_pixels", message)

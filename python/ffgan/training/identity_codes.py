@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Codes that say who somebody is, beside those that say what the picture looks like.
+
+The principal components of the pixels hardly know age, sex or beard: these are no sums of pixels.
+So noise that is drawn for each component by itself gives faces that are a little of everything. The
+embeddings of dlib's face recognition network do know. What they have that the first components do
+not tell is decomposed in turn, and its own principal components take the places of the last ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import features
+from ffgan.errors import DatasetError
+from ffgan.training.warm_start import CODE_SIZE, Images, PrincipalComponents, fix_signs
+
+MAX_IMAGES = 4096
+BLOCK = 64
+
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+
+
+def embed(images: UInt8, recognition: str | None = None) -> Float32:
+    """The embeddings (n, 128) float32 of images (n, h, w, 3) uint8 that are faces as they are.
+
+    ``recognition``: the network's file instead of that of the extra `faces`. Raises as
+    `ffgan.faces.embed` does.
+    """
+    return features.load("faces", recognition=recognition).extract(images)
+
+
+@dataclass(frozen=True)
+class IdentityCodes:
+    """The first principal components of what the embeddings have beside the pixels' components.
+
+    With k of these and n = 100 - k of the pixels': `mean` (128,) and `slope` (n, 128) predict an
+    embedding from the pixels' codes; `components` (k, 128) has orthonormal rows, along which what
+    remains has the standard deviations `deviation` (k,); all float32. `explained` is the share of
+    the embeddings' variance that the n + k codes hold.
+    """
+
+    mean: Float32
+    slope: Float32
+    components: Float32
+    deviation: Float32
+    explained: float
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+    def replace(self, codes: Float32, embeddings: Float32) -> None:
+        """Put these codes in the place of the last ones of (m, 100), given (m, 128)."""
+        kept = len(self.slope)
+        rest = embeddings - self.mean - codes[:, :kept] @ self.slope
+        codes[:, kept:] = rest @ self.components.T / self.deviation
+
+    def tensors(self) -> dict[str, Float32]:
+        """For a checkpoint."""
+        return {
+            "mean": self.mean,
+            "slope": self.slope,
+            "components": self.components,
+            "deviation": self.deviation,
+            "explained": np.array([self.explained], np.float32),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Float32]) -> IdentityCodes:
+        """The inverse of `tensors`."""
+        return cls(
+            tensors["mean"],
+            tensors["slope"],
+            tensors["components"],
+            tensors["deviation"],
+            float(tensors["explained"][0]),
+        )
+
+
+def identity_codes(
+    dataset: Images,
+    pixels: PrincipalComponents,
+    count: int,
+    *,
+    seed: int,
+    flip: bool = False,
+    recognition: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> IdentityCodes:
+    """Find `count` identity codes for a data set, from at most `MAX_IMAGES` of its images.
+
+    `seed` determines which. With `flip` every other one counts mirrored. Broken images are left
+    out. `progress(done, total)` is called after every block and may raise to stop. Raises
+    DatasetError when there are not enough different images, and as `ffgan.faces.embed` does.
+    """
+    order = np.sort(np.random.default_rng((seed, 5)).permutation(len(dataset))[:MAX_IMAGES])
+    all_codes, all_embeddings = [], []
+    for begin in range(0, len(order), BLOCK):
+        block: list[UInt8] = []
+        for index in order[begin : begin + BLOCK]:
+            try:
+                image = dataset.image(int(index))
+            except DatasetError:
+                continue
+            block.append(image[:, ::-1] if flip and len(block) % 2 else image)
+        if block:
+            images = np.stack(block)
+            all_codes.append(pixels.codes(images))
+            all_embeddings.append(embed(images, recognition))
+        if progress is not None:
+            progress(min(begin + BLOCK, len(order)), len(order))
+    codes = np.concatenate(all_codes) if all_codes else np.empty((0, CODE_SIZE), np.float32)
+    if len(codes) <= CODE_SIZE + 1:
+        raise DatasetError(
+            f"--identity-codes needs more than {CODE_SIZE + 1} images and found {len(codes)}"
+        )
+    return _decompose(codes[:, : CODE_SIZE - count], np.concatenate(all_embeddings), count)
+
+
+def _decompose(codes: Float32, embeddings: Float32, count: int) -> IdentityCodes:
+    known = np.column_stack([codes, np.ones(len(codes))]).astype(np.float64)
+    weights = np.linalg.lstsq(known, embeddings.astype(np.float64), rcond=None)[0]
+    rest = embeddings - known @ weights
+    variance, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
+    variance, vectors = variance[::-1][:count], vectors[:, ::-1][:, :count]
+    whole = float(embeddings.astype(np.float64).var(axis=0).sum())
+    if variance[-1] <= 1e-9 * float(np.square(embeddings).mean()):
+        raise DatasetError(f"--identity-codes {count}: there are fewer different faces")
+    components = fix_signs(vectors.T)
+    left = float(np.square(rest).sum() / len(rest)) - float(variance.sum())
+    return IdentityCodes(
+        weights[-1].astype(np.float32),
+        weights[:-1].astype(np.float32),
+        np.ascontiguousarray(components, np.float32),
+        np.sqrt(variance).astype(np.float32),
+        1.0 - left / whole,
+    )

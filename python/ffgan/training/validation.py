@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Held-out images: what a training is measured on at intervals, and which model was the best.
+
+A generator may go on learning its training images long after its faces have ceased to get better.
+So it is compared with images that it never meets, always the same ones and with faces of the same
+seeds, and the best model so far is kept in a file that says itself how good it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import evaluation, features
+from ffgan.dataset import Dataset, Fit
+from ffgan.errors import DatasetError, ExtraError, ModelError
+from ffgan.evaluation import metrics
+from ffgan.latent import noise
+
+FIGURE: Final = "frechet_distance"
+"""The figure by which one model is better than another: the lower one."""
+
+RECORD: Final = "evaluation"
+"""The key of a model's metadata with its figures and what they were measured on, as JSON."""
+
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+Render = Callable[[Float32], UInt8]
+Progress = Callable[[int, int], None]
+
+
+def _ignore(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+class HeldOut:
+    """Images below a folder that a generator is compared with, measured once.
+
+    ``samples`` of them are used, which ones follows from a fixed seed; ``identity`` says which ones
+    and how they were measured: figures of equal identities can be compared. ``progress`` is told
+    images done and in all, and may raise to stop. Raises `DatasetError` when the folder has not so
+    many images, `ExtraError` when the extra `evaluate` is not installed.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        samples: int,
+        fit: Fit = "crop",
+        workers: int = 2,
+        progress: Progress = _ignore,
+    ) -> None:
+        self.samples = samples
+        readable: list[bool] = []
+        with Dataset(directory, fit=fit, workers=workers) as dataset:
+            self._need(dataset, len(dataset))
+            try:
+                network = features.load(evaluation.DEFAULT_FEATURES)
+                metrics.require()
+            except ExtraError as error:
+                raise ExtraError(
+                    "training with --heldout measures with more packages: "
+                    "pip install 'ffgan[evaluate]'"
+                ) from error
+
+            def blocks() -> Iterator[UInt8]:
+                for block in evaluation.real_images(dataset, samples, readable):
+                    yield block
+                    progress(sum(readable), samples)
+
+            self._reference = evaluation.summarise(blocks(), network)
+            self._need(dataset, sum(readable))
+        self.images = len(dataset)
+        self.identity: dict[str, Any] = {
+            "list_hash": dataset.hash,
+            "fit": fit,
+            "samples": samples,
+            "features": network.name,
+        }
+
+    def _need(self, dataset: Dataset, found: int) -> None:
+        if found < self.samples:
+            raise DatasetError(
+                f"{dataset.directory} has {found} images that can be read, too few for "
+                f"--evaluate-samples {self.samples}: give a --heldout folder with more of them"
+            )
+
+    def measure(
+        self, render: Render, *, samples: int | None = None, progress: Progress = _ignore
+    ) -> dict[str, float | None]:
+        """Return the figures of `evaluation.quick` for the first draws of seeds 0, 1, ...
+
+        ``render`` turns latents (n, 100) float32 into images (n, 162, 162, 3) uint8 RGB.
+        ``samples``: how many faces, by default as many as there are held-out images.
+        """
+        count = self.samples if samples is None else samples
+
+        def blocks() -> Iterator[UInt8]:
+            for start in range(0, count, evaluation.BLOCK):
+                end = min(start + evaluation.BLOCK, count)
+                yield render(np.stack([noise(seed) for seed in range(start, end)]))
+                progress(end, count)
+
+        made = evaluation.summarise(blocks(), self._reference.network)
+        return evaluation.quick_figures(made, self._reference)
+
+    def record(self, step: int, figures: dict[str, float | None]) -> str:
+        """Return what a model's metadata say under `RECORD`."""
+        return json.dumps({"step": step, **figures, "held_out": self.identity}, sort_keys=True)
+
+    def best(self, path: Path) -> float:
+        """Return `FIGURE` of the model at ``path``; infinity where it says none of these images.
+
+        The file is the only record of what was best, so no crash can part the two. Raises
+        `ModelError` when it cannot be read.
+        """
+        from ffgan.model import read_model
+
+        if not path.exists():
+            return math.inf
+        metadata, _ = read_model(path)
+        try:
+            record = json.loads(metadata[RECORD])
+            same = record["held_out"] == self.identity
+            return float(record[FIGURE]) if same else math.inf
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} does not say how good it is") from error

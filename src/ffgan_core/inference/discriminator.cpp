@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "inference/discriminator.h"
+
+#include "base/shapes.h"
+
+#ifdef DLIB_USE_CUDA
+#include "networks/network.h"
+#include "networks/pixels.h"
+#include <mutex>
+#else
+#include "inference/chains.h"
+#endif
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ffgan {
+namespace {
+
+const std::string& checked(const std::string& name) {
+    if (name != "program" && name != "table")
+        throw std::invalid_argument("there is no discriminator '" + name +
+                                    "': choose program or table");
+    return name;
+}
+
+} // namespace
+
+#ifdef DLIB_USE_CUDA
+
+// On the device: dlib's own layers.
+
+struct discriminator::implementation {
+    std::mutex mutex; // the network holds its activations
+    std::unique_ptr<network> net;
+};
+
+discriminator::discriminator(const std::string& name, const named_tensors& parameters,
+                             float dropout)
+    : implementation_(std::make_unique<implementation>()) {
+    implementation_->net = make_inference_network(checked(name), parameters, dropout);
+}
+
+void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
+    constexpr long batch_limit = 8; // bounds the memory: "table" takes 45 MB an image
+    const std::lock_guard<std::mutex> lock(implementation_->mutex);
+    dlib::resizable_tensor x;
+    for (long begin = 0; begin < count; begin += batch_limit) {
+        const long batch = std::min(batch_limit, count - begin);
+        pixels_to_planes(pixels + begin * image_values, batch, pixel_to_input, x);
+        const dlib::tensor& y = implementation_->net->forward(x);
+        std::copy_n(y.host(), batch, scores + begin);
+    }
+}
+
+std::vector<layer_time> discriminator::profile(long) const { return {}; }
+
+#else
+
+struct discriminator::implementation {
+    std::unique_ptr<feed_forward> chain;
+    // Of the last, fully connected layer.
+    std::vector<float> weights; // in the order of the chain's output: row, column, channel
+    float bias = 0;
+};
+
+discriminator::discriminator(const std::string& name, const named_tensors& parameters,
+                             float dropout)
+    : implementation_(std::make_unique<implementation>()) {
+    implementation_->chain = make_discriminator_chain(checked(name), parameters, dropout);
+    implementation_->bias = parameters.at("fc.bias").values[0];
+    const std::vector<float>& given = parameters.at("fc.weight").values;
+    const layers::tiling& last = implementation_->chain->layers().back().how;
+    const std::size_t channels = static_cast<std::size_t>(last.out_channels);
+    const std::size_t places = given.size() / channels;
+    implementation_->weights.resize(given.size());
+    for (std::size_t c = 0; c < channels; ++c)
+        for (std::size_t i = 0; i < places; ++i)
+            implementation_->weights[i * channels + c] = given[c * places + i];
+}
+
+namespace {
+
+void to_input(const std::uint8_t* __restrict pixels, float* __restrict input) {
+    for (long i = 0; i < image_values; ++i)
+        input[i] = static_cast<float>(pixels[i]) * pixel_to_input;
+}
+
+} // namespace
+
+void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
+    const layers::tiling& last = implementation_->chain->layers().back().how;
+    implementation_->chain->run(
+        count, [&](long image, float* input) { to_input(pixels + image * image_values, input); },
+        [&](long image, const layers::image_view& output, long begin, long end) {
+            // Few values: one thread has all rows.
+            const float* weight = implementation_->weights.data();
+            double sum = begin == 0 ? implementation_->bias : 0;
+            for (long row = begin; row < end; ++row)
+                for (long column = 0; column < last.out_columns; ++column)
+                    for (long c = 0; c < last.out_channels; ++c)
+                        sum += static_cast<double>(output.at(row, column)[c]) * *weight++;
+            scores[image] = static_cast<float>(sum);
+        });
+}
+
+std::vector<layer_time> discriminator::profile(long repetitions) const {
+    const std::vector<std::uint8_t> pixels(image_values, 128);
+    return implementation_->chain->profile(
+        [&](long, float* input) { to_input(pixels.data(), input); },
+        [](long, const layers::image_view&, long, long) {}, repetitions);
+}
+
+#endif
+
+discriminator::~discriminator() = default;
+
+} // namespace ffgan

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/channel_order.h"
+
+#include "base/float8.h"
+
+namespace ffgan::layers {
+namespace {
+
+#if defined(__clang__)
+#define FFGAN_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FFGAN_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, int32x8{__VA_ARGS__})
+#endif
+
+[[gnu::always_inline]] inline void transpose(float8 (&x)[8]) {
+    float8 pairs[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        pairs[i] = FFGAN_SHUFFLE(x[i], x[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        pairs[i + 1] = FFGAN_SHUFFLE(x[i], x[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    float8 fours[8];
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+            const float8 a = pairs[i + half];
+            const float8 b = pairs[i + half + 2];
+            fours[i + 2 * half] = FFGAN_SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+            fours[i + 2 * half + 1] = FFGAN_SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        x[i] = FFGAN_SHUFFLE(fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        x[i + 4] = FFGAN_SHUFFLE(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+} // namespace
+
+void planes_to_channels_last(const float* planes, long plane_stride, long channels, long n,
+                             float* pixels, long pixel_stride) {
+    const long blocks = channels / 8 * 8;
+    const long full = n / 8 * 8;
+    for (long c = 0; c < blocks; c += 8) {
+        const float* plane = planes + c * plane_stride;
+        for (long i = 0; i < full; i += 8) {
+            float8 x[8];
+#pragma GCC unroll 8
+            for (long k = 0; k < 8; ++k)
+                x[k] = load8(plane + k * plane_stride + i);
+            transpose(x);
+#pragma GCC unroll 8
+            for (long k = 0; k < 8; ++k)
+                store8(pixels + (i + k) * pixel_stride + c, x[k]);
+        }
+        for (long i = full; i < n; ++i)
+            for (long k = 0; k < 8; ++k)
+                pixels[i * pixel_stride + c + k] = plane[k * plane_stride + i];
+    }
+    for (long c = blocks; c < channels; ++c)
+        for (long i = 0; i < n; ++i)
+            pixels[i * pixel_stride + c] = planes[c * plane_stride + i];
+}
+
+void channels_last_to_planes(const float* pixels, long pixel_stride, long channels, long n,
+                             bool add, float* planes, long plane_stride) {
+    const long blocks = channels / 8 * 8;
+    const long full = n / 8 * 8;
+    for (long c = 0; c < blocks; c += 8) {
+        float* plane = planes + c * plane_stride;
+        for (long i = 0; i < full; i += 8) {
+            float8 x[8];
+#pragma GCC unroll 8
+            for (long k = 0; k < 8; ++k)
+                x[k] = load8(pixels + (i + k) * pixel_stride + c);
+            transpose(x);
+            for (long k = 0; k < 8; ++k) {
+                float* target = plane + k * plane_stride + i;
+                store8(target, add ? load8(target) + x[k] : x[k]);
+            }
+        }
+        for (long i = full; i < n; ++i)
+            for (long k = 0; k < 8; ++k) {
+                float& target = plane[k * plane_stride + i];
+                target = add ? target + pixels[i * pixel_stride + c + k]
+                             : pixels[i * pixel_stride + c + k];
+            }
+    }
+    for (long c = blocks; c < channels; ++c)
+        for (long i = 0; i < n; ++i) {
+            float& target = planes[c * plane_stride + i];
+            target = add ? target + pixels[i * pixel_stride + c] : pixels[i * pixel_stride + c];
+        }
+}
+
+} // namespace ffgan::layers

@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/convolution_kernels.h"
+
+#include "kernels/blas.h"
+#include "base/float8.h"
+#include "kernels/tiled_convolution.h"
+#include "kernels/packed_product.h"
+#include "base/threads.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ffgan::layers {
+namespace {
+
+// Places of the map worked on together: their unfolded image, one block of depth of it, stays in
+// L2 next to the filters' panels.
+constexpr long block_places = 320;
+// Floats of an unfolded block in filter_gradient, for L2 as well.
+constexpr long unfolded_floats = 96 * 1024;
+
+std::size_t count(long n) { return static_cast<std::size_t>(n); }
+
+long divided_up(long a, long b) { return (a + b - 1) / b; }
+
+/// A tile's channels fill whole panels then. With fewer the unfolded image below is faster.
+bool has_many_channels(const convolution_shape& s) { return std::min(s.channels, s.filters) >= 16; }
+
+/// Rows [begin, end) of one sample's map (or image).
+struct segment {
+    long sample, begin, end;
+};
+
+/// Cuts rows [first, last) of the map rows of all samples, numbered through, into blocks of at
+/// most block_places places. A block takes rows of several samples only where a sample is small.
+std::vector<std::vector<segment>> map_blocks(const convolution_shape& s, long first, long last) {
+    const long rows_per_block = std::max(1L, block_places / s.map_columns);
+    const bool whole_samples = 2 * s.map_rows <= rows_per_block;
+    std::vector<std::vector<segment>> blocks;
+    long room = 0;
+    for (long row = first; row < last;) {
+        const long sample = row / s.map_rows;
+        const long end_of_sample = std::min(last, (sample + 1) * s.map_rows);
+        const long remaining = end_of_sample - row;
+        if (room == 0 || !whole_samples) {
+            blocks.emplace_back();
+            // Equal blocks within a sample: a last block of a few rows would be slow.
+            room = whole_samples ? rows_per_block
+                                 : divided_up(remaining, divided_up(remaining, rows_per_block));
+        }
+        const long taken = std::min(room, remaining);
+        const long begin = row - sample * s.map_rows;
+        blocks.back().push_back({sample, begin, begin + taken});
+        room -= taken;
+        row += taken;
+    }
+    return blocks;
+}
+
+long places_of(const std::vector<segment>& block, long columns) {
+    long rows = 0;
+    for (const segment& part : block)
+        rows += part.end - part.begin;
+    return rows * columns;
+}
+
+template <int Stride>
+void copy_strided(const float* source, long stride, long n, float* destination) {
+    const long step = Stride > 0 ? Stride : stride;
+    for (long x = 0; x < n; ++x)
+        destination[x] = source[x * step];
+}
+
+/// The values under filter tap (tap_row, tap_column) for map rows [begin, end) of one channel:
+/// one row of the unfolded image (im2col).
+void unfold(const convolution_shape& s, const float* channel, long tap_row, long tap_column,
+            long begin, long end, float* destination) {
+    // Map columns [left, right) see the image, the others its padding.
+    const long offset = tap_column - s.padding;
+    const long left = std::min(s.map_columns, offset >= 0 ? 0 : divided_up(-offset, s.stride));
+    const long right =
+        std::max(left, std::min(s.map_columns,
+                                s.columns > offset ? divided_up(s.columns - offset, s.stride) : 0));
+    for (long y = begin; y < end; ++y, destination += s.map_columns) {
+        const long row = y * s.stride + tap_row - s.padding;
+        if (row < 0 || row >= s.rows) {
+            std::fill_n(destination, s.map_columns, 0.0f);
+            continue;
+        }
+        const float* source = channel + row * s.columns + left * s.stride + offset;
+        std::fill_n(destination, left, 0.0f);
+        if (s.stride == 1)
+            std::copy_n(source, right - left, destination + left);
+        else if (s.stride == 2)
+            copy_strided<2>(source, 2, right - left, destination + left);
+        else if (s.stride == 3)
+            copy_strided<3>(source, 3, right - left, destination + left);
+        else
+            copy_strided<0>(source, s.stride, right - left, destination + left);
+        std::fill_n(destination + right, s.map_columns - right, 0.0f);
+    }
+}
+
+/// Copies a block's map values between the samples' maps and one contiguous matrix
+/// (filters x places of the block).
+template <bool Gather>
+void exchange_map(const convolution_shape& s, const std::vector<segment>& block, long filters,
+                  std::conditional_t<Gather, const float*, float*> map,
+                  std::conditional_t<Gather, float*, const float*> matrix) {
+    const long places = places_of(block, s.map_columns);
+    for (long f = 0; f < filters; ++f) {
+        auto* row = matrix + f * places;
+        for (const segment& part : block) {
+            const long n = (part.end - part.begin) * s.map_columns;
+            auto* values =
+                map + ((part.sample * s.filters + f) * s.map_rows + part.begin) * s.map_columns;
+            if constexpr (Gather)
+                std::copy_n(values, n, row);
+            else
+                std::copy_n(row, n, values);
+            row += n;
+        }
+    }
+}
+
+/// correlate for one block of places and the filters of panels [first_panel, last_panel).
+void correlate_block(const convolution_shape& s, const std::vector<segment>& block,
+                     const float* image, const float* packed_filters, const float* bias, bool add,
+                     long first_panel, long last_panel, float* map) {
+    static thread_local workspace row_workspace, right_workspace, result_workspace;
+    const long taps = s.kernel * s.kernel;
+    const long depth = s.channels * taps;
+    const long n = places_of(block, s.map_columns);
+    const long places = s.map_rows * s.map_columns;
+    const long first_filter = first_panel * packed::panel_rows;
+    const long filters = std::min(s.filters, last_panel * packed::panel_rows) - first_filter;
+    float* first_map = map + first_filter * places;
+
+    // The product goes straight into the map, or through a matrix when several samples share it.
+    const bool direct = block.size() == 1;
+    float* result = nullptr;
+    long result_stride = places;
+    if (direct) {
+        result = first_map + block[0].sample * s.filters * places + block[0].begin * s.map_columns;
+    } else {
+        result = result_workspace.get(count(filters * n));
+        result_stride = n;
+        if (add)
+            exchange_map<true>(s, block, filters, first_map, result);
+    }
+    if (bias != nullptr) {
+        for (long f = 0; f < filters; ++f) {
+            float* row = result + f * result_stride;
+            const float value = bias[first_filter + f];
+            for (long j = 0; j < n; ++j)
+                row[j] = add ? row[j] + value : value;
+        }
+    }
+
+    float* unfolded = row_workspace.get(count(n));
+    float* right =
+        right_workspace.get(count(packed::right_size(std::min(depth, packed::block_depth), n)));
+    const long padded_filters = divided_up(s.filters, packed::panel_rows) * packed::panel_rows;
+    for (long p = 0; p < depth; p += packed::block_depth) {
+        const long rows = std::min(packed::block_depth, depth - p);
+        for (long r = 0; r < rows; ++r) {
+            const long channel = (p + r) / taps;
+            const long tap = (p + r) % taps;
+            float* destination = unfolded;
+            for (const segment& part : block) {
+                unfold(s, image + (part.sample * s.channels + channel) * s.rows * s.columns,
+                       tap / s.kernel, tap % s.kernel, part.begin, part.end, destination);
+                destination += (part.end - part.begin) * s.map_columns;
+            }
+            packed::pack_right_row(unfolded, n, r, rows, right);
+        }
+        packed::multiply_block(s.filters, n, rows, first_panel, last_panel,
+                               packed_filters + padded_filters * p, right,
+                               add || bias != nullptr || p > 0, result, result_stride);
+    }
+    if (!direct)
+        exchange_map<false>(s, block, filters, first_map, result);
+}
+
+/// Sums the products of filter taps and map values (rows of `taps_matrix`: one tap each, row
+/// stride `matrix_stride`, holding map rows from `first_map_row` on) into rows [begin, end) of one
+/// channel of the image (col2im).
+void fold(const convolution_shape& s, const float* taps_matrix, long matrix_stride,
+          long first_map_row, long end_map_row, long begin, long end, float bias, bool add,
+          float* channel) {
+    // Pixel X of a row collects map column x through tap X + padding - stride * x. Pixels of equal
+    // phase (X + padding) % stride are summed contiguously and interleaved at the end.
+    static thread_local workspace phases_workspace;
+    const long length = std::max(s.map_columns + (s.kernel - 1) / s.stride,
+                                 (s.columns - 1 + s.padding) / s.stride + 1);
+    float* phases = phases_workspace.get(count(length * s.stride));
+    for (long row = begin; row < end; ++row) {
+        std::fill_n(phases, length * s.stride, bias);
+        for (long tap_row = 0; tap_row < s.kernel; ++tap_row) {
+            const long distance = row + s.padding - tap_row;
+            if (distance < 0 || distance % s.stride != 0)
+                continue;
+            const long y = distance / s.stride;
+            if (y < first_map_row || y >= end_map_row)
+                continue;
+            for (long tap_column = 0; tap_column < s.kernel; ++tap_column) {
+                const float* __restrict source = taps_matrix +
+                                                 (tap_row * s.kernel + tap_column) * matrix_stride +
+                                                 (y - first_map_row) * s.map_columns;
+                float* __restrict sum =
+                    phases + (tap_column % s.stride) * length + tap_column / s.stride;
+                for (long x = 0; x < s.map_columns; ++x)
+                    sum[x] += source[x];
+            }
+        }
+        float* __restrict destination = channel + row * s.columns;
+        const auto phase_of = [&](long column) {
+            const long place = column + s.padding;
+            return phases + (place % s.stride) * length + place / s.stride;
+        };
+        long done = 0;
+        if (s.stride == 2) {
+            const float* __restrict even = phase_of(0);
+            const float* __restrict odd = phase_of(1);
+            done = s.columns / 2 * 2;
+            if (add)
+                for (long j = 0; j < s.columns / 2; ++j) {
+                    destination[2 * j] += even[j];
+                    destination[2 * j + 1] += odd[j];
+                }
+            else
+                for (long j = 0; j < s.columns / 2; ++j) {
+                    destination[2 * j] = even[j];
+                    destination[2 * j + 1] = odd[j];
+                }
+        }
+        for (; done < s.columns; ++done)
+            destination[done] = add ? destination[done] + *phase_of(done) : *phase_of(done);
+    }
+}
+
+/// Map rows that touch image rows [begin, end).
+std::pair<long, long> touching_rows(const convolution_shape& s, long begin, long end) {
+    const long lowest = begin + s.padding - (s.kernel - 1);
+    const long first = lowest > 0 ? divided_up(lowest, s.stride) : 0;
+    const long last = std::min(s.map_rows, (end - 1 + s.padding) / s.stride + 1);
+    return {std::min(first, last), last};
+}
+
+/// Channels whose taps fill whole panels, so that no product is spent on padding.
+long channels_per_group(long taps) {
+    constexpr long enough_rows = 32;
+    long channels = 1;
+    while (channels * taps % packed::panel_rows != 0 || channels * taps < enough_rows)
+        ++channels;
+    return channels;
+}
+
+/// Blocks of image rows for spread: whole samples where their maps are small, bands of a sample
+/// where it is large, or where there are fewer blocks than threads and too few channels to share.
+std::vector<std::vector<segment>> image_blocks(const convolution_shape& s, long samples,
+                                               long groups) {
+    // Map rows at the border of two bands are multiplied for both: bands are tall enough to make
+    // that a small part.
+    const long shared_rows = (s.kernel - 1) / s.stride;
+    const long places_per_block = std::max(2 * block_places, 8 * shared_rows * s.map_columns);
+    const long places = s.map_rows * s.map_columns;
+    std::vector<std::vector<segment>> blocks;
+    long bands = divided_up(places, places_per_block);
+    if (samples * bands * groups < 2 * threads())
+        bands = std::max(bands, std::min(s.map_rows, divided_up(2 * threads(), samples * groups)));
+    if (bands > 1) {
+        for (long sample = 0; sample < samples; ++sample)
+            for (long b = 0; b < bands; ++b)
+                blocks.push_back({{sample, b * s.rows / bands, (b + 1) * s.rows / bands}});
+        return blocks;
+    }
+    const long per_block = std::max(1L, block_places / places);
+    for (long sample = 0; sample < samples; ++sample) {
+        if (sample % per_block == 0)
+            blocks.emplace_back();
+        blocks.back().push_back({sample, 0, s.rows});
+    }
+    return blocks;
+}
+
+} // namespace
+
+convolution_shape convolution_shape::over_image(long channels, long rows, long columns,
+                                                long filters, long kernel, long stride,
+                                                long padding) {
+    if (kernel > rows + 2 * padding || kernel > columns + 2 * padding)
+        throw std::invalid_argument("a convolution with a " + std::to_string(kernel) + "x" +
+                                    std::to_string(kernel) + " kernel and padding " +
+                                    std::to_string(padding) + " needs a larger image than " +
+                                    std::to_string(rows) + "x" + std::to_string(columns));
+    return {channels,
+            rows,
+            columns,
+            filters,
+            (rows + 2 * padding - kernel) / stride + 1,
+            (columns + 2 * padding - kernel) / stride + 1,
+            kernel,
+            stride,
+            padding};
+}
+
+convolution_shape convolution_shape::from_map(long filters, long map_rows, long map_columns,
+                                              long channels, long kernel, long stride,
+                                              long padding) {
+    const long rows = stride * (map_rows - 1) + kernel - 2 * padding;
+    const long columns = stride * (map_columns - 1) + kernel - 2 * padding;
+    if (rows < 1 || columns < 1)
+        throw std::invalid_argument("a transposed convolution with a " + std::to_string(kernel) +
+                                    "x" + std::to_string(kernel) + " kernel and padding " +
+                                    std::to_string(padding) + " leaves nothing of a " +
+                                    std::to_string(map_rows) + "x" + std::to_string(map_columns) +
+                                    " map");
+    return {channels, rows, columns, filters, map_rows, map_columns, kernel, stride, padding};
+}
+
+void correlate(const convolution_shape& s, long samples, const float* image, const float* filters,
+               const float* bias, bool add, float* map) {
+    if (has_many_channels(s)) {
+        convolve(tiling(s, tiling::direction::correlate), samples, image, filters, bias, add, map);
+        return;
+    }
+    static thread_local workspace filters_workspace;
+    const long depth = s.channels * s.kernel * s.kernel;
+    const long panels = divided_up(s.filters, packed::panel_rows);
+    float* packed_filters = filters_workspace.get(count(packed::left_size(s.filters, depth)));
+    parallel_chunks(panels, [&](long, long begin, long end) {
+        packed::pack_left(filters, depth, 1, s.filters, depth, 1, begin, end, packed_filters);
+    });
+
+    const long rows = samples * s.map_rows;
+    // With few places the threads share the filters instead: panels of places would be half empty.
+    if (rows * s.map_columns <= block_places / 2 && panels >= threads()) {
+        const auto blocks = map_blocks(s, 0, rows);
+        parallel_chunks(panels, [&](long, long begin, long end) {
+            for (const auto& block : blocks)
+                correlate_block(s, block, image, packed_filters, bias, add, begin, end, map);
+        });
+        return;
+    }
+    parallel_chunks(rows, [&](long, long begin, long end) {
+        for (const auto& block : map_blocks(s, begin, end))
+            correlate_block(s, block, image, packed_filters, bias, add, 0, panels, map);
+    });
+}
+
+void spread(const convolution_shape& s, long samples, const float* map, const float* filters,
+            const float* bias, bool add, float* image) {
+    if (has_many_channels(s)) {
+        convolve(tiling(s, tiling::direction::spread), samples, map, filters, bias, add, image);
+        return;
+    }
+    static thread_local workspace filters_workspace;
+    const long taps = s.kernel * s.kernel;
+    const long depth = s.filters;
+    const long group_channels = channels_per_group(taps);
+    const long groups = divided_up(s.channels, group_channels);
+    const long group_rows = group_channels * taps;
+    const long group_panels = group_rows / packed::panel_rows;
+    const long group_size = packed::left_size(group_rows, depth);
+    float* packed_filters = filters_workspace.get(count(groups * group_size));
+    parallel_chunks(groups, [&](long, long begin, long end) {
+        for (long g = begin; g < end; ++g) {
+            const long rows = std::min(group_rows, s.channels * taps - g * group_rows);
+            packed::pack_left(filters + g * group_rows, 1, s.channels * taps, rows, depth, 1, 0,
+                              divided_up(rows, packed::panel_rows),
+                              packed_filters + g * group_size);
+        }
+    });
+
+    const auto blocks = image_blocks(s, samples, groups);
+    const long places = s.map_rows * s.map_columns;
+    const auto spread_groups = [&](const std::vector<segment>& block, long first, long last) {
+        static thread_local workspace right_workspace, result_workspace, row_workspace;
+        std::vector<segment> map_rows;
+        for (const segment& part : block) {
+            const auto touching = touching_rows(s, part.begin, part.end);
+            map_rows.push_back({part.sample, touching.first, touching.second});
+        }
+        const long n = places_of(map_rows, s.map_columns);
+        const long padded_n = divided_up(n, packed::panel_columns) * packed::panel_columns;
+        float* right = right_workspace.get(count(packed::right_size(depth, n)));
+        float* row = row_workspace.get(count(n));
+        for (long f = 0; f < depth; ++f) {
+            float* destination = row;
+            for (const segment& part : map_rows) {
+                destination = std::copy(
+                    map + (part.sample * s.filters + f) * places + part.begin * s.map_columns,
+                    map + (part.sample * s.filters + f) * places + part.end * s.map_columns,
+                    destination);
+            }
+            const long p = f / packed::block_depth * packed::block_depth;
+            packed::pack_right_row(row, n, f - p, std::min(packed::block_depth, depth - p),
+                                   right + padded_n * p);
+        }
+        float* result = result_workspace.get(count(group_rows * n));
+        for (long g = first; g < last; ++g) {
+            const long channels = std::min(group_channels, s.channels - g * group_channels);
+            const long rows = channels * taps;
+            // A short last group is packed with the padding of its own number of rows.
+            const long padded_rows = divided_up(rows, packed::panel_rows) * packed::panel_rows;
+            for (long p = 0; p < depth; p += packed::block_depth)
+                packed::multiply_block(rows, n, std::min(packed::block_depth, depth - p), 0,
+                                       std::min(group_panels, divided_up(rows, packed::panel_rows)),
+                                       packed_filters + g * group_size + padded_rows * p,
+                                       right + padded_n * p, p > 0, result, n);
+            long offset = 0;
+            for (std::size_t i = 0; i < block.size(); ++i) {
+                for (long c = 0; c < channels; ++c) {
+                    const long channel = g * group_channels + c;
+                    fold(s, result + c * taps * n + offset, n, map_rows[i].begin, map_rows[i].end,
+                         block[i].begin, block[i].end, bias != nullptr ? bias[channel] : 0.0f, add,
+                         image + (block[i].sample * s.channels + channel) * s.rows * s.columns);
+                }
+                offset += (map_rows[i].end - map_rows[i].begin) * s.map_columns;
+            }
+        }
+    };
+    parallel_chunks(static_cast<long>(blocks.size()) * groups, [&](long, long begin, long end) {
+        while (begin < end) {
+            const long block = begin / groups;
+            const long stop = std::min(end, (block + 1) * groups);
+            spread_groups(blocks[count(block)], begin - block * groups, stop - block * groups);
+            begin = stop;
+        }
+    });
+}
+
+namespace {
+
+/// filter_gradient over the given blocks for channels [first, last): writes columns
+/// [first * taps, last * taps) of `gradient`, whose row stride is channels * taps.
+void filter_gradient_channels(const convolution_shape& s,
+                              const std::vector<std::vector<segment>>& blocks, const float* image,
+                              const float* map, long first, long last, float* gradient) {
+    static thread_local workspace unfolded_workspace, map_workspace;
+    const long taps = s.kernel * s.kernel;
+    const long places = s.map_rows * s.map_columns;
+    const long gradient_stride = s.channels * taps;
+    long largest = 1;
+    for (const auto& block : blocks)
+        largest = std::max(largest, places_of(block, s.map_columns));
+    const long most_channels = std::max(1L, unfolded_floats / (largest * taps));
+    const long parts = divided_up(last - first, most_channels);
+    float* unfolded =
+        unfolded_workspace.get(count(std::min(most_channels, last - first) * taps * largest));
+    for (long part = 0; part < parts; ++part) {
+        const long begin = first + part * (last - first) / parts;
+        const long end = first + (part + 1) * (last - first) / parts;
+        bool add = false;
+        for (const auto& block : blocks) {
+            const long n = places_of(block, s.map_columns);
+            float* row = unfolded;
+            for (long channel = begin; channel < end; ++channel)
+                for (long tap = 0; tap < taps; ++tap)
+                    for (const segment& piece : block) {
+                        unfold(s,
+                               image + (piece.sample * s.channels + channel) * s.rows * s.columns,
+                               tap / s.kernel, tap % s.kernel, piece.begin, piece.end, row);
+                        row += (piece.end - piece.begin) * s.map_columns;
+                    }
+            const float* values = nullptr;
+            long values_stride = places;
+            if (block.size() == 1) {
+                values =
+                    map + block[0].sample * s.filters * places + block[0].begin * s.map_columns;
+            } else {
+                float* gathered = map_workspace.get(count(s.filters * n));
+                exchange_map<true>(s, block, s.filters, map, gathered);
+                values = gathered;
+                values_stride = n;
+            }
+            sgemm(false, true, s.filters, (end - begin) * taps, n, 1, values, values_stride,
+                  unfolded, n, add ? 1.0f : 0.0f, gradient + begin * taps, gradient_stride);
+            add = true;
+        }
+    }
+}
+
+} // namespace
+
+void filter_gradient(const convolution_shape& s, long samples, const float* image, const float* map,
+                     float* gradient) {
+    if (has_many_channels(s)) {
+        tiled_filter_gradient(s, samples, image, map, gradient);
+        return;
+    }
+    const long rows = samples * s.map_rows;
+    if (s.channels >= 4 * threads()) {
+        const auto blocks = map_blocks(s, 0, rows);
+        parallel_chunks(s.channels, [&](long, long begin, long end) {
+            filter_gradient_channels(s, blocks, image, map, begin, end, gradient);
+        });
+        return;
+    }
+    // Too few channels to share: each thread sums over its part of the places.
+    static thread_local workspace partial_workspace;
+    const long size = s.filters * s.channels * s.kernel * s.kernel;
+    const long chunks = std::min(rows, threads());
+    float* partial = partial_workspace.get(count(chunks * size));
+    parallel_chunks(chunks, [&](long, long first, long last) {
+        for (long chunk = first; chunk < last; ++chunk)
+            filter_gradient_channels(
+                s, map_blocks(s, chunk * rows / chunks, (chunk + 1) * rows / chunks), image, map, 0,
+                s.channels, partial + chunk * size);
+    });
+    std::copy_n(partial, size, gradient);
+    for (long chunk = 1; chunk < chunks; ++chunk)
+        for (long i = 0; i < size; ++i)
+            gradient[i] += partial[chunk * size + i];
+}
+
+void bias_gradient(long samples, long channels, long places, const float* values, float* gradient) {
+    parallel_chunks(channels, [&](long, long begin, long end) {
+        for (long channel = begin; channel < end; ++channel) {
+            double total = 0;
+            for (long sample = 0; sample < samples; ++sample) {
+                const float* p = values + (sample * channels + channel) * places;
+                float8 sum = {};
+                long i = 0;
+                for (; i + 8 <= places; i += 8)
+                    sum += load8(p + i);
+                for (; i < places; ++i)
+                    total += p[i];
+                total += sum8(sum);
+            }
+            gradient[channel] = static_cast<float>(total);
+        }
+    });
+}
+
+} // namespace ffgan::layers

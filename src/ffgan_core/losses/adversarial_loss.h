@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a discriminator's scores cost it, and what they cost G, where each image is judged by
+// itself: one pass serves both. A fake's gradient for G is the one that D's loss sends to it, times
+// the ratio of the two losses' slopes at its score (Shen et al. 2021, "Training generative
+// adversarial networks in one stage").
+
+#pragma once
+
+#include "networks/network.h"
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace ffgan {
+
+// relativistic: D tells how much more real x_i looks than G(z_i) (Jolicoeur-Martineau 2019).
+enum class adversarial_loss { logistic, hinge, relativistic };
+
+inline double softplus(double x) {
+    return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+}
+inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+struct loss_settings {
+    adversarial_loss loss = adversarial_loss::logistic; // not hinge
+    double label_smoothing = 0;                         // of the logistic loss
+    double penalty = 0;                                 // weight of R1 (Mescheder et al. 2018)
+    double distance = 0.001;                            // of add_signs
+};
+
+struct loss_values {
+    double loss_d = 0; // on real images plus on fakes, the penalty included
+    double loss_g = 0;
+    double accuracy_real = 0;
+    double accuracy_fake = 0;
+    double penalty = 0;
+};
+
+// R1 looks at so many of `count` real images, every fourth.
+long penalised_images(const loss_settings& settings, long count);
+
+// The neighbours that R1 compares these values with: to[i] = from[i] + or - distance, by random
+// bits. (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990).
+void add_signs(const float* from, long size, std::uint64_t key, double distance, float* to);
+
+// scores: of `count` real images, of `count` fakes, and of the neighbours of the first real ones.
+// `gradient`, of the scores' size, receives that of D's loss; `ratios` what turns a fake's gradient
+// into that of G's loss.
+loss_values judge(const loss_settings& settings, const dlib::tensor& scores, long count,
+                  dlib::tensor& gradient, std::vector<float>& ratios);
+
+// Scales and shifts the network's last layer, which is fully connected, so that `scores`, its
+// output now, would be small and around 0: a start that the data determine (Kraehenbuehl et al.
+// 2016, "Data-dependent initializations of convolutional neural networks").
+void calm_scores(network& net, const dlib::tensor& scores);
+
+} // namespace ffgan

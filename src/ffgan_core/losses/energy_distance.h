@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// How far apart two distributions are, of which there are only samples: the energy distance,
+// 2 E|x - y| - E|x - x'| - E|y - y'| (Szekely & Rizzo 2013), which is 0 only where they are the
+// same. Nothing is learnt: each sample is drawn towards those of the other distribution and pushed
+// away from those of its own. So what is missing is missed, where a discriminator may be content
+// with samples that are each good by themselves.
+
+#pragma once
+
+#include "base/named_tensor.h"
+
+#include <string>
+#include <vector>
+
+namespace ffgan {
+
+class energy_distance {
+  public:
+    explicit energy_distance(long size) : size_(size) {}
+
+    // The distance of two batches of samples, by their distances to each other and to the samples
+    // of the last steps, which are then remembered; 0 where there are no fakes, or no two of a
+    // kind. Each value is divided by its standard deviation in the real samples, and by the root of
+    // their size. `gradient`, fake_count x size, receives the derivative with respect to the fakes,
+    // those of earlier steps counted as if they moved alike.
+    double step(const float* real, long real_count, const float* fakes, long fake_count,
+                float* gradient);
+
+    // As step measures it, the mean distance of `count` fakes from the real samples that each of
+    // them should be; adds `weight` times its derivative to the gradient. After step.
+    double add_pairs(const float* real, const float* fakes, long count, double weight,
+                     float* gradient) const;
+
+    long size() const { return size_; }
+
+    void reset();
+
+    // Nothing before the first step.
+    void add_state(const std::string& prefix, named_tensors& state) const;
+    // Throws std::invalid_argument where something is missing or has another size.
+    void load_state(const std::string& prefix, const named_tensors& state);
+
+  private:
+    // Of the newest ones.
+    double compare(long real_count, long fake_count, float* gradient) const;
+
+    long size_;
+    std::vector<float> real_, fakes_; // the newest last
+    std::vector<float> scales_;       // of the squares of differences
+};
+
+} // namespace ffgan

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A further discriminator, which sees images through a network that others trained (Sauer et al.
+// 2021, "Projected GANs Converge Faster"): its parameters stay as they are, it turns an image into
+// features at several scales, and at each a small network, the head, learns to tell real from
+// generated. It knows what pictures are made of from the first step on, where the discriminator of
+// pixels has to find it out. Details, which such a network sees coarsely, can be shown to it
+// magnified, and have heads of their own.
+//
+// What the heads judge one by one can be too much alike. The energy distance compares whole sets:
+// of the features' statistics, and of the embeddings, where the network was made to tell people
+// apart.
+
+#pragma once
+
+#include "training/adam.h"
+#include "losses/adversarial_loss.h"
+#include "pretrained/feature_network.h"
+#include "networks/network.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace ffgan {
+
+// How much each counts in the gradient for G.
+struct projected_weights {
+    double heads = 1;
+    double identities = 0; // the energy distance of the embeddings
+    double statistics = 0; // the mean of those of the features' means and of their deviations
+    double pairs = 0;      // the mean distance of the first pairs, in both respects
+    long paired = 0;       // so many of them, each a real image and what should look like it
+};
+
+struct projected_values {
+    loss_values whole, details;            // the means over the heads
+    double identities = 0, statistics = 0; // the energy distances, where they count
+    double pairs = 0;
+};
+
+class projected_discriminator {
+  public:
+    // R1, if the loss has it, is of the features, in their standard deviations. detail_share: of so
+    // many of the pairs it sees a quarter too, at twice the size. Throws std::invalid_argument for
+    // features that no head is made for.
+    projected_discriminator(std::unique_ptr<feature_network> eye, const loss_settings& loss,
+                            double detail_share, std::uint64_t seed);
+    ~projected_discriminator();
+
+    // The heads and their solvers begin anew.
+    void reset();
+
+    // One pass and one update of the heads. images: `count` real ones, then `count` fakes, all 3 x
+    // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
+    // fakes and receives the gradient with respect to them of G's loss, summed over the heads, and
+    // of the distances, each times its weight.
+    projected_values step(const float* images, long count, std::uint64_t key,
+                          const adam_settings& how, const projected_weights& weights,
+                          gradient_memory& memory, float* gradient);
+
+    // The heads, what they multiply the features by, their solvers, and what is remembered of the
+    // last steps for the energy distances; by name.
+    void add_state(const std::string& prefix, named_tensors& state);
+    // Throws std::invalid_argument where something is missing or has another size.
+    void load_state(const std::string& prefix, const named_tensors& state);
+
+  private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
+
+} // namespace ffgan

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffgan.errors import Error
+from ffgan.extraction import journal
+from ffgan.extraction.journal import Face, Journal, Photo
+from ffgan.extraction.quality import Appearance
+from ffgan.faces.pose import Pose
+
+HEADER = {"photos": "/photos", "looked_for": {"detector": "hog"}}
+
+
+def photo(name: str = "a.jpg", embedding: bool = False) -> Photo:
+    vector = np.arange(128, dtype=np.float32) / 7 if embedding else None
+    face = Face(
+        (1, 2, 33, 44), 0.5, np.array([[1, 2]] * 5, np.int32),
+        (20.5, 21.25, 30.125, -0.1), 0.25,
+        Pose(1.5, -2.0, 3.0), Appearance(2.2, 120.0, 30.5, 60.0), bytes(range(32)), vector,
+    )  # fmt: skip
+    return Photo(name, 12345, 1_700_000_000_123_456_789, 480, 640, 1, "", [face])
+
+
+def plain(one: Photo) -> tuple[object, ...]:
+    vectors = [None if f.embedding is None else f.embedding.tolist() for f in one.faces]
+    return one.name, one.size, one.mtime, one.error, one.scale, vectors, [
+        (f.box, f.confidence, f.points.tolist(), f.square, f.outside, f.pose, f.seen, f.hash)
+        for f in one.faces
+    ]  # fmt: skip
+
+
+def test_what_is_added_is_read_again_as_it_was(tmp_path: Path) -> None:
+    every = [
+        photo(),
+        photo("b\udce9 \n\u4e2d.jpg", embedding=True),
+        Photo("broken.jpg", 3, 4, error="cut"),
+    ]
+    with Journal(tmp_path, HEADER) as log:
+        assert log.earlier is None
+        log.rewrite()
+        for one in every:
+            log.add(one)
+    with Journal(tmp_path, HEADER) as log:
+        assert log.earlier == {"format": journal.FORMAT, **HEADER}
+        assert [plain(one) for one in log.photos.values()] == [plain(one) for one in every]
+        log.rewrite()
+    assert [plain(p) for p in journal.read(tmp_path / journal.NAME)[1].values()] == [
+        plain(one) for one in every
+    ]
+
+
+def test_a_later_line_counts_and_a_cut_off_one_does_not(tmp_path: Path) -> None:
+    with Journal(tmp_path, HEADER) as log:
+        log.rewrite()
+        log.add(photo())
+        changed = photo()
+        changed.size = 99
+        log.add(changed)
+    with (tmp_path / journal.NAME).open("a") as file:
+        file.write('{"name": "half')
+    _, photos = journal.read(tmp_path / journal.NAME)
+    assert [one.size for one in photos.values()] == [99]
+
+
+def test_a_chip_is_named_after_its_photograph_and_fits_the_file_system() -> None:
+    assert photo("below/a.JPG").chip(2, "png") == "below/a.JPG-2.png"
+    long = [photo(f"below/{letter}{'x' * 250}.jpg").chip(0, "jpg") for letter in "ab"]
+    assert len(set(long)) == 2
+    assert all(len(name.partition("/")[2]) == 255 for name in long)
+    assert long[0] == photo(f"below/a{'x' * 250}.jpg").chip(0, "jpg")
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    with Journal(tmp_path, HEADER), pytest.raises(Error, match="another process is extracting"):
+        Journal(tmp_path, HEADER)
+    Journal(tmp_path, HEADER).__exit__(None, None, None)

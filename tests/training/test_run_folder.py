@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run folder survives what kills a process, and says in one line what it cannot do."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffgan.errors import CheckpointError
+from ffgan.training.run_folder import Checkpoint, RunFolder, encode, read, write
+
+resource = pytest.importorskip("resource", reason="limits on files exist on POSIX only")
+
+
+def checkpoint(step: int, *, good: bool = True, size: int = 1000) -> Checkpoint:
+    values = np.random.default_rng(step).standard_normal(size).astype(np.float32)
+    return Checkpoint(step, {"trainer.w": values}, {"position": {"step": step}}, good)
+
+
+def steps(folder: RunFolder) -> list[int]:
+    return [int(path.stem[5:]) for path in folder.paths()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[RunFolder]:
+    run = RunFolder(tmp_path / "runs" / "a")
+    with run.locked():
+        yield run
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Writing beyond `size` bytes fails inside, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_checkpoint_comes_back_as_it_was(folder: RunFolder) -> None:
+    saved = Checkpoint(
+        7,
+        {"a": np.array([np.nan, -0.0, 1e-40], np.float32), "b.c": np.ones((2, 3), np.float32)},
+        {"position": {"step": 7, "offset": 2}, "data": {"hash": "é"}},
+        good=False,
+    )
+    folder.save(saved, keep=3)
+    found, damaged = folder.newest()
+    assert damaged == []
+    assert found is not None
+    assert (found.step, found.record, found.good) == (7, saved.record, False)
+    assert {k: v.tobytes() for k, v in found.tensors.items()} == {
+        k: v.tobytes() for k, v in saved.tensors.items()
+    }
+
+
+def test_equal_checkpoints_have_equal_bytes_in_every_process() -> None:
+    code = (
+        "import sys, hashlib; sys.path.insert(0, sys.argv[1]); import test_run_folder as t;"
+        "print(hashlib.sha256(t.encode(t.checkpoint(3))).hexdigest())"
+    )
+    here = str(Path(__file__).parent)
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code, here], check=True, capture_output=True, text=True
+        ).stdout
+        for _ in range(3)
+    }
+    assert len(digests) == 1
+
+
+def test_the_newest_few_are_kept(folder: RunFolder) -> None:
+    for step in (10, 20, 30, 40):
+        folder.save(checkpoint(step), keep=2)
+    assert steps(folder) == [30, 40]
+    assert not list(folder.checkpoints.glob(".*"))
+
+
+def test_the_newest_good_one_is_kept_however_many_suspect_ones_follow(folder: RunFolder) -> None:
+    folder.save(checkpoint(10), keep=2)
+    folder.save(checkpoint(20), keep=2)
+    for step in (30, 40, 50):
+        folder.save(checkpoint(step, good=False), keep=2)
+    assert steps(folder) == [20, 40, 50]
+    good, _ = folder.newest(good=True)
+    assert good is not None
+    assert good.step == 20
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-500],
+        lambda content: b"",
+        lambda content: content[:5],
+        lambda content: content[:-100] + bytes([content[-100] ^ 1]) + content[-99:],
+        lambda content: b"\xff" * 8 + content[8:],
+        lambda content: content.replace(b"sha256", b"sha999"),
+    ],
+    ids=["cut off", "empty", "header cut off", "one bit", "huge header", "no digest"],
+)
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(folder, damage) -> None:
+    folder.save(checkpoint(10), keep=3)
+    folder.save(checkpoint(20), keep=3)
+    path = folder.checkpoints / "step-00000020.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    found, damaged = folder.newest()
+    assert found is not None
+    assert found.step == 10
+    assert len(damaged) == 1
+    assert str(path) in damaged[0]
+    assert "\n" not in damaged[0]
+
+
+def test_when_no_checkpoint_is_whole_the_error_says_what_to_do(folder: RunFolder) -> None:
+    folder.save(checkpoint(10), keep=3)
+    next(folder.checkpoints.glob("*.safetensors")).write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is whole: remove .*--name"):
+        folder.newest()
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused_and_left_alone(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save(checkpoint(10), keep=3)
+    monkeypatch.setattr("ffgan.training.run_folder.FORMAT", "ffgan-checkpoint-2")
+    folder.save(checkpoint(20), keep=3)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match=r"ffgan-checkpoint-2.*update ffgan"):
+        folder.newest()
+    assert steps(folder) == [10, 20]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(folder: RunFolder) -> None:
+    folder.save(checkpoint(10, size=1000), keep=1)
+    with largest_file(20_000), pytest.raises(CheckpointError) as error:
+        folder.save(checkpoint(20, size=100_000), keep=1)
+    assert str(folder.checkpoints / "step-00000020.safetensors") in str(error.value)
+    assert "\n" not in str(error.value)
+    found, _ = folder.newest()
+    assert found is not None
+    assert found.step == 10
+    assert not list(folder.checkpoints.glob(".*"))
+
+
+@contextmanager
+def small_disk(path: Path, options: str) -> Iterator[Path]:
+    path.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, text=True
+    )
+    if mount.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=512k") as disk:
+        folder = RunFolder(disk / "a")
+        with folder.locked():
+            folder.save(checkpoint(10, size=60_000), keep=3)
+            with pytest.raises(CheckpointError, match=r"step-00000020\.safetensors: No space left"):
+                folder.save(checkpoint(20, size=80_000), keep=3)
+            found, damaged = folder.newest()
+        assert damaged == []
+        assert found is not None
+        assert found.step == 10
+
+
+def test_a_read_only_disk_is_named_in_one_line(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "ro") as disk:
+        with pytest.raises(CheckpointError) as error, RunFolder(disk / "a").locked():
+            pass
+        assert str(disk / "a") in str(error.value)
+        assert "Read-only file system" in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with (
+        pytest.raises(CheckpointError, match=r"cannot write .*runs/a.*another --runs"),
+        RunFolder(tmp_path / "runs" / "a").locked(),
+    ):
+        pass
+
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_run_folder import RunFolder, checkpoint
+folder = RunFolder(sys.argv[2])
+with folder.locked():
+    print("ready", flush=True)
+    step = 0
+    while True:
+        step += 1
+        folder.save(checkpoint(step, size=400_000), keep=2)
+        folder.append({"step": step, "seconds": float(step)})
+"""
+
+
+def test_a_killed_process_leaves_whole_checkpoints_and_no_rubbish(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    folder = RunFolder(tmp_path / "a")
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(folder.path)],
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            while len(folder.paths()) < 2:
+                assert process.poll() is None
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 0.2))
+            process.kill()
+        with folder.locked():
+            left = [path.name for path in folder.path.rglob(".*")]
+            found, damaged = folder.newest()
+        assert left == [".lock"]
+        assert damaged == []
+        assert found is not None
+        assert found.step >= 2
+        assert all(isinstance(line["step"], int) for line in folder.lines())
+        for path in folder.paths():
+            path.unlink()
+
+
+def test_two_processes_cannot_train_in_one_folder(folder: RunFolder) -> None:
+    second = subprocess.run(
+        [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(folder.path)],
+        capture_output=True,
+        text=True,
+    )
+    assert second.returncode == 1
+    assert f"another process is training in {folder.path}" in second.stderr
+
+
+def test_the_log_is_cut_back_to_a_checkpoint(folder: RunFolder) -> None:
+    for step in (10, 20, 30):
+        folder.append({"step": step, "seconds": step / 2})
+        folder.save(checkpoint(step), keep=9)
+    with open(folder.log, "a") as file:
+        file.write('{"step": 40, "secon')
+    assert folder.forget_after(20) == 10.0
+    assert [json.loads(line)["step"] for line in folder.log.read_text().splitlines()] == [10, 20]
+    assert steps(folder) == [10, 20]
+
+
+def test_the_log_says_so_when_it_cannot_be_written(folder: RunFolder) -> None:
+    folder.append({"step": 1, "seconds": 1.0})
+    with largest_file(folder.log.stat().st_size), pytest.raises(CheckpointError, match="train"):
+        folder.append({"step": 2, "seconds": 2.0})
+
+
+def test_write_replaces_a_file_in_one_go(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write(path, b"old")
+    before = path.stat().st_ino
+    write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_ino != before
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_checkpoint_that_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "step-00000010.safetensors"
+    path.mkdir()
+    with pytest.raises(CheckpointError, match=r"cannot read .*step-00000010"):
+        read(path)
+    assert encode(checkpoint(1))
