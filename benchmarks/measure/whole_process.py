@@ -31,8 +31,8 @@ def commands(folder: Path, model: str) -> dict[str, tuple[str, list[str]]]:
             "ffgan gen 1",
             [python, "-m", "ffgan", "gen", "1", "--seed", f"{SEED}", "--out", ours, "--no-window"],
         ),
+        "pytorch": (
             "PyTorch script",
-            [python, "-m", "benchmarks.measure.pytorch_face", model, theirs],
             [python, "-m", "benchmarks.measure.pytorch_face", model, theirs],
         ),
         "python": ("python -c 'import numpy'", [python, "-c", "import numpy"]),

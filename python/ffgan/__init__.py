@@ -19,7 +19,8 @@ _cpu.check(_build.CPU_FLAGS, _build.ARCH)  # before the first instruction that c
 
 from ffgan import _core  # noqa: E402
 from ffgan.errors import Error  # noqa: E402
-from ffgan.model import DEFAULT_TRIES, Face, Model, UInt8  # noqa: E402
+from ffgan.model import DEFAULT_TRIES, Face, Model  # noqa: E402
+from ffgan.typing import UInt8  # noqa: E402
 
 if TYPE_CHECKING:
     from ffgan.extraction import extract

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import UsageError
-
-Float32: TypeAlias = NDArray[np.float32]
-Float64: TypeAlias = NDArray[np.float64]
+from ffgan.typing import Float32, Float64
 
 LATENT_SIZE = 100
 MAX_SEED = 2**64 - 1

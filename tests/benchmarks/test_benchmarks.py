@@ -19,18 +19,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # benchmarks is not installed
 
-from benchmarks import (  # noqa: E402
-    __main__,
-    agreement,
-    busy,
-    dlib_program,
-    engines,
-    folding,
-    rows,
-    table,
-    workload,
-)
+from benchmarks import __main__, engines  # noqa: E402
 from benchmarks.errors import BenchmarkError, BusyError  # noqa: E402
+from benchmarks.measure import agreement, busy, dlib_program, folding, workload  # noqa: E402
+from benchmarks.output import rows, table  # noqa: E402
 from benchmarks.output.results import Result, RowResult  # noqa: E402
 from benchmarks.output.summary import Summary  # noqa: E402
 from rich.console import Console  # noqa: E402

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import evaluation, faces, features
 from ffgan.audit import hypothesis_tests as significance
@@ -27,9 +26,8 @@ from ffgan.errors import UsageError
 from ffgan.evaluation import metrics
 from ffgan.latent import check_seed
 from ffgan.model import DEFAULT_TRIES, Model
+from ffgan.typing import RGB, Float64
 
-RGB: TypeAlias = NDArray[np.uint8]
-Float64: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[int, int], None]
 Block: TypeAlias = tuple[int, Looks, Looks | None]
 """The place of a block's first image, its images, and the same ones mirrored."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from ffgan import features
 from ffgan.evaluation import metrics
+from ffgan.typing import RGB, Float64
 
-RGB: TypeAlias = NDArray[np.uint8]
-Float64: TypeAlias = NDArray[np.float64]
 Space: TypeAlias = Literal["pixels", "faces"]
 SPACES: Final[tuple[Space, ...]] = get_args(Space)
 

@@ -12,6 +12,7 @@ from ffgan import _core, images
 from ffgan.audit import IN_WORDS, Audit, Pair, rows
 from ffgan.audit.nearest_neighbours import SPACES
 from ffgan.training.report import STYLE
+from ffgan.typing import RGB
 
 QUALITY = 90
 WIDTH, HEIGHT = 640, 220
@@ -131,7 +132,7 @@ def _pairs(pairs: Sequence[Pair]) -> str:
     return f'<div class="pairs">{"".join(figures)}</div>'
 
 
-def _image(image: images.RGB, name: str) -> str:
+def _image(image: RGB, name: str) -> str:
     data = base64.b64encode(images.encode(image, "jpg", QUALITY)).decode()
     height, width = image.shape[:2]
     return (

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from ffgan import images
 from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.typing import RGB
 
-RGB: TypeAlias = NDArray[np.uint8]
 Fit: TypeAlias = Literal["crop", "stretch"]
 
 SIZE: Final = 162

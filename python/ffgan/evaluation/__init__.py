@@ -28,9 +28,8 @@ from ffgan.evaluation import demographics as groups
 from ffgan.evaluation import metrics
 from ffgan.latent import check_seed
 from ffgan.model import DEFAULT_TRIES, Model, write_whole
+from ffgan.typing import RGB, Float32
 
-RGB: TypeAlias = NDArray[np.uint8]
-Float32: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 DEFAULT_SAMPLES: Final = 2000

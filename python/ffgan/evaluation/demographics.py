@@ -9,16 +9,14 @@ know the light: a dim picture counts as darker skin, in both sets alike.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import faces
 from ffgan.faces import pose
-
-RGB: TypeAlias = NDArray[np.uint8]
-Float32: TypeAlias = NDArray[np.float32]
+from ffgan.typing import RGB, Float32
 
 TONES: Final = {
     "very light": 55.0,

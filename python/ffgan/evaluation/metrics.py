@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import ExtraError
+from ffgan.typing import Float32, Float64, UInt8
 
-Float32: TypeAlias = NDArray[np.float32]
-Float64: TypeAlias = NDArray[np.float64]
 Features: TypeAlias = NDArray[np.floating[Any]]
-UInt8: TypeAlias = NDArray[np.uint8]
 
 NEIGHBOURS: Final = 3
 PATCH: Final = 7

@@ -40,8 +40,8 @@ from ffgan.faces.pose import pose
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, duration
 from ffgan.training import run_folder as checkpoint
+from ffgan.typing import RGB
 
-RGB: TypeAlias = NDArray[np.uint8]
 Duplicates: TypeAlias = Literal["hash", "embedding", "keep"]
 
 MANIFEST: Final = "manifest.csv"

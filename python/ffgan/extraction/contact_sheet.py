@@ -6,15 +6,11 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Sequence
-from typing import Final, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from ffgan import images
 from ffgan.training.report import STYLE
-
-RGB: TypeAlias = NDArray[np.uint8]
+from ffgan.typing import RGB
 
 THUMBNAIL: Final = 112
 QUALITY: Final = 85

@@ -16,18 +16,15 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan.errors import Error, UsageError
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
 from ffgan.training import run_folder as checkpoint
-
-Float32: TypeAlias = NDArray[np.float32]
-Int32: TypeAlias = NDArray[np.int32]
+from ffgan.typing import Float32, Int32
 
 NAME: Final = "extract.jsonl"
 FORMAT: Final = "ffgan extract 1"

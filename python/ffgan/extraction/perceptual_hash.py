@@ -8,15 +8,11 @@ are much alike, so the usual 64 bits mistake one person for another; 255 do not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-RGB: TypeAlias = NDArray[np.uint8]
-UInt8: TypeAlias = NDArray[np.uint8]
-Float32: TypeAlias = NDArray[np.float32]
-Int64: TypeAlias = NDArray[np.int64]
+from ffgan.typing import RGB, Float32, Int64
 
 HASH_BYTES: Final = 32
 SAME_HASH: Final = 32

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import UsageError
 from ffgan.faces.pose import Pose
-
-RGB: TypeAlias = NDArray[np.uint8]
+from ffgan.typing import RGB
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 _FACE: Final = slice(30, 120)  # of an aligned face of 150 pixels: from the brows to the mouth

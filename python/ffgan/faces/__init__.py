@@ -29,10 +29,8 @@ from ffgan.faces import tiling as tiles
 from ffgan.faces import alignment as framings
 from ffgan.errors import ExtraError, ModelError, UsageError
 from ffgan.faces.alignment import Framing
+from ffgan.typing import Float64, Float32, Points, RGB
 
-RGB: TypeAlias = NDArray[np.uint8]
-Float32: TypeAlias = NDArray[np.float32]
-Points: TypeAlias = NDArray[np.int64]
 Detector: TypeAlias = Literal["hog", "cnn"]
 File: TypeAlias = str | os.PathLike[str]
 
@@ -168,7 +166,7 @@ def align(
     return cut(image, framings.squares(points, framing, size=size, padding=padding), size)
 
 
-def cut(image: RGB, squares: framings.Float64, size: int) -> RGB:
+def cut(image: RGB, squares: Float64, size: int) -> RGB:
     """Return the ``squares`` (k, 4) of `ffgan.framing` as (k, size, size, 3) uint8 RGB.
 
     Raises `UsageError`.

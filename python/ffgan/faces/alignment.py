@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from ffgan import _core
 from ffgan.errors import UsageError
+from ffgan.typing import Float64, Points
 
 Framing: TypeAlias = Literal["dlib", "training"]
-Float64: TypeAlias = NDArray[np.float64]
-Points: TypeAlias = NDArray[np.int64]
 
 FRAMINGS: Final[tuple[Framing, ...]] = ("dlib", "training")
 SIZES: Final[dict[Framing, int]] = {"dlib": 200, "training": 162}

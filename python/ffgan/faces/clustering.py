@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ffgan import _core
 from ffgan.extraction import perceptual_hash as duplicates
 from ffgan.faces import SAME_PERSON
+from ffgan.typing import Float32, Int64
 
-Float32: TypeAlias = NDArray[np.float32]
-Int64: TypeAlias = NDArray[np.int64]
 
 
 def cluster(embeddings: Float32, *, distance: float = SAME_PERSON) -> Int64:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import images
+from ffgan.typing import RGB
 
 if TYPE_CHECKING:
     from ffgan.faces import Box
 
-RGB: TypeAlias = NDArray[np.uint8]
 
 WHOLE: Final = 16_000_000
 """Most pixels, after upsampling, that are looked at in one piece."""

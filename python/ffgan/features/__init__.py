@@ -22,13 +22,12 @@ from ffgan import _core, faces, images
 from ffgan.errors import ExtraError, ModelError, UsageError
 from ffgan.features import efficientnet
 from ffgan.features.efficientnet import LITE0, LITE1
+from ffgan.typing import RGB, Float32
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-RGB: TypeAlias = NDArray[np.uint8]
-Float32: TypeAlias = NDArray[np.float32]
 Name: TypeAlias = Literal["imagenet", "faces"]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 

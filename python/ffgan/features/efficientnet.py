@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import ModelError
+from ffgan.typing import Float32
 
 _BATCH_NORM_EPS: Final = 1e-3
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

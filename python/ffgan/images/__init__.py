@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.typing import RGB
 
-RGB: TypeAlias = NDArray[np.uint8]
 Format: TypeAlias = Literal["png", "jpg", "webp"]
 
 MAX_PIXELS: Final = 100_000_000

@@ -15,7 +15,7 @@ from typing import Any
 
 from ffgan import images
 from ffgan.errors import Error, UsageError
-from ffgan.images import RGB
+from ffgan.typing import RGB
 
 MEMORY = Path("/dev/shm")
 """Where OpenCV's encoder, which only knows files by name, writes: a file system in memory."""

@@ -12,21 +12,19 @@ import struct
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import _core
 from ffgan.errors import ModelError, UsageError
 from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
 from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
 from ffgan.model.directions import Direction, direction_names, directions
+from ffgan.typing import Float32, UInt8
 
 __all__ = ["DEFAULT_TRIES", "Face", "Model", "packaged_model", "read_model", "save_model"]
 
-Float32: TypeAlias = NDArray[np.float32]
-UInt8: TypeAlias = NDArray[np.uint8]
 
 FORMAT = "ffgan-1"
 # The models that come with the package, by their discriminator. Both have the same generator.

@@ -13,14 +13,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ffgan.errors import UsageError
 from ffgan.latent import check_seed, stream, truncate
-
-Float32: TypeAlias = NDArray[np.float32]
-UInt8: TypeAlias = NDArray[np.uint8]
+from ffgan.typing import Float32, UInt8
 
 Judged: TypeAlias = tuple[UInt8, float]
 """An image (162, 162, 3) uint8 RGB and the discriminator's logit for it."""

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan.errors import ModelError
+from ffgan.typing import Float32
 
-Float32: TypeAlias = NDArray[np.float32]
 Names: TypeAlias = dict[int, tuple[str | None, str | None]]
 
 NORM_EPSILON = 1e-4

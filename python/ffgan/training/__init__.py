@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import _core, faces, features
 from ffgan.dataset import Batches, Dataset
@@ -30,6 +29,7 @@ from ffgan.training.settings import EVALUATION, LIMITS, WHERE, Plan, resolve
 from ffgan.training.settings import Settings as Settings
 from ffgan.training.validation import FIGURE, RECORD, HeldOut
 from ffgan.training.warm_start import PrincipalComponents
+from ffgan.typing import Float32, UInt8
 
 SAMPLES = 36
 STATISTICS_LATENTS = 256
@@ -44,9 +44,6 @@ COLLAPSE_STEPS = 500
 # identity_codes.py).
 LATENT_STREAM = 1
 STATISTICS_STREAM = 2
-
-Float32 = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

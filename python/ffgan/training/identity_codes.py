@@ -13,17 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import features
 from ffgan.errors import DatasetError
 from ffgan.training.warm_start import CODE_SIZE, Images, PrincipalComponents, fix_signs
+from ffgan.typing import Float32, UInt8
 
 MAX_IMAGES = 4096
 BLOCK = 64
-
-Float32 = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 
 
 def embed(images: UInt8, recognition: str | None = None) -> Float32:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import evaluation, features
 from ffgan.dataset import Dataset, Fit
 from ffgan.errors import DatasetError, ExtraError, ModelError
 from ffgan.evaluation import metrics
 from ffgan.latent import noise
+from ffgan.typing import Float32, UInt8
 
 FIGURE: Final = "frechet_distance"
 """The figure by which one model is better than another: the lower one."""
@@ -29,8 +29,6 @@ FIGURE: Final = "frechet_distance"
 RECORD: Final = "evaluation"
 """The key of a model's metadata with its figures and what they were measured on, as JSON."""
 
-Float32 = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 Render = Callable[[Float32], UInt8]
 Progress = Callable[[int, int], None]
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError
+from ffgan.typing import Float32, UInt8
 
 CODE_SIZE = 100
 SIZE = 54
@@ -27,9 +28,6 @@ BLOCK = 1024
 
 LEARNING_RATE = 2e-3
 LAST_LEARNING_RATE = 0.05 * LEARNING_RATE
-
-Float32 = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
 
 
 class Images(Protocol):

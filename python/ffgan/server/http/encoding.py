@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ffgan import images
 from ffgan.server.http.errors import Refusal
 from ffgan.server.settings import Settings
+from ffgan.typing import RGB
 
 MEDIA_TYPES: dict[images.Format, str] = {
     "png": "image/png",
@@ -25,11 +26,11 @@ class Picture:
     size: int
     quality: int
 
-    def encode(self, image: images.RGB, origin: Mapping[str, str]) -> bytes:
+    def encode(self, image: RGB, origin: Mapping[str, str]) -> bytes:
         """The file's bytes; takes a thread's time."""
         return images.encode(self.resize(image), self.format, self.quality, origin)
 
-    def resize(self, image: images.RGB) -> images.RGB:
+    def resize(self, image: RGB) -> RGB:
         return image if image.shape[0] == self.size else images.resize(image, self.size)
 
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from ffgan.model.candidate_search import Float32
+from ffgan.typing import Float32
 
 # 4 MB: a latent is 400 bytes, Python's objects around it and its key 600 more.
 REMEMBERED_SEARCHES = 4096

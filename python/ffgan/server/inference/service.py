@@ -21,11 +21,12 @@ from starlette.requests import Request
 
 from ffgan import _core
 from ffgan.model import Model
-from ffgan.model.candidate_search import Face, Float32, Judged, UInt8, search
+from ffgan.model.candidate_search import Face, Judged, search
 from ffgan.server.http.errors import Disconnected, Unavailable
 from ffgan.server.inference.batching import Batcher, Steps
 from ffgan.server.inference.search_cache import Found, Memory
 from ffgan.server.telemetry.metrics import Metrics
+from ffgan.typing import Float32, UInt8
 
 P = ParamSpec("P")
 T = TypeVar("T")

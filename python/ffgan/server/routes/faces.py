@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from ffgan import images
 from ffgan.latent import path, random_seed
 from ffgan.model import Model
-from ffgan.model.candidate_search import Face, Float32
+from ffgan.model.candidate_search import Face
 from ffgan.server.http.caching import RANDOM, SEEDED, entity_tag, not_modified
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture
 from ffgan.server.http.errors import BUSY, INVALID
@@ -25,6 +25,7 @@ from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.pages import static_text
 from ffgan.server.settings import Settings
+from ffgan.typing import Float32
 
 
 @dataclass(frozen=True)

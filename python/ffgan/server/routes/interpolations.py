@@ -34,6 +34,7 @@ from ffgan.server.http.streaming import Stream, in_order
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
+from ffgan.typing import RGB
 
 Moving: TypeAlias = Literal["webp", "mp4"]
 MEDIA_TYPES: dict[Moving, str] = {"webp": "image/webp", "mp4": "video/mp4"}
@@ -96,7 +97,7 @@ def _add_moving(app: FastAPI, inference: Inference, settings: Settings, kind: Mo
                     else MP4(size=(wanted.size, wanted.size), fps=wanted.fps)
                 ) as file:
 
-                    def add(image: images.RGB) -> None:
+                    def add(image: RGB) -> None:
                         file.add(picture.resize(image))
 
                     async for image, _ in _frames(wanted, search, inference, model):

@@ -14,9 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from ffgan import images
 from ffgan.latent import LATENT_SIZE
-from ffgan.model.candidate_search import Float32
 from ffgan.server.http.archive_stream import Archive
 from ffgan.server.http.caching import RANDOM, SEEDED, entity_tag, not_modified
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
@@ -27,6 +25,7 @@ from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
+from ffgan.typing import RGB, Float32
 
 NPY = "application/x-npy"
 ZIP = "application/zip"
@@ -125,7 +124,7 @@ def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Upl
         )
         places = min(count, inference.batch)
 
-        async def file(image: images.RGB, score: float) -> bytes:
+        async def file(image: RGB, score: float) -> bytes:
             origin = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
             return await inference.offload(picture.encode, image, origin)
 

@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from ffgan import images
 from ffgan.dataset import SIZE, fit_square
 from ffgan.errors import DatasetError
-from ffgan.model.candidate_search import UInt8
 from ffgan.server.http.caching import RANDOM
 from ffgan.server.http.errors import BUSY, INVALID, Refusal
 from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
+from ffgan.typing import UInt8
 
 JPEG_SCAN = b"\xff\xda"
 USUAL_SCANS = 12
