@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import training
-from ffgan.cli import program as cli
+from ffgan import cli, training
 
 Float32 = NDArray[np.float32]
 

@@ -3,6 +3,6 @@
 
 import sys
 
-from ffgan.cli.program import main
+from ffgan.cli import main
 
 sys.exit(main())

@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import features, images
+from ffgan import cli, features, images
 from ffgan.audit import Audit, audit, table
 from ffgan.audit import page as audit_page
 from ffgan.audit.nearest_neighbours import SPACES
-from ffgan.cli import program as cli
 from ffgan.errors import DatasetError, ExtraError, ModelError, UsageError
 from ffgan.latent import noise
 from ffgan.model import Model, by_network

@@ -21,8 +21,10 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import _core, images
-from ffgan.cli import program as cli
+from ffgan import _core, cli, images
+from ffgan.cli import explore, program
+from ffgan.cli import train as train_command
+from ffgan.cli.original_flags import modern
 from ffgan.errors import Error
 from ffgan.model import Model, save_model
 from ffgan.training import Settings
@@ -395,7 +397,7 @@ def test_info_whose_reader_leaves_early(model: str) -> None:
 
 
 def test_every_setting_of_training_is_an_option() -> None:
-    offered = [option.field for options in cli.TRAIN_OPTIONS.values() for option in options]
+    offered = [option.field for options in train_command.OPTIONS.values() for option in options]
     assert sorted(offered) == sorted(field.name for field in dataclasses.fields(Settings))
 
 
@@ -653,7 +655,7 @@ def test_explore_says_so_where_no_browser_can_be_opened(
     monkeypatch.delenv("BROWSER", raising=False)
     for get in (nothing, lambda: webbrowser.GenericBrowser("lynx")):
         monkeypatch.setattr(webbrowser, "get", get)
-        cli.open_browser("http://127.0.0.1:1/")
+        explore.open_browser("http://127.0.0.1:1/")
         (line,) = capsys.readouterr().err.splitlines()
         assert "open the address yourself" in line
 
@@ -678,7 +680,7 @@ def test_a_taken_port_is_one_line(model: str, capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_the_forms_of_the_original(given: list[str], meant: list[str]) -> None:
-    assert cli.modern(given) == meant
+    assert modern(given, program.COMMANDS) == meant
 
 
 def test_version(tmp_path: Path) -> None:
@@ -686,7 +688,7 @@ def test_version(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"ffgan {ffgan.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [None, *cli.COMMANDS])
+@pytest.mark.parametrize("command", [None, *program.COMMANDS])
 def test_help_gives_examples_and_defaults(
     command: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import ffgan
-from ffgan import evaluation, faces, features
-from ffgan.cli import program as cli
+from ffgan import cli, evaluation, faces, features
 from ffgan.errors import DatasetError, Error, ExtraError, ModelError, UsageError
 from ffgan.evaluation import demographics as groups
 from ffgan.evaluation import metrics

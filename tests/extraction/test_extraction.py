@@ -22,8 +22,7 @@ import pytest
 from PIL import Image
 
 import ffgan
-from ffgan import extraction, faces, images
-from ffgan.cli import program as cli
+from ffgan import cli, extraction, faces, images
 from ffgan.errors import DatasetError, Error, ExtraError, UsageError
 from ffgan.extraction import Extracted, extract
 from ffgan.faces import alignment as framing
@@ -520,7 +519,7 @@ def test_a_full_disk_ends_in_one_line_and_the_next_run_goes_on(
     out = tmp_path / "out"
     program = f"""
 import resource, sys
-from ffgan.cli import program as cli
+from ffgan import cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))
 sys.exit(cli.main(["extract", {str(photos)!r}, {str(out)!r}]))
 """

@@ -13,7 +13,7 @@ import pytest
 from test_server import Client, FakeModel, ready, until
 
 from ffgan import images
-from ffgan.cli.program import read_tokens
+from ffgan.cli.web import read_tokens
 from ffgan.errors import UsageError
 from ffgan.server import Settings, create_app
 

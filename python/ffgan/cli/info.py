@@ -1,15 +1,78 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `info` tells: the layers of the networks, a model's metadata, the engine, the versions."""
+"""`ffgan info`: the layers of the networks, a model's metadata, the engine, the versions."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import platform
+import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ffgan import __version__, _core
+from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
+from ffgan.cli.output import notice
+from ffgan.cli.parser import Command, Parser, integer
+from ffgan.errors import ModelError
 from ffgan.model import Model
+
+DEFAULT_PROFILE_BATCH = 16
+
+EXAMPLES = """\
+examples:
+  ffgan info                            of the packaged model
+  ffgan info --json --model FILE        for programs
+  ffgan info --discriminator table      the layers of the other discriminator
+  ffgan info --profile                  where the time goes, layer by layer"""
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument(
+        "--discriminator",
+        choices=("program", "table"),
+        help="which discriminator's layers (default: the model's)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also measure each layer's time, in inference and in training (default: no)",
+    )
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=integer(1, 1024),
+        default=DEFAULT_PROFILE_BATCH,
+        help="images at a time in the profile of training (default: %(default)s)",
+    )
+    add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON (default: as tables)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    use_threads(arguments)
+    model: Model | None = None
+    try:
+        model = Model.load(arguments.model)
+    except ModelError as error:
+        # Without a packaged model the networks and the engine can still be told.
+        if arguments.model is not None:
+            raise
+        notice(f"warning: {error}")
+    discriminator = arguments.discriminator or (model.discriminator if model else "program")
+    facts = collect(model, discriminator)
+    if arguments.profile:
+        facts["profile"] = profile(model, discriminator, arguments.batch)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    elif sys.stdout.isatty():
+        print_tables(facts)
+    else:
+        print_plain(facts)
+    return 0
 
 
 def collect(model: Model | None, discriminator: str) -> dict[str, Any]:
@@ -203,3 +266,12 @@ def print_tables(facts: dict[str, Any]) -> None:
 
 def heading(title: str, network: dict[str, Any]) -> str:
     return title if title == network["network"] else f'{title} "{network["network"]}"'
+
+
+COMMAND = Command(
+    "print the networks, the model, the engine",
+    "Print the layers of the networks, the model's metadata and what the engine runs on.",
+    EXAMPLES,
+    add_options,
+    run,
+)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`ffgan audit`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ffgan.cli.options import add_fit, add_recognition, add_samples, add_threads, use_threads
+from ffgan.cli.parser import Command, Parser
+from ffgan.cli.progress import progress_bars
+from ffgan.errors import UsageError
+
+COPIES = 3  # the exit status of an audit that finds signs of copying
+
+EXAMPLES = """\
+examples:
+  ffgan audit --train photos --heldout others     is anything of photos copied?
+  ffgan audit --train photos --heldout others --report audit.html
+  ffgan audit --train photos                      without others: what can be said then
+  ffgan audit --train photos --model FILE --json > audit.json
+
+Exit status: 0 no sign of copying, 3 signs of copying. Needs pip install 'ffgan[evaluate]'."""
+
+
+def add_options(parser: Parser) -> None:
+    from ffgan import audit, evaluation
+
+    images = parser.add_argument_group("real images")
+    images.add_argument(
+        "--train",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="folder of the pictures that the model was trained on (required)",
+    )
+    images.add_argument(
+        "--heldout",
+        metavar="DIR",
+        type=Path,
+        help="folder of pictures of the same kind that it was not trained on "
+        "(default: none, and training pictures beside one another instead)",
+    )
+    images.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare with the mirror images too (default: yes)",
+    )
+    add_fit(images)
+    add_samples(parser, audit.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, audit.MAX_SAMPLES)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="write a page with the distances and the closest pairs (default: no page)",
+    )
+    output.add_argument("--json", action="store_true", help="as JSON (default: as a table)")
+    add_recognition(output)
+    add_threads(output)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ffgan import audit
+
+    use_threads(arguments)
+    report: Path | None = arguments.report
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        # Now, not after minutes of progress_bars.
+        raise UsageError(f"--report {report} is no name of a file in a folder that there is")
+    with progress_bars() as progress:
+        result = audit.audit(
+            arguments.model,
+            arguments.train,
+            arguments.heldout,
+            samples=arguments.samples,
+            seed=arguments.seed,
+            candidates=arguments.candidates,
+            tries=arguments.tries,
+            threshold=arguments.threshold,
+            mirrored=arguments.mirrored,
+            fit=arguments.fit,
+            recognition=arguments.recognition,
+            progress=progress,
+        )
+    if report is not None:
+        from ffgan.audit import page as audit_page
+
+        report.write_text(audit_page.render(result), encoding="utf-8")
+    figures = result.figures
+    print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
+    return COPIES if figures["verdict"]["copies"] else 0
+
+
+COMMAND = Command(
+    "find out whether a model copies",
+    "Find out whether a model copies: its faces beside the pictures it was trained on.",
+    EXAMPLES,
+    add_options,
+    run,
+)

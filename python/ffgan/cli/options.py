@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffgan import _core
+from ffgan.cli.parser import Parser, integer, number, real, whole
+from ffgan.latent import MAX_SEED
+from ffgan.model import DEFAULT_TRIES
+
+MAX_SIZE = 4096
+MAX_COUNT = 1_000_000_000
+MAX_TRIES = 1000
+MAX_THREADS = 1024
+
+MODEL_HELP = (
+    "model file; table: the packaged model with the discriminator table (default: the packaged "
+    "model)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """The help of one option; the rest about it stands in a dataclass of settings."""
+
+    field: str
+    help: str
+    metavar: str | None = None
+    absent: str = "none"
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+
+def add_fields(parser: Parser, settings: type[Any], groups: Mapping[str, Sequence[Option]]) -> None:
+    """Give `parser` an option for each of those fields of a dataclass that stand in `groups`."""
+    types = typing.get_type_hints(settings)
+    defaults = settings()
+    for title, options in groups.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            default = getattr(defaults, option.field)
+            given: dict[str, Any] = {"default": argparse.SUPPRESS}
+            if types[option.field] is bool:
+                given["action"] = argparse.BooleanOptionalAction
+                default = "yes" if default else "no"
+            else:
+                given["type"] = parse_as(types[option.field])
+                given["metavar"] = option.metavar
+            shown = option.absent if default in (None, "") else default
+            group.add_argument(option.flag, help=f"{option.help} (default: {shown})", **given)
+
+
+def parse_as(declared: Any) -> Callable[[str], Any]:
+    """The argument type of a field declared as str, int or float, or as one of them or None."""
+    possible = typing.get_args(declared) or (declared,)
+    if int in possible:
+        return whole
+    return real if float in possible else str
+
+
+def add_search(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the options of the candidate search, shared by `gen` and `web`."""
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument(
+        "--tries",
+        metavar="N",
+        type=integer(1, MAX_TRIES),
+        default=DEFAULT_TRIES,
+        help="draws per face until the discriminator takes one, else the best is taken "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="SCORE",
+        type=number(-1000, 1000),
+        help="the score above which a face is taken (default: the model's own)",
+    )
+
+
+def add_threads(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the number of threads; `use_threads` obeys it."""
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=integer(1, MAX_THREADS),
+        help="threads of the engine (default: FFGAN_NUM_THREADS, else one per core)",
+    )
+
+
+def use_threads(arguments: argparse.Namespace) -> None:
+    if arguments.threads is not None:
+        _core.set_threads(arguments.threads)
+
+
+def add_samples(parser: Parser, default: int, least: int, most: int) -> None:
+    """Give `parser` the options of the faces that are measured."""
+    samples = parser.add_argument_group("samples")
+    samples.add_argument(
+        "--samples",
+        metavar="N",
+        type=integer(least, most),
+        default=default,
+        help="faces, and as many real images if there are (default: %(default)s)",
+    )
+    samples.add_argument(
+        "--seed",
+        type=integer(0, MAX_SEED - most),
+        default=0,
+        help="seed of the first face (default: %(default)s)",
+    )
+    samples.add_argument(
+        "--candidates",
+        action="store_true",
+        help="what the candidate search takes, not the first draws (default: no)",
+    )
+    add_search(samples)
+
+
+def add_recognition(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the file of the network that tells faces apart."""
+    parser.add_argument(
+        "--recognition",
+        metavar="FILE",
+        type=Path,
+        help="dlib's face recognition network, from somebody you trust "
+        "(default: that of the extra 'faces')",
+    )
+
+
+def add_fit(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` what is done with a picture that is not square."""
+    parser.add_argument(
+        "--fit",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="how a picture that is not square is made so (default: %(default)s)",
+    )

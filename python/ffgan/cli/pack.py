@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`ffgan pack`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ffgan.cli.options import MAX_THREADS, add_fit
+from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.progress import progress_bars
+
+EXAMPLES = """\
+examples:
+  ffgan pack faces faces.pack
+  ffgan train faces.pack"""
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="folder of pictures")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file to write")
+    add_fit(parser)
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=integer(1, MAX_THREADS),
+        default=2,
+        help="threads that read images (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ffgan import dataset
+
+    with progress_bars() as progress:
+        packed = dataset.pack(
+            arguments.directory,
+            arguments.file,
+            fit=arguments.fit,
+            workers=arguments.workers,
+            progress=lambda done, total: progress("packing", done, total),
+        )
+    print(packed.summary)
+    print(f"packed: {arguments.file}")
+    return 0
+
+
+COMMAND = Command(
+    "make one file of a folder of pictures",
+    "Decode a folder of pictures once, into one file that `train` reads fastest.",
+    EXAMPLES,
+    add_options,
+    run,
+)
