@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 
 from ffgan.errors import UsageError
+from ffgan.html_report import Frame
 from ffgan.training.run_folder import RunFolder
 from ffgan.training.validation import FIGURE
 
-WIDTH, HEIGHT = 720, 360
-LEFT, RIGHT, TOP, BOTTOM = 52, 130, 16, 40
+FRAME = Frame(720, 360, 52, 130, 16, 40)
 COLOURS = ("#0b63c4", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be185d")
 
 Curve = list[tuple[float, float]]  # minutes, distance
@@ -47,30 +47,29 @@ def chart(curves: dict[str, Curve]) -> str:
 
     def place(minutes: float, value: float) -> tuple[float, float]:
         across, up = minutes / last, (math.log(value) - low) / (high - low)
-        return (
-            round(LEFT + across * (WIDTH - LEFT - RIGHT), 1),
-            round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1),
-        )
+        return round(FRAME.x(across), 1), round(FRAME.y(up), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {FRAME.width} {FRAME.height}" '
         'font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<rect width="{FRAME.width}" height="{FRAME.height}" fill="#ffffff"/>',
     ]
     for value in ticks(math.exp(low), math.exp(high)):
         _, y = place(0, value)
         parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#d5dae0"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end" fill="#5b6672">{value:g}</text>'
+            f'<line x1="{FRAME.left}" x2="{FRAME.end}" y1="{y}" y2="{y}" stroke="#d5dae0"/>'
+            f'<text x="{FRAME.left - 6}" y="{y + 4}" text-anchor="end" fill="#5b6672">'
+            f"{value:g}</text>"
         )
     for minutes in range(0, int(last) + 1, step(last)):
         x, _ = place(minutes, every[0][1])
         parts.append(
-            f'<text x="{x}" y="{HEIGHT - 22}" text-anchor="middle" fill="#5b6672">{minutes}</text>'
+            f'<text x="{x}" y="{FRAME.height - 22}" text-anchor="middle" fill="#5b6672">'
+            f"{minutes}</text>"
         )
-    middle = (LEFT + WIDTH - RIGHT) / 2
+    middle = (FRAME.left + FRAME.end) / 2
     parts.append(
-        f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle" fill="#5b6672">'
+        f'<text x="{middle}" y="{FRAME.height - 5}" text-anchor="middle" fill="#5b6672">'
         "minutes of training; Frechet distance, logarithmic</text>"
     )
     for (name, points), colour in zip(curves.items(), itertools.cycle(COLOURS)):

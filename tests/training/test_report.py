@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ffgan import images
+from ffgan import html_report, images
 from ffgan.training import report
 from ffgan.training.report import render, write_report
 from ffgan.training.run_folder import RunFolder
@@ -160,7 +160,7 @@ def test_a_long_run_gives_a_bounded_file(folder: RunFolder) -> None:
     assert len(page) < 4_000_000
     assert page.count("<img") == report.MAX_GRIDS
     points = re.findall(r'points="([^"]*)"', page)
-    assert max(len(line.split()) for line in points) <= report.MAX_POINTS
+    assert max(len(line.split()) for line in points) <= html_report.MAX_POINTS
     captions = re.findall(r"<figcaption>after (\d+) steps", page)
     assert captions[0] == "14500"
     assert captions[-1] == "0"

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 from typing import Final
 
-from ffgan import images
-from ffgan.training.report import STYLE
+from ffgan import html_report, images
 from ffgan.typing import RGB
 
 THUMBNAIL: Final = 112
@@ -28,24 +26,17 @@ def contact_sheet(groups: Sequence[tuple[str, int, Sequence[tuple[str, RGB]]]], 
     """
     total = sum(count for _, count, _ in groups)
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Faces of {photos:,} photographs</title><style>{STYLE}{_STYLE}</style></head>",
-        f"<body><main><h1>{total:,} faces in {photos:,} photographs</h1>",
+        html_report.head(f"Faces of {photos:,} photographs", _STYLE),
+        f"{html_report.OPEN}<h1>{total:,} faces in {photos:,} photographs</h1>",
     ]
     for title, count, pictures in groups:
         some = "" if len(pictures) == count else f", {len(pictures)} of them"
         parts.append(f"<h2>{html.escape(title)}: {count:,}{some}</h2>")
         parts += ['<div class="faces">', *(_figure(*picture) for picture in pictures), "</div>"]
-    parts.append("</main></body></html>\n")
+    parts.append(html_report.CLOSE)
     return "\n".join(parts)
 
 
 def _figure(caption: str, face: RGB) -> str:
-    data = base64.b64encode(images.encode(images.resize(face, THUMBNAIL), "jpg", QUALITY)).decode()
-    text = html.escape(caption, quote=True)
-    return (
-        f'<img alt="{text}" title="{text}" width="{THUMBNAIL}" height="{THUMBNAIL}" '
-        f'src="data:image/jpeg;base64,{data}">'
-    )
+    thumbnail = images.resize(face, THUMBNAIL)
+    return html_report.inline_image(thumbnail, caption, QUALITY, tooltip=True)
