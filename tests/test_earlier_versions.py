@@ -82,9 +82,11 @@ def test_a_checkpoint_resumes(recipe: str, tmp_path: Path) -> None:
     after = run_folder.read(path)
     assert after.step == before.step + 1
     assert after.tensors.keys() == before.tensors.keys()
-    assert {name: tensor.shape for name, tensor in after.tensors.items()} == {
-        name: tensor.shape for name, tensor in before.tensors.items()
-    }
+    for name, tensor in after.tensors.items():
+        # The energy distances remember a few more images than before.
+        grows = name.endswith((".real", ".fakes"))
+        skip = 1 if grows else 0
+        assert tensor.shape[skip:] == before.tensors[name].shape[skip:], name
     changed = {"steps", *(k for k, v in before.record["settings"].items() if v is None)}
     settings = {k: v for k, v in after.record["settings"].items() if k in before.record["settings"]}
     assert {k: v for k, v in settings.items() if k not in changed} == {
