@@ -321,9 +321,7 @@ def test_errors_are_ffgans_own(quick, trained, tmp_path, monkeypatch) -> None:
 
 
 def test_without_the_extra_one_line_says_what_to_install(trained, capsys, monkeypatch) -> None:
-    from ffgan import faces
-
-    monkeypatch.setattr(faces, "find_spec", lambda name: None)
+    monkeypatch.setattr("ffgan.faces.dlib_files.find_spec", lambda name: None)
     assert run("--train", trained) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1

@@ -16,6 +16,7 @@ from ffgan import cli, evaluation, faces, features
 from ffgan.errors import DatasetError, Error, ExtraError, ModelError, UsageError
 from ffgan.evaluation import demographics as groups
 from ffgan.evaluation import metrics
+from ffgan.faces import dlib_files
 from ffgan.features import efficientnet
 from ffgan.features.efficientnet import LITE0
 from ffgan.model import Model
@@ -420,7 +421,7 @@ def test_a_network_that_cannot_measure_is_named(tmp_path: Path) -> None:
 def without(monkeypatch: pytest.MonkeyPatch, package: str) -> Iterator[None]:
     found = efficientnet.find_spec
     with monkeypatch.context() as patch:
-        for module in (efficientnet, faces):
+        for module in (efficientnet, dlib_files):
             patch.setattr(
                 module, "find_spec", lambda name: None if name == package else found(name)
             )

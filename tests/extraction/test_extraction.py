@@ -25,7 +25,7 @@ import ffgan
 from ffgan import cli, extraction, faces, images
 from ffgan.errors import DatasetError, Error, ExtraError, UsageError
 from ffgan.extraction import Extracted, extract
-from ffgan.faces import alignment as framing
+from ffgan.typing import RGB
 
 SIDE = 400
 SECONDS = 120
@@ -41,12 +41,12 @@ def files() -> None:
 
 
 @pytest.fixture(scope="module")
-def people() -> faces.RGB:
+def people() -> RGB:
     """Faces that no one has: (8, 162, 162, 3)."""
     return ffgan.generate(8, seed=3)
 
 
-def photograph(face: faces.RGB, scale: float = 1.4, left: int = 80, top: int = 80) -> faces.RGB:
+def photograph(face: RGB, scale: float = 1.4, left: int = 80, top: int = 80) -> RGB:
     """A face of a scale in a picture of `SIDE` pixels, as sharp as a photograph."""
     side = round(face.shape[0] * scale)
     large = cv2.resize(face, (side, side), interpolation=cv2.INTER_LANCZOS4)
@@ -57,12 +57,12 @@ def photograph(face: faces.RGB, scale: float = 1.4, left: int = 80, top: int = 8
     return picture
 
 
-def jpeg(image: faces.RGB, quality: int = 95) -> bytes:
+def jpeg(image: RGB, quality: int = 95) -> bytes:
     return images.encode(np.ascontiguousarray(image), "jpg", quality)
 
 
 @pytest.fixture
-def photos(tmp_path: Path, people: faces.RGB) -> Path:
+def photos(tmp_path: Path, people: RGB) -> Path:
     """Five good photographs, one of them in a subfolder."""
     folder = tmp_path / "photos"
     (folder / "below").mkdir(parents=True)
@@ -118,7 +118,7 @@ def test_the_chips_are_those_of_align(photos: Path, tmp_path: Path) -> None:
 
 
 def test_the_training_framing_puts_faces_back_where_the_training_set_has_them(
-    people: faces.RGB, tmp_path: Path
+    people: RGB, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -139,7 +139,7 @@ def test_the_training_framing_puts_faces_back_where_the_training_set_has_them(
             assert np.abs(chip[20:-20, 20:-20].astype(float) - face[20:-20, 20:-20]).mean() < 8
 
 
-def spoiled(people: faces.RGB) -> dict[str, bytes]:
+def spoiled(people: RGB) -> dict[str, bytes]:
     """A picture for each reason, and what `extract` is to say of it."""
     good = photograph(people[0])
     grey = np.repeat(cv2.cvtColor(photograph(people[5]), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
@@ -155,7 +155,7 @@ def spoiled(people: faces.RGB) -> dict[str, bytes]:
     }
 
 
-def test_what_is_left_out_has_its_reason_and_a_count(people: faces.RGB, tmp_path: Path) -> None:
+def test_what_is_left_out_has_its_reason_and_a_count(people: RGB, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
     cases = spoiled(people)
@@ -187,9 +187,7 @@ def test_a_face_that_is_turned_away_is_left_out(photos: Path, tmp_path: Path) ->
     assert result.looked_at == 0
 
 
-def test_one_photograph_in_three_sizes_is_one_face_the_largest(
-    people: faces.RGB, tmp_path: Path
-) -> None:
+def test_one_photograph_in_three_sizes_is_one_face_the_largest(people: RGB, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     good = photograph(people[0], 1.6, 60, 60)
@@ -205,7 +203,7 @@ def test_one_photograph_in_three_sizes_is_one_face_the_largest(
 
 
 def test_of_one_person_a_number_is_kept_and_embeddings_on_request_only(
-    photos: Path, people: faces.RGB, tmp_path: Path
+    photos: Path, people: RGB, tmp_path: Path
 ) -> None:
     for i, gain in enumerate((0.8, 0.9, 1.1)):
         picture = np.clip(photograph(people[3], 1.2 + i / 10) * gain, 0, 255).astype(np.uint8)
@@ -240,7 +238,7 @@ def test_of_one_person_a_number_is_kept_and_embeddings_on_request_only(
 
 
 def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
-    people: faces.RGB, tmp_path: Path
+    people: RGB, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
@@ -279,7 +277,7 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
 
 
 @pytest.mark.slow
-def test_a_huge_panorama_is_looked_at_in_bounded_memory(people: faces.RGB, tmp_path: Path) -> None:
+def test_a_huge_panorama_is_looked_at_in_bounded_memory(people: RGB, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     wide = np.full((5000, 24_000, 3), 110, np.uint8)  # 120 million pixels, beyond MAX_PIXELS
@@ -331,7 +329,7 @@ def same_files(one: Path, other: Path) -> bool:
 
 
 def test_after_ctrl_c_the_same_command_goes_on_to_the_same_files(
-    photos: Path, people: faces.RGB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, people: RGB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for i in range(5, 12):
         (photos / f"{i}.jpg").write_bytes(jpeg(photograph(people[i % 8], 1.3)))
@@ -362,7 +360,7 @@ def test_a_second_run_has_nothing_to_do_and_says_the_same(photos: Path, tmp_path
 
 
 def test_only_what_is_new_or_changed_is_looked_at_and_what_is_gone_goes(
-    photos: Path, people: faces.RGB, tmp_path: Path
+    photos: Path, people: RGB, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     extract(photos, out)
@@ -458,7 +456,7 @@ def test_the_training_framing_needs_68_points(photos: Path, tmp_path: Path) -> N
 def test_without_the_extra_nothing_is_begun(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faces, "find_spec", lambda name: None)
+    monkeypatch.setattr("ffgan.faces.dlib_files.find_spec", lambda name: None)
     with pytest.raises(ExtraError, match=r"pip install 'ffgan\[faces\]'"):
         extract(photos, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -619,11 +617,10 @@ def test_the_function_is_public() -> None:
     assert ffgan.extract is extract
     assert "extract" in ffgan.__all__
     assert Extracted.__name__ in extract.__annotations__["return"]
-    assert framing.FRAMINGS == ("dlib", "training")
 
 
 @pytest.mark.slow
-def test_the_measurements_run(people: faces.RGB, tmp_path: Path) -> None:
+def test_the_measurements_run(people: RGB, tmp_path: Path) -> None:
     for i, face in enumerate(people):
         (tmp_path / f"{i}.jpg").write_bytes(jpeg(face))
     script = Path(__file__).parents[2] / "benchmarks" / "extraction.py"

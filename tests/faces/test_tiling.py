@@ -7,15 +7,15 @@ import pytest
 
 import ffgan
 from ffgan import faces
-from ffgan.faces import tiling as tiles
+from ffgan.faces import tiling
 
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 500x500 pixels were many."""
-    monkeypatch.setattr(tiles, "WHOLE", 500 * 500)
-    monkeypatch.setattr(tiles, "TILE", 500)
-    monkeypatch.setattr(tiles, "OVERLAP", 220)
+    monkeypatch.setattr(tiling, "WHOLE", 500 * 500)
+    monkeypatch.setattr(tiling, "TILE", 500)
+    monkeypatch.setattr(tiling, "OVERLAP", 220)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def test_the_same_faces_are_found_in_pieces_as_in_the_whole(
 @pytest.mark.usefixtures("small_tiles")
 def test_no_piece_is_larger_than_what_is_allowed_and_all_is_covered(scene: np.ndarray) -> None:
     seen = np.zeros(scene.shape[:2], bool)
-    for top, left, piece in tiles._pieces(scene, tiles.TILE, tiles.OVERLAP):
-        assert piece.shape[0] * piece.shape[1] <= tiles.WHOLE
+    for top, left, piece in tiling._pieces(scene, tiling.TILE, tiling.OVERLAP):
+        assert piece.shape[0] * piece.shape[1] <= tiling.WHOLE
         assert np.array_equal(piece, scene[top:, left:][: piece.shape[0], : piece.shape[1]])
         seen[top : top + piece.shape[0], left : left + piece.shape[1]] = True
     assert seen.all()
@@ -64,28 +64,28 @@ def test_no_piece_is_larger_than_what_is_allowed_and_all_is_covered(scene: np.nd
         looked_at.append(piece.shape[0] * piece.shape[1])
         return []
 
-    assert tiles.detect(scene, 0, find) == []
-    assert max(looked_at) <= tiles.WHOLE
+    assert tiling.detect(scene, 0, find) == []
+    assert max(looked_at) <= tiling.WHOLE
     assert sum(looked_at) < 4 * scene.shape[0] * scene.shape[1]
 
 
 @pytest.mark.parametrize("length", [10, 500, 501, 779, 780, 781, 5000])
 def test_neighbours_overlap(length: int) -> None:
-    starts = tiles._starts(length, 500, 220)
+    starts = tiling._starts(length, 500, 220)
     ends = [min(start + 500, length) for start in starts]
     assert (starts[0], ends[-1]) == (0, length)
     assert all(end - start >= 220 for start, end in zip(starts[1:], ends[:-1], strict=True))
 
 
 def test_an_upsampled_image_fits_less_often() -> None:
-    assert tiles.fits((4000, 4000), 0)
-    assert not tiles.fits((4000, 4001), 0)
-    assert tiles.fits((1000, 1000), 2)
-    assert not tiles.fits((1001, 1000), 2)
+    assert tiling.fits((4000, 4000), 0)
+    assert not tiling.fits((4000, 4001), 0)
+    assert tiling.fits((1000, 1000), 2)
+    assert not tiling.fits((1001, 1000), 2)
 
 
 def test_a_face_that_two_pieces_share_is_one() -> None:
     a = faces.Box(0, 0, 100, 100, 1.0)
-    assert tiles._same_face(a, faces.Box(10, 10, 60, 60, 0.5))
-    assert not tiles._same_face(a, faces.Box(80, 0, 180, 100, 0.5))
-    assert not tiles._same_face(a, faces.Box(200, 0, 300, 100, 0.5))
+    assert tiling._same_face(a, faces.Box(10, 10, 60, 60, 0.5))
+    assert not tiling._same_face(a, faces.Box(80, 0, 180, 100, 0.5))
+    assert not tiling._same_face(a, faces.Box(200, 0, 300, 100, 0.5))

@@ -24,7 +24,6 @@ import pytest
 from numpy.typing import NDArray
 
 from ffgan import _core, features, images, training
-from ffgan import faces as face_models
 from ffgan.dataset import Dataset
 from ffgan.errors import (
     CheckpointError,
@@ -624,7 +623,7 @@ def test_the_default_is_the_best_recipe_that_is_installed(small, faces, monkeypa
     with pytest.raises(ExtraError, match=r"ffgan\[imagenet\]"):
         train(faces, init="scratch", recipe="projected")
     monkeypatch.undo()
-    monkeypatch.setattr(face_models, "find_spec", lambda name: None)
+    monkeypatch.setattr("ffgan.faces.dlib_files.find_spec", lambda name: None)
     assert resolve(faces, {"init": "scratch"}).settings.recipe == "warm"
 
 

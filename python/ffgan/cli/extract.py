@@ -87,7 +87,7 @@ def add_options(parser: Parser) -> None:
         "--padding",
         metavar="SHARE",
         type=number(0, 10),
-        help=f"added around the face on each side; for dlib only (default: {framing.PADDING})",
+        help=f"added around the face on each side; for dlib only (default: {framing.DLIB_PADDING})",
     )
     chips.add_argument(
         "--format",

@@ -35,7 +35,7 @@ from ffgan.extraction.journal import read as read_journal
 from ffgan.extraction.manifest import manifest
 from ffgan.extraction.quality import Thresholds
 from ffgan.faces import alignment as framings
-from ffgan.faces import clustering as identities
+from ffgan.faces import clustering
 from ffgan.faces.pose import pose
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, duration
@@ -432,14 +432,14 @@ class _Extraction:
             if by_embedding:
                 vectors = self._embeddings(left)
                 left = self._without_duplicates(
-                    left, duplicates.near(vectors, duplicates.SAME_EMBEDDING)
+                    left, clustering.near(vectors, duplicates.SAME_EMBEDDING)
                 )
             self._cluster(left)
 
     def _without_duplicates(
         self, left: list[tuple[Photo, int]], pairs: NDArray[np.int64]
     ) -> list[tuple[Photo, int]]:
-        for group in duplicates.groups(len(left), pairs):
+        for group in clustering.groups(len(left), pairs):
             best, *others = sorted(group, key=lambda i: self._rank(*left[i]))
             photo, index = left[best]
             for other in others:
@@ -466,7 +466,7 @@ class _Extraction:
 
     def _cluster(self, left: list[tuple[Photo, int]]) -> None:
         of_person: Counter[int] = Counter()
-        people = identities.cluster(self._embeddings(left)).tolist()
+        people = clustering.cluster(self._embeddings(left)).tolist()
         for (photo, index), person in sorted(
             zip(left, people, strict=True), key=lambda each: self._rank(*each[0])
         ):

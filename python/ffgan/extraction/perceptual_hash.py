@@ -7,11 +7,12 @@ are much alike, so the usual 64 bits mistake one person for another; 255 do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
+from ffgan import images
+from ffgan.faces.clustering import near
 from ffgan.typing import RGB, Float32, Int64
 
 HASH_BYTES: Final = 32
@@ -23,7 +24,6 @@ SAME_EMBEDDING: Final = 0.2
 
 _SIDE: Final = 32
 _LOW: Final = 16
-_BLOCK: Final = 2048
 
 
 def _cosines() -> Float32:
@@ -34,8 +34,6 @@ def _cosines() -> Float32:
 
 def perceptual_hash(face: RGB) -> bytes:
     """Return the hash of an aligned face (rows, columns, 3) uint8 RGB."""
-    from ffgan import images
-
     luma = images.resize(face, _SIDE).astype(np.float32) @ np.array([0.299, 0.587, 0.114], "f4")
     cosines = _cosines()
     low = (cosines @ luma @ cosines.T).ravel()[1:]  # without the mean brightness
@@ -47,41 +45,3 @@ def same_hash(hashes: list[bytes]) -> Int64:
     bits = np.unpackbits(np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES), axis=1)
     # Of vectors of +1 and -1 the squared distance is four times the number of differing bits.
     return near(bits.astype(np.float32) * 2 - 1, 2 * (SAME_HASH + 0.5) ** 0.5)
-
-
-def near(vectors: Float32, distance: float) -> Int64:
-    """Return the pairs i < j of rows of (n, d) that are nearer than ``distance``: (m, 2) int64."""
-    found = list(_near_blocks(np.ascontiguousarray(vectors, np.float32), distance))
-    return np.concatenate(found) if found else np.empty((0, 2), np.int64)
-
-
-def _near_blocks(vectors: Float32, distance: float) -> Iterator[Int64]:
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    for i in range(0, len(vectors), _BLOCK):
-        for j in range(i, len(vectors), _BLOCK):
-            apart = vectors[i : i + _BLOCK] @ vectors[j : j + _BLOCK].T
-            apart *= -2
-            apart += squares[i : i + _BLOCK, None]
-            apart += squares[None, j : j + _BLOCK]
-            first, second = np.nonzero(apart < distance**2)
-            pairs = np.column_stack([first + i, second + j])
-            yield pairs[pairs[:, 0] < pairs[:, 1]]
-
-
-def groups(count: int, pairs: Int64) -> list[list[int]]:
-    """Return the numbers below ``count`` in groups that the pairs connect, each in its order."""
-    parent = list(range(count))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in pairs.tolist():
-        first, second = sorted((root(a), root(b)))
-        parent[second] = first
-    together: dict[int, list[int]] = {}
-    for i in range(count):
-        together.setdefault(root(i), []).append(i)
-    return list(together.values())

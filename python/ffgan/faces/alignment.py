@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a face lies in its chip: dlib's framing, and that of the faces the model was trained on.
+"""Cutting faces out upright: dlib's framing, and that of the images the model was trained on.
 
 A square is (x, y, side, angle) float64: the column and row of its centre and its side, in pixels of
 the photograph, and by how many radians it is turned, clockwise as one sees it. A pixel's middle is
@@ -8,14 +8,19 @@ at whole numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import _core
 from ffgan.errors import UsageError
-from ffgan.typing import Float64, Points
+from ffgan.faces.box import Box
+from ffgan.faces.detection import check_image, landmarks
+from ffgan.faces.dlib_files import File, one_line
+from ffgan.faces.recognition import CHIP_SIZE
+from ffgan.faces.recognition import PADDING as RECOGNITION_PADDING
+from ffgan.typing import RGB, Float64, Points
 
 Framing: TypeAlias = Literal["dlib", "training"]
 
@@ -23,7 +28,7 @@ FRAMINGS: Final[tuple[Framing, ...]] = ("dlib", "training")
 SIZES: Final[dict[Framing, int]] = {"dlib": 200, "training": 162}
 """The side of a chip, in pixels: dlib's default, and that of the training set."""
 
-PADDING: Final = 0.2
+DLIB_PADDING: Final = 0.2
 """dlib's default: what is added around the face on each side, as a share of the face."""
 
 # tools/synthesize_faces.py cuts [102:470, 72:440] out of faces that fill 512x512.
@@ -44,7 +49,7 @@ def check(framing: str, size: int | None, padding: float | None) -> tuple[Framin
         return "training", SIZES["training"] if size is None else size, 0.0
     if framing != "dlib":
         raise UsageError(f"framing {framing!r}: give 'dlib' or 'training'")
-    return "dlib", SIZES["dlib"] if size is None else size, PADDING if padding is None else padding
+    return "dlib", SIZES["dlib"] if size is None else size, DLIB_PADDING if padding is None else padding
 
 
 def squares(points: Points, framing: Framing, *, size: int, padding: float) -> Float64:
@@ -94,3 +99,40 @@ def outside(square: Float64, rows: int, columns: int) -> float:
     row = y + across * np.sin(angle) + down * np.cos(angle)
     inside = (column > -0.5) & (column < columns - 0.5) & (row > -0.5) & (row < rows - 0.5)
     return float(1 - inside.mean())
+
+
+def align(
+    image: RGB,
+    boxes: Sequence[Box] | None = None,
+    *,
+    framing: Framing = "dlib",
+    size: int | None = None,
+    padding: float | None = None,
+    file: File | None = None,
+) -> RGB:
+    """Return the faces of ``boxes`` upright and of one size: (k, size, size, 3) uint8 RGB.
+
+    Each is turned, moved and scaled so that it lies where an average face does. ``dlib``: by dlib's
+    get_face_chip_details, and by default as `embed` takes it; ``padding`` is what is added around
+    the face on each side, as a share of the face. ``training``: as the faces lie that the packaged
+    model was trained on, 162 pixels, from 68 points. What is outside of ``image`` is black. Without
+    ``boxes``: of the faces that `detect` finds. ``file``: as in `landmarks`. Raises `ExtraError`,
+    `ModelError`, `UsageError`.
+    """
+    if framing == "dlib":
+        size = CHIP_SIZE if size is None else size
+        padding = RECOGNITION_PADDING if padding is None else padding
+    framing, size, padding = check(framing, size, padding)
+    points = landmarks(image, boxes, count=68 if framing == "training" else 5, file=file)
+    return cut(image, squares(points, framing, size=size, padding=padding), size)
+
+
+def cut(image: RGB, squares: Float64, size: int) -> RGB:
+    """Return the ``squares`` (k, 4), cut out, as (k, size, size, 3) uint8 RGB.
+
+    Raises `UsageError`.
+    """
+    try:
+        return _core.cut_faces(check_image(image), np.ascontiguousarray(squares), size)
+    except (TypeError, ValueError) as error:
+        raise UsageError(one_line(error)) from error

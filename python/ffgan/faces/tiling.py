@@ -11,17 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import images
+from ffgan.faces.box import Box
 from ffgan.typing import RGB
-
-if TYPE_CHECKING:
-    from ffgan.faces import Box
-
 
 WHOLE: Final = 16_000_000
 """Most pixels, after upsampling, that are looked at in one piece."""
