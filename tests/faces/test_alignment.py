@@ -7,9 +7,9 @@ import pytest
 from support.faces import turned
 
 from ffgan import faces
+from ffgan.errors import UsageError
 from ffgan.faces import alignment
 from ffgan.typing import RGB
-from ffgan.errors import UsageError
 
 # dlib's average face, of which its framing is made: outer and inner corner of the eye at the right,
 # of the eye at the left, bottom of the nose; in shares of the face.
