@@ -49,7 +49,11 @@ def check(framing: str, size: int | None, padding: float | None) -> tuple[Framin
         return "training", SIZES["training"] if size is None else size, 0.0
     if framing != "dlib":
         raise UsageError(f"framing {framing!r}: give 'dlib' or 'training'")
-    return "dlib", SIZES["dlib"] if size is None else size, DLIB_PADDING if padding is None else padding
+    return (
+        "dlib",
+        SIZES["dlib"] if size is None else size,
+        DLIB_PADDING if padding is None else padding,
+    )
 
 
 def squares(points: Points, framing: Framing, *, size: int, padding: float) -> Float64:
