@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.disk import largest_file
 
 import ffgan
 from ffgan import cli, evaluation, faces, features
@@ -241,6 +242,16 @@ def test_the_cache_changes_nothing(
     assert cache.read_bytes() == written
     evaluation.evaluate(None, folder, samples=20, seed=5, cache=cache)
     assert cache.read_bytes() != written, "other images, other cache"
+
+
+def test_a_full_disk_under_the_cache_is_one_line(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "real.cache"
+    with (
+        largest_file(1000),
+        pytest.raises(Error, match=r"cannot write the cache .*real\.cache: File too large; make"),
+    ):
+        evaluation.evaluate(None, folder, samples=20, cache=cache)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_is_no_cache_is_left_alone(folder: Path, tmp_path: Path) -> None:

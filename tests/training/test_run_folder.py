@@ -10,16 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.disk import largest_file, small_disk
 
 from ffgan.errors import CheckpointError
 from ffgan.training.run_folder import Checkpoint, RunFolder, encode, read, write
 
-resource = pytest.importorskip("resource", reason="limits on files exist on POSIX only")
+HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1]}"  # what child processes import
 
 
 def checkpoint(step: int, *, good: bool = True, size: int = 1000) -> Checkpoint:
@@ -36,17 +36,6 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
     run = RunFolder(tmp_path / "runs" / "a")
     with run.locked():
         yield run
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Writing beyond `size` bytes fails inside, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_checkpoint_comes_back_as_it_was(folder: RunFolder) -> None:
@@ -68,13 +57,12 @@ def test_a_checkpoint_comes_back_as_it_was(folder: RunFolder) -> None:
 
 def test_equal_checkpoints_have_equal_bytes_in_every_process() -> None:
     code = (
-        "import sys, hashlib; sys.path.insert(0, sys.argv[1]); import test_run_folder as t;"
+        "import sys, hashlib; sys.path[:0] = sys.argv[1].split(':'); import test_run_folder as t;"
         "print(hashlib.sha256(t.encode(t.checkpoint(3))).hexdigest())"
     )
-    here = str(Path(__file__).parent)
     digests = {
         subprocess.run(
-            [sys.executable, "-c", code, here], check=True, capture_output=True, text=True
+            [sys.executable, "-c", code, HERE], check=True, capture_output=True, text=True
         ).stdout
         for _ in range(3)
     }
@@ -155,20 +143,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(folder: RunFolder) -> None
     assert not list(folder.checkpoints.glob(".*"))
 
 
-@contextmanager
-def small_disk(path: Path, options: str) -> Iterator[Path]:
-    path.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, text=True
-    )
-    if mount.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
 def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "size=512k") as disk:
         folder = RunFolder(disk / "a")
@@ -201,7 +175,7 @@ def test_a_file_in_the_place_of_the_folder_is_named_in_one_line(tmp_path: Path) 
 
 WRITER = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(':')
 from test_run_folder import RunFolder, checkpoint
 folder = RunFolder(sys.argv[2])
 with folder.locked():
@@ -219,7 +193,7 @@ def test_a_killed_process_leaves_whole_checkpoints_and_no_rubbish(tmp_path: Path
     folder = RunFolder(tmp_path / "a")
     for _ in range(4):
         with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(folder.path)],
+            [sys.executable, "-c", WRITER, HERE, str(folder.path)],
             stdout=subprocess.PIPE,
         ) as process:
             assert process.stdout is not None
@@ -243,7 +217,7 @@ def test_a_killed_process_leaves_whole_checkpoints_and_no_rubbish(tmp_path: Path
 
 def test_two_processes_cannot_train_in_one_folder(folder: RunFolder) -> None:
     second = subprocess.run(
-        [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(folder.path)],
+        [sys.executable, "-c", WRITER, HERE, str(folder.path)],
         capture_output=True,
         text=True,
     )

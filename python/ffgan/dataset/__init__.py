@@ -30,7 +30,7 @@ from typing import Final, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import images
+from ffgan import images, storage
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.typing import RGB
 
@@ -397,47 +397,28 @@ class Dataset:
                 if free < self.cache_bytes:
                     raise OSError(errno.ENOSPC, f"{free / 1e9:.1f} GB are free")
                 self._write_cache(self.cache, progress)
+            except BlockingIOError as error:
+                raise Error(
+                    f"another process is writing the cache {self.cache}: wait for it"
+                ) from error
             except OSError as error:
                 raise Error(
                     f"cannot write the cache {self.cache}, which needs {self.cache_bytes / 1e9:.1f}"
-                    f" GB: {error.strerror}; {way_out}"
+                    f" GB: {storage.reason(error)}; {way_out}"
                 ) from error
         self._open_cache()
 
     def _write_cache(self, cache: Path, progress: Callable[[int, int], None] | None) -> None:
-        import fcntl
-
-        temporary = cache.with_name(f".{cache.name}.tmp")
-        with temporary.open("ab") as file:
-            # A name without process id lets the next run take over what a killed one left behind.
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Between opening and locking it may have become the other's finished cache.
-                if not (
-                    temporary.exists()
-                    and os.path.samestat(temporary.stat(), os.fstat(file.fileno()))
-                ):
-                    raise BlockingIOError
-            except BlockingIOError as error:
-                raise Error(f"another process is writing the cache {cache}: wait for it") from error
-            try:
-                file.truncate(0)
-                file.write(self._cache_header())
-                done = 0
-                for chunk in self._decode_all():
-                    file.write(chunk.tobytes())
-                    done += len(chunk)
-                    if progress is not None:
-                        progress(done, len(self))
-                file.write(self._state.tobytes())
-                file.write(b"".join(name + b"\0" for name in self.names))
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(cache)
-                _sync_folder(cache.parent)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with storage.atomic_file(cache, single_writer=True) as file:
+            file.write(self._cache_header())
+            done = 0
+            for chunk in self._decode_all():
+                file.write(chunk.tobytes())
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, len(self))
+            file.write(self._state.tobytes())
+            file.write(b"".join(name + b"\0" for name in self.names))
 
     def _decode_all(self, chunk: int = 64) -> Iterator[RGB]:
         stop = threading.Event()
@@ -750,11 +731,3 @@ def _walk(directory: Path) -> _Tree:
 
 def _why_no_file(entry: os.DirEntry[bytes]) -> str:
     return "the link leads nowhere" if entry.is_symlink() else "not a regular file"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,13 +21,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import faces, features
+from ffgan import faces, features, storage
 from ffgan.dataset import Dataset, Fit
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.evaluation import demographics as groups
 from ffgan.evaluation import metrics
 from ffgan.latent import check_seed
-from ffgan.model import DEFAULT_TRIES, Model, write_whole
+from ffgan.model import DEFAULT_TRIES, Model
 from ffgan.typing import RGB, Float32
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -428,9 +428,14 @@ def _read_cache(path: Path, key: str) -> Seen | None:
 
 
 def _write_cache(path: Path, key: str, seen: Seen) -> None:
-    from safetensors.numpy import save
-
-    write_whole(path, save(asdict(seen), {"format": _CACHE_FORMAT, "key": key}))
+    content = storage.encode_tensors(asdict(seen), {"format": _CACHE_FORMAT, "key": key})
+    try:
+        storage.write_atomically(path, content)
+    except OSError as error:
+        raise Error(
+            f"cannot write the cache {path}: {storage.reason(error)}; make room or give another "
+            "file"
+        ) from error
 
 
 # --- The table -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ Photographs are only ever read. docs/extract.md has the measures behind the defa
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
 import time
@@ -30,7 +31,7 @@ from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.extraction import perceptual_hash as duplicates
 from ffgan.extraction import quality
 from ffgan.extraction.contact_sheet import contact_sheet
-from ffgan.extraction.journal import Face, Journal, Photo
+from ffgan.extraction.journal import Face, Journal, Photo, write
 from ffgan.extraction.journal import read as read_journal
 from ffgan.extraction.manifest import manifest
 from ffgan.extraction.quality import Thresholds
@@ -39,7 +40,6 @@ from ffgan.faces import clustering
 from ffgan.faces.pose import pose
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, duration
-from ffgan.training import run_folder as checkpoint
 from ffgan.typing import RGB
 
 Duplicates: TypeAlias = Literal["hash", "embedding", "keep"]
@@ -515,24 +515,24 @@ class _Extraction:
         ]
         path = self.out / EMBEDDINGS
         if self.settings.embeddings:
-            with (self.out / f".{EMBEDDINGS}.tmp").open("wb") as file:
-                np.save(file, np.array(stored, np.float32).reshape(-1, 128))
-            os.replace(self.out / f".{EMBEDDINGS}.tmp", path)
+            content = io.BytesIO()
+            np.save(content, np.array(stored, np.float32).reshape(-1, 128))
+            write(path, content.getvalue())
         else:
             path.unlink(missing_ok=True)
             for photo in ordered:
                 for face in photo.faces:
                     face.embedding = None
-        checkpoint.write(self.out / MANIFEST, manifest(ordered, format).encode())
+        write(self.out / MANIFEST, manifest(ordered, format).encode())
         lines = [f"{printable(name)}\t{reason}\n" for name, reason in self.dataset.unreadable]
         lines += [
             f"{printable(os.fsencode(photo.name))}\t{photo.error}\n"
             for photo in ordered
             if photo.error
         ]
-        checkpoint.write(self.out / SKIPPED, "".join(lines).encode())
+        write(self.out / SKIPPED, "".join(lines).encode())
         if self.settings.sheet:
-            checkpoint.write(self.out / SHEET, self._sheet(ordered).encode())
+            write(self.out / SHEET, self._sheet(ordered).encode())
         result = asdict(self.result())
         del result["looked_at"], result["summary"]
         self.journal.header["done"] = {"chosen": self.settings.chosen(), "result": result}

@@ -9,7 +9,6 @@ off is dropped; a later line about the same photograph counts.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
@@ -20,10 +19,10 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from ffgan import storage
 from ffgan.errors import Error, UsageError
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
-from ffgan.training import run_folder as checkpoint
 from ffgan.typing import Float32, Int32
 
 NAME: Final = "extract.jsonl"
@@ -101,21 +100,19 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             if not self.path.exists() and any(folder.iterdir()):
                 raise UsageError(f"{folder} is not empty: give another folder")
-            self._lock = os.open(folder, os.O_RDONLY)
+            self._lock = storage.acquire_lock(folder)
         except FileExistsError:
             raise UsageError(f"{folder} is a file: give a folder") from None
+        except BlockingIOError:
+            raise Error(f"another process is extracting to {folder}: wait for it") from None
         except OSError as error:
             raise Error(f"cannot write to {folder}: {error.strerror}") from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self.path.exists():
                 self.earlier, self.photos = read(self.path)
             if self.earlier is not None and self.earlier["photos"] != header["photos"]:
                 there = self.earlier["photos"]
                 raise UsageError(f"{folder} holds the faces of {there}: give another folder")
-        except BlockingIOError:
-            os.close(self._lock)
-            raise Error(f"another process is extracting to {folder}: wait for it") from None
         except BaseException:
             os.close(self._lock)
             raise
@@ -138,7 +135,7 @@ class Journal:
         lines = [self.header, *(_to_json(photo) for photo in self.photos.values())]
         if self._file is not None:
             self._file.close()
-        checkpoint.write(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        write(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
         self._file = self.path.open("a", encoding="ascii")
 
     def add(self, photo: Photo) -> None:
@@ -149,7 +146,23 @@ class Journal:
             self._file.write(json.dumps(_to_json(photo)) + "\n")
             self._file.flush()
         except OSError as error:
-            raise Error(f"cannot write {self.path}: {error.strerror}") from error
+            raise cannot_write(self.path, error) from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file in the output folder, whole or not at all; raises `Error`."""
+    try:
+        storage.write_atomically(path, content)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> Error:
+    """The error of a file in the output folder that cannot be written."""
+    return Error(
+        f"cannot write {path}: {storage.reason(error)}; make room and run the same command again, "
+        "or give another output folder"
+    )
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:

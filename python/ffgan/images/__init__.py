@@ -25,6 +25,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ffgan import storage
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.typing import RGB
 
@@ -593,16 +594,11 @@ def save(
     """
     path = Path(path)
     data = encode(image, format_of(path), quality, metadata)
-    temporary = path.with_name(f".ffgan-{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        # Not durable: there may be thousands, and a crash of the machine costs little.
+        storage.write_atomically(path, data, durable=False)
     except OSError as error:
-        raise Error(f"cannot write {path}: {error.strerror or error}") from error
+        raise Error(f"cannot write {path}: {storage.reason(error)}") from error
 
 
 def _check_metadata(name: str, text: str) -> None:

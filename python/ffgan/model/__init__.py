@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import math
 import os
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from ffgan import _core
+from ffgan import _core, storage
 from ffgan.errors import ModelError, UsageError
 from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
 from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
@@ -222,12 +220,8 @@ def by_network(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
 
 def parameters_hash(parameters: Mapping[str, Float32]) -> str:
     """Return the SHA-256, as hex, of the parameters: names, shapes and float32 bytes, by name."""
-    digest = hashlib.sha256()
-    for name in sorted(parameters):
-        array = np.ascontiguousarray(parameters[name], dtype="<f4")
-        digest.update(f"{name}{list(array.shape)}".encode())
-        digest.update(array.data.cast("B") if array.size else b"")
-    return digest.hexdigest()
+    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in parameters.items()}
+    return storage.tensor_digest(arrays, lambda name, array: f"{name}{list(array.shape)}")
 
 
 def save_model(
@@ -238,12 +232,10 @@ def save_model(
     *,
     half: bool = False,
 ) -> Path:
-    """Write a model file, whole or not at all: a temporary file beside it, fsync, rename.
+    """Write a model file, whole or not at all.
 
     ``half`` rounds the parameters to float16. Raises `ModelError` when it cannot be written.
     """
-    from safetensors.numpy import save
-
     dtype = np.float16 if half else np.float32
     tensors = {
         f"{network}.{name}": np.ascontiguousarray(array, dtype=dtype)
@@ -258,46 +250,21 @@ def save_model(
         "generator": "table",
         "parameters_sha256": parameters_hash(stored),
     }
-    write_whole(Path(path), _with_sorted_header(save(tensors, complete)))
+    write_file(Path(path), storage.encode_tensors(tensors, complete))
     return Path(path)
 
 
-def _with_sorted_header(data: bytes) -> bytes:
-    """Equal models are equal files: safetensors writes the metadata in an order of chance."""
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True).encode()
-    header += b" " * (-len(header) % 8)  # the tensors stay aligned
-    return struct.pack("<Q", len(header)) + header + data[8 + length :]
+def write_file(path: Path, content: bytes) -> None:
+    """Write a model's file so that it is the old or the new one at every moment.
 
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that at every moment the file is the old or the new one."""
-    temporary = None
+    Raises `ModelError`.
+    """
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        storage.write_atomically(path, content)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise ModelError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        raise ModelError(
+            f"{path} cannot be written: {storage.reason(error)}; make room or give another file"
+        ) from error
 
 
 def read_model(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:

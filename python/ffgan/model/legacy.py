@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ffgan import _core
 from ffgan.errors import Error, ModelError
 from ffgan.latent import LATENT_SIZE
-from ffgan.model import Model, by_network, write_whole
+from ffgan.model import Model, by_network, write_file
 
 if TYPE_CHECKING:
     import onnx
@@ -107,7 +107,7 @@ def export_onnx(model: Model, out: str | os.PathLike[str]) -> Path:
     )
     onnx.helper.set_model_props(proto, {**model.metadata, "parameters_sha256": model.hash})
     onnx.checker.check_model(proto, full_check=True)
-    write_whole(Path(out), proto.SerializeToString(deterministic=True))
+    write_file(Path(out), proto.SerializeToString(deterministic=True))
     return Path(out)
 
 

@@ -7,7 +7,6 @@ so whatever kills the process leaves either the old file or the new one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -19,12 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffgan import storage
 from ffgan.errors import CheckpointError
 
 FORMAT = "ffgan-checkpoint-1"
-TEMPORARY_SUFFIX = ".tmp"
-# What a killed process leaves: of `write`, and of `ffgan.model.write_whole`.
-STALE = (".*.tmp", ".*.part")
 
 
 @dataclass(frozen=True)
@@ -46,18 +43,9 @@ def write(path: Path, content: bytes) -> None:
 
     Raises CheckpointError naming the file when the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _synchronise(path.parent)
+        storage.write_atomically(path, content)
     except OSError as error:
-        # What fails here is left to the next start, which removes such files.
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise _cannot("write", path, error) from error
 
 
@@ -69,7 +57,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "format": FORMAT,
         "step": checkpoint.step,
         "good": checkpoint.good,
-        "sha256": _digest(checkpoint.tensors),
+        "sha256": storage.tensor_digest(checkpoint.tensors),
         "record": checkpoint.record,
     }
     # One entry only: the library writes several in an order that changes from process to process.
@@ -99,7 +87,7 @@ def read(path: Path) -> Checkpoint:
         raise _cannot("read", path, error) from error
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if _digest(tensors) != digest:
+    if storage.tensor_digest(tensors) != digest:
         raise ValueError(f"{path} is damaged: its SHA-256 does not match")
     return Checkpoint(step, tensors, record, good)
 
@@ -127,16 +115,19 @@ class RunFolder:
         try:
             for folder in (self.checkpoints, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / ".lock", "w")  # noqa: SIM115
+            lock = storage.acquire_lock(self.path / ".lock")
+        except BlockingIOError:
+            raise CheckpointError(
+                f"another process is training in {self.path}: wait for it or choose another --name"
+            ) from None
         except OSError as error:
             raise _cannot("write", self.path, error) from error
-        with lock:
-            _lock(lock.fileno(), self.path)
+        try:
             for folder in (self.path, self.checkpoints, self.samples):
-                for pattern in STALE:
-                    for stale in folder.glob(pattern):
-                        stale.unlink(missing_ok=True)
+                storage.remove_temporary_files(folder)
             yield
+        finally:
+            os.close(lock)
 
     def paths(self) -> list[Path]:
         """The checkpoints' files, oldest first."""
@@ -212,43 +203,9 @@ def _step(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def _digest(tensors: Mapping[str, NDArray[np.float32]]) -> str:
-    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = np.ascontiguousarray(tensors[name])
-        digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
-        digest.update(tensor.data)
-    return digest.hexdigest()
-
-
 def _cannot(do: str, path: Path, error: OSError) -> CheckpointError:
     return CheckpointError(
-        f"cannot {do} {path}: {error.strerror or error}; make room or choose another --runs folder"
+        f"cannot {do} {path}: {storage.reason(error)}; make room or choose another --runs folder"
         if do == "write"
-        else f"cannot {do} {path}: {error.strerror or error}"
+        else f"cannot {do} {path}: {storage.reason(error)}"
     )
-
-
-def _synchronise(folder: Path) -> None:
-    """Bring a rename in `folder` to the disk; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    """Hold an exclusive lock until the file is closed; a killed process's files are closed too."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise CheckpointError(
-            f"another process is training in {folder}: wait for it or choose another --name"
-        ) from None

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that appear whole or not at all, locks between processes, digests of tensors.
+
+What fails here raises a plain OSError. Each package turns it into an error of its own, whose
+message names the file and the way out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensors: TypeAlias = Mapping[str, NDArray[Any]]
+
+TEMPORARY_FILES: Final = (".*.tmp", ".*.part")
+"""Patterns of what a killed process leaves beside its files, ``.part`` that of older versions."""
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace the file ``path``; whoever reads it, also after a crash, finds the old or the new.
+
+    See `atomic_file`. Raises OSError.
+    """
+    with atomic_file(path, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def atomic_file(
+    path: Path, *, durable: bool = True, single_writer: bool = False
+) -> Iterator[IO[bytes]]:
+    """A context in which the content of ``path`` is written to a temporary file beside it.
+
+    At its end the file gets its name, replacing an old one; where it ends with an exception, the
+    temporary file is removed and the old one stays. ``durable`` brings both to the disk before the
+    context ends, which takes milliseconds. With ``single_writer`` a second process that writes the
+    same file gets a BlockingIOError. Raises OSError.
+    """
+    if single_writer:
+        # Its name tells the next process that this one is writing, or what a killed one left.
+        temporary = path.with_name(f".{path.name}.tmp")
+        file = _open_alone(temporary)
+    else:
+        # A short name: that of `path` may be as long as file systems take.
+        temporary = path.with_name(f".ffgan-{secrets.token_hex(8)}.tmp")
+        file = temporary.open("xb")
+    try:
+        with file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            if single_writer:
+                temporary.replace(path)  # before the lock goes
+        if not single_writer:
+            temporary.replace(path)
+        if durable:
+            _synchronise(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _open_alone(path: Path) -> IO[bytes]:
+    """The file, emptied and locked; raises BlockingIOError when another process has it."""
+    file = path.open("ab")
+    try:
+        _lock(file.fileno())
+        # Between opening and locking, the other process may have given it its final name.
+        if not (path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))):
+            raise BlockingIOError
+        file.truncate(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _synchronise(folder: Path) -> None:
+    """Bring a rename in ``folder`` to the disk; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def acquire_lock(path: Path) -> int:
+    """Lock a folder, or the file ``path``, which is made, against other processes.
+
+    Returns a descriptor; the lock is held until it is closed, which the end of the process does
+    too. Raises BlockingIOError when another process holds the lock, OSError otherwise.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        _lock(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: nothing is locked
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what a killed process left of `write_atomically`; no other process may be writing."""
+    for pattern in TEMPORARY_FILES:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _description(name: str, tensor: NDArray[Any]) -> str:
+    return f"{name} {tensor.dtype} {tensor.shape}\n"
+
+
+def tensor_digest(
+    tensors: Tensors, describe: Callable[[str, NDArray[Any]], str] = _description
+) -> str:
+    """SHA-256, as hex, over the tensors in the order of their names.
+
+    Of each one, what ``describe`` says of it (name, type and shape) and its bytes.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(describe(name, tensor).encode())
+        digest.update(tensor.data)
+    return digest.hexdigest()
+
+
+def encode_tensors(tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a safetensors file: equal for equal tensors and metadata.
+
+    The library alone writes the metadata in an order that changes from process to process.
+    """
+    from safetensors.numpy import save
+
+    data = save(dict(tensors), dict(metadata))
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
+
+
+def reason(error: OSError) -> str:
+    """What the system says, for a message that names the file itself."""
+    return error.strerror or str(error)
