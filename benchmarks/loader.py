@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from ffgan import images
-from ffgan.dataset import SIZE, Dataset
+from ffgan.dataset import Dataset
+from ffgan.shapes import IMAGE_SIZE
 
 IMAGES_PER_FOLDER = 1000
 
@@ -32,7 +33,7 @@ def make_tree(root: Path, count: int, distinct: int, quality: int) -> float:
     originals = [root / f"{number:06}.original" for number in range(distinct)]
     for original in originals:
         coarse = rng.integers(0, 256, (40, 40, 3), np.uint8)
-        original.write_bytes(images.encode(images.resize(coarse, SIZE), "jpg", quality))
+        original.write_bytes(images.encode(images.resize(coarse, IMAGE_SIZE), "jpg", quality))
     for number in range(count):
         folder = root / "faces" / f"{number // IMAGES_PER_FOLDER:04}"
         if number % IMAGES_PER_FOLDER == 0:

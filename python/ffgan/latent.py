@@ -14,9 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import UsageError
+from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import Float32, Float64
 
-LATENT_SIZE = 100
+__all__ = [
+    "LATENT_SIZE",
+    "MAX_SEED",
+    "check_seed",
+    "interpolate",
+    "noise",
+    "path",
+    "random_seed",
+    "stream",
+    "truncate",
+]
+
 MAX_SEED = 2**64 - 1
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ffgan import images
 from ffgan.errors import Error, UsageError
 from ffgan.model import Face
+from ffgan.shapes import IMAGE_SIZE
 
 DEFAULT_FOLDER = Path("faces")
-FACE_SIZE = 162
 # The scores of more faces do not fit a JPEG's comment.
 MAX_SHEET_FACES = 2500
 SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
@@ -37,7 +37,7 @@ class FaceFiles:
         count: int,
         sheet: bool = False,
         format: str | None = None,
-        quality: int = 95,
+        quality: int = images.DEFAULT_QUALITY,
         size: int | None = None,
     ) -> None:
         self.folder = out or DEFAULT_FOLDER
@@ -65,7 +65,7 @@ class FaceFiles:
                 self._face, self._sheet = (None, out) if sheet else (out, None)
         if sheet and count > MAX_SHEET_FACES:
             raise UsageError(f"--grid holds up to {MAX_SHEET_FACES} faces, not {count}")
-        if sheet and count * (size or FACE_SIZE) ** 2 > images.MAX_PIXELS:
+        if sheet and count * (size or IMAGE_SIZE) ** 2 > images.MAX_PIXELS:
             million = images.MAX_PIXELS // 1_000_000
             raise UsageError(
                 f"--grid holds up to {million} million pixels: fewer faces or a smaller --size"

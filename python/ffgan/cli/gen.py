@@ -16,6 +16,7 @@ from ffgan.cli.output import counted, notice
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import DisplayError
+from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Face, Model
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ffgan.viewer import Window
 
 DEFAULT_DELAY = 0.5
-DEFAULT_QUALITY = 95
 DEFAULT_SCALE = 3
 
 EXAMPLES = """\

@@ -13,11 +13,10 @@ from typing import Any
 from ffgan import _core
 from ffgan.cli.parser import Parser, integer, number, real, whole
 from ffgan.latent import MAX_SEED
-from ffgan.model import DEFAULT_TRIES
+from ffgan.model import DEFAULT_TRIES, MAX_TRIES
 
 MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
-MAX_TRIES = 1000
 MAX_THREADS = 1024
 
 MODEL_HELP = (

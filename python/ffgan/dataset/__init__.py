@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 
 from ffgan import images, storage
 from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
 
 Fit: TypeAlias = Literal["crop", "stretch"]
 
-SIZE: Final = 162
 SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"})
 
 MAX_FILE_BYTES: Final = 1 << 29
@@ -75,7 +75,7 @@ class Dataset:
         self,
         directory: str | Path,
         *,
-        size: int = SIZE,
+        size: int = IMAGE_SIZE,
         fit: Fit = "crop",
         cache: str | Path | None = None,
         skipped_log: str | Path | None = None,

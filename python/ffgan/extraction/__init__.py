@@ -78,7 +78,7 @@ class Settings:
     size: int | None = None
     padding: float | None = None
     format: Literal["jpg", "png"] = "jpg"
-    quality: int = 95
+    quality: int = images.DEFAULT_QUALITY
     thresholds: Thresholds = field(default_factory=Thresholds)
     duplicates: Duplicates = "hash"
     per_identity: int | None = None

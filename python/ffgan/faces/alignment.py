@@ -20,12 +20,13 @@ from ffgan.faces.detection import check_image, landmarks
 from ffgan.faces.dlib_files import File, one_line
 from ffgan.faces.recognition import CHIP_SIZE
 from ffgan.faces.recognition import PADDING as RECOGNITION_PADDING
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float64, Points
 
 Framing: TypeAlias = Literal["dlib", "training"]
 
 FRAMINGS: Final[tuple[Framing, ...]] = ("dlib", "training")
-SIZES: Final[dict[Framing, int]] = {"dlib": 200, "training": 162}
+SIZES: Final[dict[Framing, int]] = {"dlib": 200, "training": IMAGE_SIZE}
 """The side of a chip, in pixels: dlib's default, and that of the training set."""
 
 DLIB_PADDING: Final = 0.2

@@ -22,6 +22,7 @@ from ffgan import _core, faces, images
 from ffgan.errors import ExtraError, ModelError, UsageError
 from ffgan.features import efficientnet
 from ffgan.features.efficientnet import LITE0, LITE1
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float32
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class _Own:
         self.together, self.size = known[0] or _TOGETHER, known[1]
         if self.together > 1 and known[0]:
             raise ModelError(f"{path} takes {known[0]} images at once: let it take any number")
-        side = self.size or 162
+        side = self.size or IMAGE_SIZE
         self.features = self._run(np.zeros((1, side, side, 3), np.uint8)).shape[1]
 
     def _open(self, data: bytes, tensor: str | None) -> tuple[onnxruntime.InferenceSession, str]:

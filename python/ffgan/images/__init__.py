@@ -39,7 +39,8 @@ MAX_TEXT: Final = 1 << 20
 
 WEBP_MAX_SIDE: Final = 16383
 
-QUALITY: Final = 95
+DEFAULT_QUALITY: Final = 95
+"""Of a JPEG or WebP, 1 to 100."""
 
 _FORMATS: Final[dict[str, Format]] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -542,7 +543,7 @@ def encoder() -> str:
 def encode(
     image: RGB,
     format: Format = "png",
-    quality: int = QUALITY,
+    quality: int = DEFAULT_QUALITY,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """A picture file's bytes of `image` (height, width, 3) uint8 RGB; equal input, equal bytes.
@@ -586,7 +587,7 @@ def save(
     path: str | Path,
     image: RGB,
     metadata: Mapping[str, str] | None = None,
-    quality: int = QUALITY,
+    quality: int = DEFAULT_QUALITY,
 ) -> None:
     """Writes `image` to `path`, in the format of its suffix; the file is whole or not there.
 

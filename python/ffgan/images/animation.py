@@ -29,7 +29,7 @@ MAX_FPS = 60
 class AnimatedWebP:
     """An animated WebP file that repeats for ever."""
 
-    def __init__(self, *, fps: int, quality: int = images.QUALITY) -> None:
+    def __init__(self, *, fps: int, quality: int = images.DEFAULT_QUALITY) -> None:
         self._milliseconds = round(1000 / _check(fps))
         self._quality = quality
         self._frames: list[bytes] = []

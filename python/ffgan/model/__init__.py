@@ -17,11 +17,20 @@ import numpy as np
 from ffgan import _core, storage
 from ffgan.errors import ModelError, UsageError
 from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
-from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
+from ffgan.model.candidate_search import DEFAULT_TRIES, MAX_TRIES, Face, search
 from ffgan.model.directions import Direction, direction_names, directions
+from ffgan.shapes import IMAGE_SHAPE, LATENT_SIZE
 from ffgan.typing import Float32, UInt8
 
-__all__ = ["DEFAULT_TRIES", "Face", "Model", "packaged_model", "read_model", "save_model"]
+__all__ = [
+    "DEFAULT_TRIES",
+    "MAX_TRIES",
+    "Face",
+    "Model",
+    "packaged_model",
+    "read_model",
+    "save_model",
+]
 
 
 FORMAT = "ffgan-1"
@@ -129,8 +138,8 @@ class Model:
         Raises `UsageError` for another shape or values that are not finite.
         """
         array = np.ascontiguousarray(latents, dtype=np.float32)
-        if array.ndim != 2 or array.shape[1] != 100:
-            raise UsageError(f"latents have the shape {array.shape}, not (n, 100)")
+        if array.ndim != 2 or array.shape[1] != LATENT_SIZE:
+            raise UsageError(f"latents have the shape {array.shape}, not (n, {LATENT_SIZE})")
         if not np.isfinite(array).all():
             raise UsageError("latents are not finite")
         return self._generator.generate(array)
@@ -141,9 +150,9 @@ class Model:
         Above 0: believed to be a photograph. Raises `UsageError` for another shape or dtype.
         """
         array = np.ascontiguousarray(images)
-        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1:] != (162, 162, 3):
+        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1:] != IMAGE_SHAPE:
             raise UsageError(
-                f"images are {array.dtype} {array.shape}, not uint8 (n, 162, 162, 3): "
+                f"images are {array.dtype} {array.shape}, not uint8 {('n', *IMAGE_SHAPE)}: "
                 "ffgan.dataset resizes pictures"
             )
         return self._discriminator.score(array)

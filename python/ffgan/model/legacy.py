@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ffgan import _core
 from ffgan.errors import Error, ModelError
-from ffgan.latent import LATENT_SIZE
 from ffgan.model import Model, by_network, write_file
+from ffgan.shapes import IMAGE_SHAPE, LATENT_SIZE
 
 if TYPE_CHECKING:
     import onnx
@@ -174,6 +174,6 @@ def _onnx_graph(parameters: dict[str, NDArray[np.float32]]) -> onnx.GraphProto:
         nodes,
         "ffgan generator",
         [helper.make_tensor_value_info("latents", TensorProto.FLOAT, ["N", LATENT_SIZE])],
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 162, 162, 3])],
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", *IMAGE_SHAPE])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )

@@ -19,9 +19,10 @@ from ffgan.dataset import Batches, Dataset
 from ffgan.errors import DivergedError, ModelError, UsageError
 from ffgan.interruption import Interrupted as Interrupted
 from ffgan.interruption import Interruption
-from ffgan.latent import LATENT_SIZE, noise
+from ffgan.latent import noise
 from ffgan.model import by_network
 from ffgan.progress import Progress, describe, duration
+from ffgan.shapes import LATENT_SIZE
 from ffgan.training import identity_codes, warm_start
 from ffgan.training.identity_codes import IdentityCodes
 from ffgan.training.run_folder import Checkpoint, write

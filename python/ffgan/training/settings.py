@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ffgan.errors import CheckpointError, ExtraError, UsageError
 from ffgan.latent import MAX_SEED
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.training.recipes import RECIPES, complete
 from ffgan.training.run_folder import Checkpoint, RunFolder
 
@@ -152,8 +153,8 @@ class Settings:
         within(1e-9, 0.999999, "above 0 and below 1", "learning_rate_g", "learning_rate_d")
         within(0.0, 0.999999, "from 0 to below 1", "beta1", "beta2", "ema", "dropout")
         within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
-        within(0, 162, "from 0 to 162 pixels", "translation")
-        within(0, 162, "from 0 to 162 pixels", "cutout")
+        within(0, IMAGE_SIZE, f"from 0 to {IMAGE_SIZE} pixels", "translation")
+        within(0, IMAGE_SIZE, f"from 0 to {IMAGE_SIZE} pixels", "cutout")
         within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup", "blur_steps")
         within(0.0, 16.0, "from 0 to 16 pixels", "blur")
         within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")

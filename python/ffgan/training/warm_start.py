@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError
+from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import Float32, UInt8
 
-CODE_SIZE = 100
+CODE_SIZE = LATENT_SIZE
 SIZE = 54
 MAX_IMAGES = 20_000
 OVERSAMPLING = 28

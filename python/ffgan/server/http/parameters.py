@@ -9,15 +9,15 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from ffgan.dataset import SIZE
-from ffgan.latent import LATENT_SIZE, MAX_SEED, random_seed
+from ffgan.images import DEFAULT_QUALITY
+from ffgan.latent import MAX_SEED, random_seed
 from ffgan.server.settings import Settings
+from ffgan.shapes import IMAGE_SIZE, LATENT_SIZE
 
 MIN_SIZE = 16
 MAX_TRUNCATION = 2.0
 MAX_SEEDS = 4
 MAX_AMOUNT = 6.0
-QUALITY = 95
 DEFAULT_COUNT = 16
 
 SEED = "[0-9]{1,20}"
@@ -102,8 +102,10 @@ class PictureParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    size: Annotated[int, Field(ge=MIN_SIZE, description="width and height in pixels")] = SIZE
-    quality: Annotated[int, Field(ge=1, le=100, description="of the JPEG or WebP")] = QUALITY
+    size: Annotated[int, Field(ge=MIN_SIZE, description="width and height in pixels")] = IMAGE_SIZE
+    quality: Annotated[int, Field(ge=1, le=100, description="of the JPEG or WebP")] = (
+        DEFAULT_QUALITY
+    )
 
 
 class FaceParameters(SearchParameters, PictureParameters):

@@ -9,10 +9,10 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ffgan.latent import LATENT_SIZE
 from ffgan.server.http.caching import REVALIDATED, entity_tag, not_modified
 from ffgan.server.http.errors import BUSY, INVALID
 from ffgan.server.inference.service import Inference
+from ffgan.shapes import LATENT_SIZE
 
 DEFAULT_COUNT = 12
 

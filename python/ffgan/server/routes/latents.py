@@ -14,7 +14,6 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from ffgan.latent import LATENT_SIZE
 from ffgan.server.http.archive_stream import Archive
 from ffgan.server.http.caching import RANDOM, SEEDED, entity_tag, not_modified
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
@@ -25,6 +24,7 @@ from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
+from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import RGB, Float32
 
 NPY = "application/x-npy"

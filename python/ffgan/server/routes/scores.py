@@ -10,13 +10,14 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from ffgan import images
-from ffgan.dataset import SIZE, fit_square
+from ffgan.dataset import fit_square
 from ffgan.errors import DatasetError
 from ffgan.server.http.caching import RANDOM
 from ffgan.server.http.errors import BUSY, INVALID, Refusal
 from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import UInt8
 
 JPEG_SCAN = b"\xff\xda"
@@ -83,10 +84,10 @@ def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
         scans = data.count(JPEG_SCAN) if kind == "JPEG" else 1
         if width * height * scans > settings.max_pixels * USUAL_SCANS:
             raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
-        image = images.decode(data, at_least=SIZE)
+        image = images.decode(data, at_least=IMAGE_SIZE)
     except DatasetError as error:
         raise Refusal(422, "invalid_image", str(error)) from None
-    return fit_square(image, SIZE, "crop"), (height, width)
+    return fit_square(image, IMAGE_SIZE, "crop"), (height, width)
 
 
 def _too_many(message: str) -> Refusal:
