@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -26,6 +27,15 @@ IN_REPOSITORY = {site: path for path, site in OUTSIDE.items()}
 
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 IMAGE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+
+
+def titles(nav: Any) -> dict[str, str]:
+    """The title of each page in mkdocs.yml's nav, by the page's path."""
+    found: dict[str, str] = {}
+    for entry in nav:
+        for title, below in entry.items():
+            found.update({below: title} if isinstance(below, str) else titles(below))
+    return found
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -51,6 +61,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         if site == inside and not inside.startswith("docs/"):
             return text  # such as LICENSE or a source file
         relative = posixpath.relpath(site, posixpath.dirname(here) or ".")
+        if text.endswith(".md"):
+            text = titles(config.nav).get(site, text)  # a reader of the site knows no file names
         mark = "!" if match[0].startswith("!") else ""
         return f"{mark}[{text}]({relative}{'#' + anchor if anchor else ''})"
 
