@@ -8,7 +8,7 @@ import os
 import threading
 
 from ffgan.cli.options import add_search, add_threads, use_threads
-from ffgan.cli.output import notice
+from ffgan.cli.output import notice, show_log
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.latent import MAX_SEED
 
@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
+    show_log("ffgan.server")
 
     def ready(address: str) -> None:
         page = f"{address}/" if arguments.seed is None else f"{address}/?seed={arguments.seed}"

@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 from ffgan.cli.options import Option, add_fields, add_search, add_threads, use_threads
+from ffgan.cli.output import show_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.errors import UsageError
 
@@ -18,10 +19,10 @@ examples:
   ffgan web                          http://localhost:9190, for this computer only
   ffgan web --host 0.0.0.0           for every computer that reaches this one
   ffgan web --port 8000 --model runs/photos/model.safetensors
-  ffgan web --workers 4 --token-file tokens --access-log json --root-path /faces
+  ffgan web --token-file tokens --access-log json --root-path /faces
 
-SIGHUP loads the model file again, without a request lost; SIGTERM and Ctrl+C finish what is in
-flight."""
+SIGHUP loads the model file again without losing a request; SIGTERM and Ctrl+C finish the requests
+in progress."""
 
 OPTIONS = {
     "load": (
@@ -68,7 +69,7 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         type=integer(1, MAX_WORKERS),
         default=1,
-        help="processes that share the port and the cores (default: %(default)s)",
+        help="1: one process uses all cores; for several see docs/deploy.md (default: %(default)s)",
     )
     parser.add_argument(
         "--grace",
@@ -127,6 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
+    show_log("ffgan.server")
     fields = {field.name for field in dataclasses.fields(Settings)}
     given = {name: value for name, value in vars(arguments).items() if name in fields}
     given |= {
@@ -142,6 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
         log_level=arguments.log_level,
         grace=arguments.grace,
         settings=Settings(**given),
+        ready=lambda address: print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True),
     )
     return 0
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The web server: a page with a face, and faces as images by URL.
+"""The web server: a page that shows faces, and faces as images by URL.
 
-FastAPI and uvicorn are imported by the first call, so that `import ffgan.server` stays cheap.
+FastAPI and uvicorn are imported by the first call, so that ``import ffgan.server`` stays cheap.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffgan.errors import ServerError
+from ffgan.errors import ServerError, UsageError
 from ffgan.server.settings import DEFAULT_PORT, Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ffgan.model import Model
 
-__all__ = ["DEFAULT_PORT", "Settings", "create_app", "serve"]
+__all__ = ["DEFAULT_GRACE", "DEFAULT_PORT", "Settings", "create_app", "serve"]
 
 DEFAULT_GRACE = 10.0
 
@@ -26,11 +26,11 @@ DEFAULT_GRACE = 10.0
 def create_app(model: Model | Callable[[], Model], settings: Settings | None = None) -> FastAPI:
     """The ASGI application, for a server of your own; `serve` runs it in uvicorn.
 
-    It can be called at once, from any event loop; it has no start or end of its own.
+    It can be called at once, from any event loop; it needs no lifespan events.
 
     Args:
-        model: a model, or a function that loads one; it runs in the background from now on, and
-            `/health/ready` answers 503 until it has returned.
+        model: a model, or a function that loads one; the function is called in the background at
+            once, and `/health/ready` answers 503 until it has returned.
         settings: see `Settings`.
 
     Raises:
@@ -54,37 +54,41 @@ def serve(
     settings: Settings | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves faces until a signal stops it: requests in flight are finished, within `grace`.
+    """Serves faces until a signal; requests in progress are then finished, within `grace`.
 
-    SIGHUP loads the model file again, without a request lost.
+    SIGHUP loads the model file again without losing a request. The logger ``ffgan.server`` reports
+    it.
 
     Args:
         model: a model, the path of a model file, or None for the packaged model.
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 takes a free one.
-        workers: processes that share the port, each with a model and its part of the cores; more
-            than one needs a model file.
-        log_level: uvicorn's; "info" prints a line for each request.
-        grace: seconds that requests in flight get to end once a signal has come.
+        workers: 1. One process uses all cores; see docs/deploy.md for several processes.
+        log_level: uvicorn's; "info" logs a line for each request.
+        grace: seconds that requests in progress get to finish after a signal.
         settings: see `Settings`.
         ready: called with the address, such as http://127.0.0.1:9190, once the model is loaded;
-            None prints a line with it.
+            None logs the address.
 
     Raises:
         UsageError: a number is outside its range.
         ServerError: the address cannot be listened on, or a package is not installed.
         ModelError: the model cannot be loaded.
-        KeyboardInterrupt: Ctrl+C stopped it. SIGTERM does what it did before the call.
+        KeyboardInterrupt: Ctrl+C stopped it. SIGTERM has the effect that it had before the call.
     """
+    if workers != 1:
+        raise UsageError(
+            f"this server is one process, which uses all cores, not {workers}; for several start"
+            " `uvicorn --factory ffgan.server:create_app --workers N` (see docs/deploy.md)"
+        )
     try:
-        from ffgan.server import run as process
+        from ffgan.server import run
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    process.serve(
+    run.serve(
         model,
         host=host,
         port=port,
-        workers=workers,
         log_level=log_level,
         grace=grace,
         settings=settings or Settings(),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server as a process: its socket, uvicorn, its end.
+"""Runs the application in uvicorn: the listening socket, signals, shutdown.
 
-On SIGINT and SIGTERM uvicorn finishes the requests in flight, puts back the handlers that it found
-and raises the signal again: so Ctrl+C is a KeyboardInterrupt, and SIGTERM ends the process unless
-the program handles it.
+On SIGINT and SIGTERM uvicorn finishes the requests in progress, restores the previous signal
+handlers and raises the signal again: so Ctrl+C is a KeyboardInterrupt, and SIGTERM ends the process
+unless the program handles it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import logging
 import math
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -28,23 +28,24 @@ from fastapi import FastAPI
 from ffgan.errors import ServerError, UsageError
 from ffgan.model import Model
 from ffgan.server.app import create_app
-from ffgan.server.http.timeouts import PunctualProtocol, punctual
+from ffgan.server.http.timeouts import HeaderTimeoutProtocol, with_header_timeout
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import DEFAULT_PORT, Settings
-from ffgan.server.team import Team
 
 BACKLOG = 2048
 MAX_PORT = 65535
 OPEN_FILES = 65536
 
+logger = logging.getLogger("ffgan.server")
 
-class EndingServer(uvicorn.Server):
-    """Tells its connections that it ends, the ones to come included."""
+
+class GracefulServer(uvicorn.Server):
+    """Also closes connections that are made while the server shuts down."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         protocol = self.config.http_protocol_class
-        assert issubclass(protocol, PunctualProtocol)
-        protocol.ending = True
+        assert issubclass(protocol, HeaderTimeoutProtocol)
+        protocol.shutting_down = True
         await super().shutdown(sockets)
 
 
@@ -53,7 +54,6 @@ def serve(
     *,
     host: str,
     port: int,
-    workers: int,
     log_level: str,
     grace: float,
     settings: Settings,
@@ -61,29 +61,17 @@ def serve(
 ) -> None:
     """See `ffgan.server.serve`."""
     check(log_level, grace)
-    if workers < 1:
-        raise UsageError(f"workers {workers} is out of range: give 1 or more")
-    ready = ready or say
-    if workers == 1:
-        # Listening comes before loading: a taken port is said at once, not after the work.
-        with listen(host, port) as listener:
-            load = model if isinstance(model, Model) else functools.partial(Model.load, model)
-            run(load, listener, log_level=log_level, grace=grace, settings=settings, ready=ready)
-        return
-    if isinstance(model, Model):
-        raise UsageError("several workers need a model file, which each of them loads")
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(one) for one in listen_together(host, port, workers)]
-        team = Team(model, listeners, log_level=log_level, grace=grace, settings=settings)
-        team.run(lambda: ready(address(listeners[0])))
-
-
-def say(address: str) -> None:
-    print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True)
-
-
-def say_reloaded(model: Model) -> None:
-    print(f"ffgan: the model is now {model.hash[:16]}", flush=True)
+    # The socket is opened before the model is loaded: a taken port is reported at once.
+    with listen(host, port) as listener:
+        load = model if isinstance(model, Model) else functools.partial(Model.load, model)
+        run(
+            load,
+            listener,
+            log_level=log_level,
+            grace=grace,
+            settings=settings,
+            ready=ready or (lambda address: logger.info("serving %s", address)),
+        )
 
 
 def run(
@@ -94,13 +82,12 @@ def run(
     grace: float,
     settings: Settings,
     ready: Callable[[str], None],
-    reloaded: Callable[[Model], None] = say_reloaded,
 ) -> None:
-    """Serves at `listener` until a signal stops it; raises what kept the model from loading."""
+    """Serves at `listener` until a signal; raises the exception if the model cannot be loaded."""
     allow_open_files()
     app = create_app(load, settings)
     inference = app.state.inference
-    server = EndingServer(configuration(app, log_level, grace, settings))
+    server = GracefulServer(configuration(app, log_level, grace, settings))
 
     def loaded(future: Future[Model]) -> None:
         if future.cancelled() or future.exception() is not None:
@@ -110,7 +97,7 @@ def run(
 
     first = inference.model
     try:
-        with reloads(inference, reloaded):
+        with reload_on_sighup(inference):
             first.add_done_callback(loaded)
             server.run(sockets=[listener])
     finally:
@@ -119,17 +106,17 @@ def run(
 
 
 @contextlib.contextmanager
-def reloads(inference: Inference, told: Callable[[Model], None]) -> Iterator[None]:
-    """Within it SIGHUP loads the model again; where there is no such signal it does nothing."""
+def reload_on_sighup(inference: Inference) -> Iterator[None]:
+    """Within it SIGHUP loads the model again; no effect on systems without that signal."""
 
-    def tell(future: Future[Model]) -> None:
+    def log(future: Future[Model]) -> None:
         if (error := future.exception()) is not None:
-            print(f"ffgan: the old model stays: {error}", file=sys.stderr, flush=True)
+            logger.warning("the old model stays: %s", error)
         else:
-            told(future.result())
+            logger.info("the model is now %s", future.result().hash[:16])
 
     def reload(number: int, frame: FrameType | None) -> None:
-        inference.reload().add_done_callback(tell)
+        inference.reload().add_done_callback(log)
 
     main = threading.current_thread() is threading.main_thread()
     if not (hasattr(signal, "SIGHUP") and main):
@@ -143,7 +130,7 @@ def reloads(inference: Inference, told: Callable[[Model], None]) -> Iterator[Non
 
 
 def allow_open_files() -> None:
-    """Every connection is an open file, and the limit of many systems is 1024, unless one asks."""
+    """Raises the limit of open files, often 1024: every connection is one."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -154,7 +141,7 @@ def allow_open_files() -> None:
 
 
 def check(log_level: str, grace: float) -> None:
-    """Raises UsageError for what uvicorn would only fail on later."""
+    """Raises UsageError for values that uvicorn would only fail on later."""
     if log_level not in uvicorn.config.LOG_LEVELS:
         levels = ", ".join(uvicorn.config.LOG_LEVELS)
         raise UsageError(f"log level {log_level!r} is unknown; try one of {levels}")
@@ -166,10 +153,10 @@ def configuration(app: FastAPI, log_level: str, grace: float, settings: Settings
     return uvicorn.Config(
         app,
         log_level=log_level,
-        http=punctual(settings.head_seconds),
+        http=with_header_timeout(settings.head_seconds),
         ws="none",
-        # There is nothing to start or to end; but uvicorn waits for it, and so also for the answers
-        # that end when the grace is over.
+        # The application has no startup or shutdown of its own. But with a lifespan uvicorn waits
+        # at its end, and so also sends the responses that are cut short when the grace is over.
         lifespan="on",
         server_header=False,
         backlog=BACKLOG,
@@ -178,7 +165,7 @@ def configuration(app: FastAPI, log_level: str, grace: float, settings: Settings
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises ServerError or UsageError with the way out."""
+    """A listening socket; raises ServerError or UsageError that suggest an alternative."""
     if not 0 <= port <= MAX_PORT:
         raise UsageError(f"port {port} is outside 0..{MAX_PORT}; try `--port {DEFAULT_PORT}`")
     try:
@@ -195,38 +182,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ServerError(_why_not(host, port, error)) from error
+        raise ServerError(_explain(host, port, error)) from error
     return listener
 
 
-def listen_together(host: str, port: int, number: int) -> list[socket.socket]:
-    """Several listening sockets at one port, among which the system distributes the connections.
-
-    So a worker that ends leaves its share of those that are not yet accepted to its successor.
-    Raises as `listen` does.
-    """
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ServerError("this system cannot share a port among workers; try `--workers 1`")
-    # A socket that shares would also share with another server; one that does not, does not.
-    with listen(host, port) as alone:
-        family, target = alone.family, alone.getsockname()
-    listeners: list[socket.socket] = []
-    try:
-        for _ in range(number):
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            listeners.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind(target)
-            listener.listen(BACKLOG)
-    except OSError as error:
-        for listener in listeners:
-            listener.close()
-        raise ServerError(_why_not(host, port, error)) from error
-    return listeners
-
-
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _explain(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         free = port + 1 if port < MAX_PORT else DEFAULT_PORT
         return f"port {port} on {host} is taken; try `--port {free}`"

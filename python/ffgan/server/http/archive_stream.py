@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many files as one that is written while it is sent: zip and tar."""
+"""Zip and tar archives that are written while they are sent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MEDIA_TYPES: dict[Kind, str] = {"zip": "application/zip", "tar": "application/x-
 READABLE = 0o644
 
 
-class Archive:
-    """Hands out the archive's bytes as files are added; equal files make equal bytes."""
+class ArchiveStream:
+    """Returns the archive's bytes as files are added; the same files give the same bytes."""
 
     def __init__(self, kind: Kind) -> None:
         self._sink = _Sink()
@@ -24,7 +24,7 @@ class Archive:
         self._tar = tarfile.open(fileobj=self._sink, mode="w") if kind == "tar" else None  # noqa: SIM115
 
     def add(self, name: str, data: bytes) -> bytes:
-        """The archive's next bytes, with this file; its time is the format's first."""
+        """The archive's next bytes, with this file; its time is the earliest of the format."""
         if self._zip is not None:
             entry = zipfile.ZipInfo(name)
             entry.external_attr = READABLE << 16
@@ -42,7 +42,7 @@ class Archive:
                 archive.close()
         return self._sink.take()
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> ArchiveStream:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,10 +50,10 @@ class Archive:
 
 
 class _Sink(io.BytesIO):
-    """A file that forgets what was taken, but not how long it was.
+    """A file that drops the bytes that were taken, but keeps counting them.
 
-    An entry's header in a zip is written anew once its data's checksum is known; a stream that
-    cannot go back so far would put the checksum behind the data, which not every reader accepts.
+    A zip entry's header is rewritten once its data's checksum is known; a stream that cannot seek
+    back that far would put the checksum after the data, which not every reader accepts.
     """
 
     def __init__(self) -> None:

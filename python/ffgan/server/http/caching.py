@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What browsers and proxies may keep, and how they ask whether it is still right."""
+"""HTTP caching: Cache-Control, ETag and If-None-Match."""
 
 from __future__ import annotations
 
@@ -8,39 +8,56 @@ import hashlib
 import json
 import re
 
-from fastapi import Request, Response
+from fastapi import Request
 
 from ffgan import __version__, _core, images
 from ffgan.model import Model
 
-SEEDED = {"Cache-Control": "public, max-age=31536000, immutable"}
-RANDOM = {"Cache-Control": "no-store"}
-REVALIDATED = {"Cache-Control": "no-cache"}
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+NO_STORE = {"Cache-Control": "no-store"}
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+class NotModified(Exception):
+    """The client's copy is current: the answer is 304 with these ``headers``."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__()
+        self.headers = headers
 
 
 @functools.cache
-def program() -> list[str]:
-    """What decides an answer's bytes beside the model and the request.
+def software() -> list[str]:
+    """The versions that an answer's bytes depend on, besides the model and the request.
 
-    Engines of another kind may round the last bit of a pixel otherwise; the number of threads
+    Engines of another kind may round the last bit of a pixel differently; the number of threads
     changes nothing.
     """
     engine = {name: value for name, value in _core.engine().items() if name != "threads"}
     return [__version__, images.encoder(), json.dumps(engine, sort_keys=True)]
 
 
-def entity_tag(model: Model, *decides: object) -> str:
-    """A strong ETag, known before anything is drawn; `decides` say all by their repr."""
-    text = json.dumps([*program(), model.hash, *map(repr, decides)])
+def entity_tag(model: Model, *inputs: object) -> str:
+    """A strong ETag, known before anything is drawn: a digest of the ``repr`` of all inputs."""
+    text = json.dumps([*software(), model.hash, *map(repr, inputs)])
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def not_modified(request: Request, entity_tag: str, headers: dict[str, str]) -> Response | None:
-    """304 where `If-None-Match` names the ETag.
+def immutable(request: Request, model: Model, *inputs: object) -> dict[str, str]:
+    """The caching headers of an answer that ``model`` and ``inputs`` determine.
 
-    RFC 9110, section 13.1.2: weak comparison with each tag, or `*`.
+    Raises NotModified where the client has it already.
+    """
+    headers = {**IMMUTABLE, "ETag": entity_tag(model, *inputs)}
+    check_modified(request, headers)
+    return headers
+
+
+def check_modified(request: Request, headers: dict[str, str]) -> None:
+    """Raises NotModified where ``If-None-Match`` names the ETag in ``headers``.
+
+    RFC 9110, section 13.1.2: weak comparison with each tag, or ``*``.
     """
     known = ",".join(request.headers.getlist("If-None-Match"))
-    if known.strip() == "*" or entity_tag in re.findall(r'"[^"]*"', known):
-        return Response(status_code=304, headers=headers)
-    return None
+    if known.strip() == "*" or headers["ETag"] in re.findall(r'"[^"]*"', known):
+        raise NotModified(headers)

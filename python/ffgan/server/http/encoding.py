@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faces as files."""
+"""Images encoded as files, within the limit of pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ffgan import images
-from ffgan.server.http.errors import Refusal
+from ffgan.server.http.errors import RequestError
 from ffgan.server.settings import Settings
 from ffgan.typing import RGB
 
@@ -20,14 +20,14 @@ MEDIA_TYPES: dict[images.Format, str] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """The file that an image becomes."""
+    """How an image is encoded: format, width and height in pixels, quality 1 to 100."""
 
     format: images.Format
     size: int
     quality: int
 
     def encode(self, image: RGB, origin: Mapping[str, str]) -> bytes:
-        """The file's bytes; takes a thread's time."""
+        """The file's bytes, with ``origin`` as its text metadata; slow, not for the event loop."""
         return images.encode(self.resize(image), self.format, self.quality, origin)
 
     def resize(self, image: RGB) -> RGB:
@@ -35,11 +35,11 @@ class Picture:
 
 
 def check_pixels(pixels: int, settings: Settings) -> None:
-    """Raises Refusal for an answer of more pixels than one may have."""
+    """Raises RequestError for a response of more pixels than the server allows."""
     if pixels > settings.max_pixels:
-        raise Refusal(
+        raise RequestError(
             422,
             "too_many_pixels",
-            f"this is {pixels} pixels, more than {settings.max_pixels}: ask for fewer or smaller",
+            f"{pixels} pixels exceed the limit of {settings.max_pixels}; ask for fewer images",
             parameter="size",
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every answer that is not what was asked for: JSON that a program can tell apart by `reason`."""
+"""Error responses: JSON with a machine-readable `reason`."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ffgan.errors import UsageError
+from ffgan.server.http.caching import NO_STORE, NotModified
 
 RETRY_SECONDS = 1
-# nginx's status for a client that hung up: nobody reads it, but the log shows what happened.
+# nginx's status for a client that disconnected: nobody receives it, but the log shows it.
 CLIENT_CLOSED_REQUEST = 499
 
 REASONS = {404: "not_found", 405: "method_not_allowed"}
 
 
 class Problem(BaseModel):
-    """The body of every answer that is not what was asked for."""
+    """The body of every error response."""
 
     reason: Annotated[str, Field(description="one word for programs, such as `busy`")]
     message: Annotated[str, Field(description="a line for people")]
     parameter: Annotated[str | None, Field(description="the parameter that is wrong")] = None
 
 
-class Refusal(Exception):
-    """A request that gets a problem in place of its answer."""
+class RequestError(Exception):
+    """A request that is answered with an error response."""
 
     def __init__(
         self,
@@ -47,57 +48,61 @@ class Refusal(Exception):
         self.parameter = parameter
         self.headers = headers or {}
 
-    def answer(self) -> Response:
+    def response(self) -> Response:
         body = Problem(reason=self.reason, message=str(self), parameter=self.parameter)
         return JSONResponse(
             body.model_dump(exclude_none=True),
             status_code=self.status,
-            headers={"Cache-Control": "no-store", **self.headers},
+            headers={**NO_STORE, **self.headers},
         )
 
 
-class Unavailable(Refusal):
-    """No inference now; `reason` is `loading`, `failed`, `busy` or `stopping`."""
+class Unavailable(RequestError):
+    """No inference at the moment; `reason` is `loading`, `failed`, `busy` or `stopping`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(503, reason, message, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 class Disconnected(Exception):
-    """The client left before its answer was ready."""
+    """The client disconnected before its response was ready."""
 
 
-def problem(description: str) -> dict[str, Any]:
-    """A problem as OpenAPI describes it."""
+def error_response(description: str) -> dict[str, Any]:
+    """An error response as OpenAPI describes it."""
     return {"model": Problem, "description": description}
 
 
 BUSY: dict[int | str, dict[str, Any]] = {
-    503: problem("The model is loading, or too many requests wait")
+    503: error_response("The model is loading, or too many requests wait")
 }
-INVALID: dict[int | str, dict[str, Any]] = {422: problem("A wrong parameter")}
+INVALID: dict[int | str, dict[str, Any]] = {422: error_response("An invalid parameter")}
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Turns every error that a request can end with into its answer."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Turns every exception that a request can end with into its response."""
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> Response:
-        return refusal.answer()
+    @app.exception_handler(NotModified)
+    async def not_modified(_: Request, error: NotModified) -> Response:
+        return Response(status_code=304, headers=error.headers)
+
+    @app.exception_handler(RequestError)
+    async def request_error(_: Request, error: RequestError) -> Response:
+        return error.response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        # A rule about several parameters has no place of its own, and a message that names them.
-        place = [str(part)[:40] for part in first["loc"][1:]]
+        # A rule about several parameters has no location; its message begins with their name.
+        location = [str(part)[:40] for part in first["loc"][1:]]
         message = first["msg"].removeprefix("Value error, ")
-        name = place[-1] if place else message.partition(":")[0]
-        text = f"{name}: {message}" if place else message
-        return Refusal(422, "invalid_parameter", text, parameter=name).answer()
+        name = location[-1] if location else message.partition(":")[0]
+        text = f"{name}: {message}" if location else message
+        return RequestError(422, "invalid_parameter", text, parameter=name).response()
 
     @app.exception_handler(UsageError)
-    async def unusable(_: Request, error: UsageError) -> Response:
-        return Refusal(422, "invalid_parameter", str(error)).answer()
+    async def usage_error(_: Request, error: UsageError) -> Response:
+        return RequestError(422, "invalid_parameter", str(error)).response()
 
     @app.exception_handler(Disconnected)
     async def disconnected(_: Request, error: Disconnected) -> Response:
@@ -109,7 +114,9 @@ def answer_problems(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(allowed_methods(app, request))
-        return Refusal(error.status_code, reason, str(error.detail), headers=headers).answer()
+        return RequestError(
+            error.status_code, reason, str(error.detail), headers=headers
+        ).response()
 
 
 def allowed_methods(app: FastAPI, request: Request) -> list[str]:

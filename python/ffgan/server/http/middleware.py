@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for every answer, whichever endpoint makes it."""
+"""ASGI middleware for every endpoint: headers, HEAD, errors, tokens, the proxy's prefix."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ffgan.server.http.errors import Refusal
+from ffgan.server.http.errors import RequestError
 
-# Nothing inline and no other host; `data:` is the face within /get_image, `blob:` a face that the
-# page has fetched.
+# Nothing inline and no other host; `data:` is for the face in /get_image, `blob:` for faces
+# that the page has fetched.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -26,13 +26,13 @@ SECURITY_HEADERS = {
 }
 
 HEADERS_ONLY = "ffgan.headers_only"
-"""Set in the scope of a HEAD request: the body of a stream is not even made."""
+"""Set in the scope of a HEAD request, so that a streamed body is not produced at all."""
 
-OPEN_TO_ALL = ("/health/live", "/health/ready")
+PUBLIC_PATHS = ("/health/live", "/health/ready")
 
 
-class SecurityHeaders:
-    """Adds `SECURITY_HEADERS` to every answer."""
+class SecurityHeadersMiddleware:
+    """Adds `SECURITY_HEADERS` to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -46,8 +46,8 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-class HeadAsGet:
-    """Answers HEAD as GET without the body: FastAPI's routes know only the methods they name."""
+class HeadMiddleware:
+    """Answers HEAD like GET without the body: FastAPI routes accept only the methods they name."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -62,7 +62,7 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        # The same scope, so that what is noted in it is seen outside.
+        # The same scope object, so that outer middleware sees what is set in it.
         scope["method"] = "GET"
         scope[HEADERS_ONLY] = True
         try:
@@ -71,31 +71,31 @@ class HeadAsGet:
             scope["method"] = "HEAD"
 
 
-class Failures:
-    """Answers 500 to what nobody expected, and lets the server log it."""
+class InternalErrorMiddleware:
+    """Answers unexpected exceptions with 500, and lets the server log them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        started = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_and_note)
         except Exception:
-            if not begun:
-                failed = Refusal(500, "failed", "this could not be done; see the server's log")
-                await failed.answer()(scope, receive, send)
+            if not started:
+                error = RequestError(500, "failed", "internal error; see the server's log")
+                await error.response()(scope, receive, send)
             raise
 
 
-class RootPath:
-    """Serves below a prefix, whether or not the proxy in front of it takes it off."""
+class RootPathMiddleware:
+    """Serves below a prefix, whether or not the proxy in front strips it."""
 
     def __init__(self, app: ASGIApp, *, prefix: str) -> None:
         self.app = app
@@ -106,13 +106,13 @@ class RootPath:
             path = scope["path"]
             if not path.startswith(f"{self._prefix}/"):
                 path = self._prefix + path
-            # The same scope, so that what is noted in it is seen outside.
+            # The same scope object, so that outer middleware sees what is set in it.
             scope.update({"root_path": self._prefix, "path": path})
         await self.app(scope, receive, send)
 
 
-class Bearer:
-    """Refuses requests that do not carry one of the tokens; health is anyone's to ask."""
+class BearerTokenMiddleware:
+    """Refuses requests without one of the tokens, except to `PUBLIC_PATHS`."""
 
     def __init__(self, app: ASGIApp, *, tokens: Sequence[str]) -> None:
         self.app = app
@@ -120,29 +120,29 @@ class Bearer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        if scope["type"] != "http" or path in OPEN_TO_ALL:
+        if scope["type"] != "http" or path in PUBLIC_PATHS:
             await self.app(scope, receive, send)
             return
-        if self._knows(Headers(scope=scope)):
-            await self.app(scope, receive, functools.partial(_send_privately, send))
+        if self._is_authorised(Headers(scope=scope)):
+            await self.app(scope, receive, functools.partial(_send_private, send))
             return
-        refusal = Refusal(
+        error = RequestError(
             401,
             "unauthorized",
-            "this server needs a token: send it as `Authorization: Bearer ...`",
+            "this server needs a token: send it as `Authorization: Bearer TOKEN`",
             headers={"WWW-Authenticate": "Bearer"},
         )
-        await refusal.answer()(scope, receive, send)
+        await error.response()(scope, receive, send)
 
-    def _knows(self, headers: Headers) -> bool:
+    def _is_authorised(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        # Every token is compared, each in a time that does not tell how much of it was right.
-        right = [hmac.compare_digest(given.strip().encode(), token) for token in self._tokens]
-        return scheme.lower() == "bearer" and any(right)
+        # Every token is compared, each in constant time: the duration reveals nothing about them.
+        equal = [hmac.compare_digest(given.strip().encode(), token) for token in self._tokens]
+        return scheme.lower() == "bearer" and any(equal)
 
 
-async def _send_privately(send: Send, message: Message) -> None:
-    """A cache that is shared must not hand on what the next one may have no token for."""
+async def _send_private(send: Send, message: Message) -> None:
+    """A shared cache must not serve the response to clients without a token."""
     if message["type"] == "http.response.start":
         headers = MutableHeaders(scope=message)
         headers["Cache-Control"] = headers.get("Cache-Control", "private").replace(

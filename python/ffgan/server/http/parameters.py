@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the URLs may say; a misspelt parameter is refused, not ignored."""
+"""Query parameters, shared by the endpoints; an unknown parameter is an error, not ignored."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias, TypeVar
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
 from ffgan.images import DEFAULT_QUALITY
@@ -42,7 +44,7 @@ def parse_moves(text: str) -> tuple[tuple[int, float], ...]:
     for move in text.split(","):
         index, amount = move.split(":")
         if int(index) >= LATENT_SIZE:
-            raise ValueError(f"direction {index} does not exist; they end at {LATENT_SIZE - 1}")
+            raise ValueError(f"direction {index} does not exist; the last is {LATENT_SIZE - 1}")
         if abs(float(amount)) > MAX_AMOUNT:
             raise ValueError(f"the amount {amount} is outside -{MAX_AMOUNT:g} to {MAX_AMOUNT:g}")
         moves.append((int(index), float(amount)))
@@ -61,7 +63,7 @@ Seeds: TypeAlias = Annotated[
     str,
     Field(
         pattern=f"^{SEED}(,{SEED}){{1,{MAX_SEEDS - 1}}}$",
-        description="of two to four faces, `12,99,7`",
+        description="two to four seeds, such as `12,99,7`",
     ),
     _checked_by(parse_seeds),
 ]
@@ -71,7 +73,7 @@ Moves: TypeAlias = Annotated[
 
 
 class SearchParameters(BaseModel):
-    """How the face of a seed is found."""
+    """The candidate search for the face of a seed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -81,45 +83,49 @@ class SearchParameters(BaseModel):
             ge=0,
             le=MAX_TRUNCATION,
             allow_inf_nan=False,
-            description="scale of the noise: the smaller, the plainer and more alike",
+            description="scale of the noise: smaller values give more typical, less varied faces",
         ),
     ] = 1.0
     tries: Annotated[
         int | None,
-        Field(ge=1, description="draws of the candidate search; none: the server's"),
+        Field(ge=1, description="draws of the candidate search; default: the server's setting"),
     ] = None
     threshold: Annotated[
         float | None,
         Field(
             allow_inf_nan=False,
-            description="discriminator score above which the search ends; none: the server's",
+            description="discriminator score that ends the search; default: the server's setting",
         ),
     ] = None
 
 
 class PictureParameters(BaseModel):
-    """How an image becomes a file."""
+    """The encoding of an image as a file."""
 
     model_config = ConfigDict(extra="forbid")
 
     size: Annotated[int, Field(ge=MIN_SIZE, description="width and height in pixels")] = IMAGE_SIZE
-    quality: Annotated[int, Field(ge=1, le=100, description="of the JPEG or WebP")] = (
+    quality: Annotated[int, Field(ge=1, le=100, description="of a JPEG or WebP file")] = (
         DEFAULT_QUALITY
     )
 
 
 class FaceParameters(SearchParameters, PictureParameters):
-    """One face: that of a seed, or one on the way between several."""
+    """One face: that of a seed, or one interpolated between several seeds."""
 
     seed: Annotated[
         int | None,
-        Field(ge=0, le=MAX_SEED, description="the same seed is the same face; none: a random one"),
+        Field(
+            ge=0,
+            le=MAX_SEED,
+            description="the same seed gives the same face; default: a random seed",
+        ),
     ] = None
     seeds: Annotated[
         Seeds | None,
         Field(
-            description="in place of `seed` two to four, `12,99,7`: a face on the way from one to "
-            "the next"
+            description="instead of `seed`, two to four seeds, `12,99,7`: a face interpolated "
+            "between them"
         ),
     ] = None
     at: Annotated[
@@ -128,19 +134,19 @@ class FaceParameters(SearchParameters, PictureParameters):
             ge=0,
             le=MAX_SEEDS - 1,
             allow_inf_nan=False,
-            description="where on that way: 0 is the first of `seeds`, 1 the second, 0.5 halfway",
+            description="position between `seeds`: 0 is the first, 1 the second, 0.5 halfway",
         ),
     ] = 0.0
     move: Annotated[
         Moves | None,
         Field(
-            description="moves along the directions of /directions, `0:1.5,3:-2`: index and "
+            description="offsets along the directions of /directions, `0:1.5,3:-2`: index and "
             "amount, -6 to 6 standard deviations of the noise"
         ),
     ] = None
 
     @model_validator(mode="after")
-    def one_way_of_saying_who(self) -> FaceParameters:
+    def check_seed_or_seeds(self) -> FaceParameters:
         if self.seeds is None:
             if self.at:
                 raise ValueError("at: needs `seeds`")
@@ -149,12 +155,12 @@ class FaceParameters(SearchParameters, PictureParameters):
                 raise ValueError("seeds: excludes `seed`")
             last = self.seeds.count(",")
             if self.at > last:
-                raise ValueError(f"at: these seeds end at {last}")
+                raise ValueError(f"at: the last position of these seeds is {last}")
         return self
 
     @property
     def between(self) -> tuple[tuple[int, ...], float]:
-        """Of `seeds`, the one or two that matter, and the position from 0 to 1 between them."""
+        """The one or two of `seeds` next to `at`, and the position from 0 to 1 between them."""
         seeds = parse_seeds(self.seeds or "")
         first = min(math.floor(self.at), len(seeds) - 1)
         position = self.at - first
@@ -165,21 +171,21 @@ class FaceParameters(SearchParameters, PictureParameters):
         return () if self.move is None else parse_moves(self.move)
 
 
-class SeveralParameters(SearchParameters):
-    """Faces of seeds that follow one another."""
+class SeedRangeParameters(SearchParameters):
+    """The faces of consecutive seeds."""
 
     seed: Annotated[
         int | None,
-        Field(ge=0, le=MAX_SEED, description="of the first face; none: a random one"),
+        Field(ge=0, le=MAX_SEED, description="of the first face; default: a random seed"),
     ] = None
-    count: Annotated[int, Field(ge=1, description="how many; face i is that of seed + i")] = (
-        DEFAULT_COUNT
-    )
+    count: Annotated[
+        int, Field(ge=1, description="number of faces; face i is that of seed + i")
+    ] = DEFAULT_COUNT
 
     @model_validator(mode="after")
-    def seeds_that_exist(self) -> SeveralParameters:
+    def check_last_seed(self) -> SeedRangeParameters:
         if self.seed is not None and self.seed + self.count - 1 > MAX_SEED:
-            raise ValueError(f"seed: too large for {self.count} faces, seeds end at {MAX_SEED}")
+            raise ValueError(f"seed: too large for {self.count} faces, the last seed is {MAX_SEED}")
         return self
 
     @property
@@ -187,8 +193,25 @@ class SeveralParameters(SearchParameters):
         return random_seed() if self.seed is None else self.seed
 
 
-def limited(parameters: type[P], settings: Settings, **maxima: int) -> type[P]:
-    """`parameters` with the maxima that the operator has set, and those given by name."""
+class LimitedQuery(Generic[P]):
+    """A FastAPI dependency: the query as `parameters`, within the limits of the server's settings.
+
+    Further maxima are given by the parameter's name.
+    """
+
+    def __init__(self, parameters: type[P], settings: Settings, **maxima: int) -> None:
+        limited = with_limits(parameters, settings, **maxima)
+        # FastAPI reads from the signature what to parse, and what /openapi.json says about it.
+        query = Parameter("query", Parameter.KEYWORD_ONLY, annotation=Annotated[limited, Query()])
+        self.__signature__ = Signature([query])
+
+    # Not a plain function, which FastAPI would run on a thread of its own.
+    async def __call__(self, query: P) -> P:
+        return query
+
+
+def with_limits(parameters: type[P], settings: Settings, **maxima: int) -> type[P]:
+    """A subclass of `parameters` with the maxima of `settings` and those given by name."""
     maxima = {"tries": settings.max_tries, "size": settings.max_size, **maxima}
     fields: dict[str, Any] = {}
     for name, most in maxima.items():

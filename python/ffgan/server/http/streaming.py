@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers that are sent while they are made."""
+"""Responses that are sent while they are produced."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ffgan.server.http.errors import Disconnected, Refusal, Unavailable
+from ffgan.server.http.errors import Disconnected, RequestError, Unavailable
 from ffgan.server.http.middleware import HEADERS_ONLY
-from ffgan.server.inference.service import Place, disconnected
+from ffgan.server.inference.service import Reservation, wait_for_disconnect
 
 T = TypeVar("T")
 
 
 async def in_order(work: Iterator[Coroutine[Any, Any, T]], ahead: int) -> AsyncIterator[T]:
-    """The results of `work`, in its order, of which up to `ahead` are under way at a time."""
+    """The results of `work` in order; up to `ahead` of them are computed at a time."""
     tasks: deque[asyncio.Future[T]] = deque()
     try:
         for coroutine in work:
@@ -34,43 +34,43 @@ async def in_order(work: Iterator[Coroutine[Any, Any, T]], ahead: int) -> AsyncI
             task.cancel()
 
 
-class Stream(Response):
-    """An answer in parts, which holds `place` until its end; it ends when the client hangs up."""
+class StreamedResponse(Response):
+    """A response in parts, which holds `reservation` to its end or the client's disconnection."""
 
     def __init__(
         self,
         parts: AsyncGenerator[bytes, None],
-        place: Place,
+        reservation: Reservation,
         *,
         media_type: str,
         headers: dict[str, str],
     ) -> None:
         self._parts = parts
-        self._place = place
-        self._begun = False
+        self._reservation = reservation
+        self._started = False
         self.status_code = 200
         self.media_type = media_type
         self.background = None
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place:
+        with self._reservation:
             sending = asyncio.ensure_future(self._send(scope, send))
-            hung_up = asyncio.ensure_future(disconnected(Request(scope, receive)))
+            disconnected = asyncio.ensure_future(wait_for_disconnect(Request(scope, receive)))
             try:
-                await asyncio.wait((sending, hung_up), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((sending, disconnected), return_when=asyncio.FIRST_COMPLETED)
                 if not sending.done():
                     raise Disconnected
                 sending.result()
             except asyncio.CancelledError as error:
-                if not self._begun:
+                if not self._started:
                     raise Unavailable("stopping", "the server is shutting down") from error
-            except (Disconnected, Refusal, OSError):
-                # Once begun, an answer can only break off: the server closes the connection.
-                if not self._begun:
+            except (Disconnected, RequestError, OSError):
+                # A response that has started can only be cut off: the server closes the connection.
+                if not self._started:
                     raise
             finally:
-                hung_up.cancel()
+                disconnected.cancel()
                 sending.cancel()
 
     async def _send(self, scope: Scope, send: Send) -> None:
@@ -79,8 +79,8 @@ class Stream(Response):
                 await self._start(send)
             else:
                 async for part in self._parts:
-                    # An error before there is anything to send still gets its own answer.
-                    if not self._begun:
+                    # An error before the first part still gets an error response.
+                    if not self._started:
                         await self._start(send)
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -88,6 +88,6 @@ class Stream(Response):
             await self._parts.aclose()
 
     async def _start(self, send: Send) -> None:
-        self._begun = True
+        self._started = True
         headers = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **headers})

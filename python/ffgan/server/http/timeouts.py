@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients that take their time, by accident or to keep a server busy with nothing.
+"""Timeouts against slow clients: for a request's headers, and for accepting a response.
 
-uvicorn waits for ever for the rest of a request's head, and for a client to take its answer. (How
-long an upload may take is said in `uploads`.)
+uvicorn has none: it waits without limit for the rest of a request's headers, and for a client to
+read its response. (The timeout of an upload is in `uploads`.) `HeaderTimeoutProtocol` uses
+attributes of uvicorn's h11 protocol that are not documented, so pyproject.toml caps uvicorn at the
+versions that were tested.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# So that a large answer is no harder to accept in time than a small one.
+# A large response is sent in parts, so that it is no harder to accept in time than a small one.
 PART_BYTES = 1 << 16
 
 
-class Patience:
-    """Ends the answer to a client that takes longer than `seconds` to accept a part of it.
+class WriteTimeoutMiddleware:
+    """Ends the response to a client that takes longer than `seconds` to accept a part of it.
 
-    It would keep what the answer needs: its place in the queue, its memory.
+    Such a client would hold the response's memory and its places in the queue.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -48,29 +50,30 @@ class Patience:
             late = True
             sender.cancel()
 
-        # Not wait_for, which begins a task: a server that ends does not wait for another one.
+        # Not wait_for, which creates a task: a server that shuts down does not wait for that one.
         sender = cast("asyncio.Task[None]", asyncio.current_task())
         timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
         try:
             await sending
         except asyncio.CancelledError:
             if late:
-                # What a server raises for a client that is gone (ASGI 2.4).
+                # What an ASGI server raises for a client that has disconnected (ASGI 2.4).
                 raise OSError("the client is too slow") from None
             raise
         finally:
             timer.cancel()
 
 
-class PunctualProtocol(H11Protocol):
-    """Closes a connection whose request has not said what it wants after `seconds`.
+class HeaderTimeoutProtocol(H11Protocol):
+    """Closes a connection whose request headers are not complete after `seconds`.
 
-    It closes one at once that is made after the server's end began, having been accepted before:
-    uvicorn does not tell such a one to end, and would serve it until the grace is over.
+    A connection that is made after the shutdown began (it was accepted before) is closed at once:
+    uvicorn does not tell such a connection to shut down, and would serve it for the whole grace
+    period.
     """
 
     seconds = 10.0
-    ending = False  # of the class: that of one server
+    shutting_down = False  # an attribute of the class, which belongs to one server
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -78,7 +81,7 @@ class PunctualProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self.ending:
+        if self.shutting_down:
             self.shutdown()
         else:
             self._watch()
@@ -103,6 +106,6 @@ class PunctualProtocol(H11Protocol):
             self._timer = None
 
 
-def punctual(seconds: float) -> type[PunctualProtocol]:
-    """The protocol with its number, since uvicorn makes the objects."""
-    return type("PunctualProtocol", (PunctualProtocol,), {"seconds": seconds})
+def with_header_timeout(seconds: float) -> type[HeaderTimeoutProtocol]:
+    """The protocol class with this timeout; uvicorn makes the instances."""
+    return type("HeaderTimeoutProtocol", (HeaderTimeoutProtocol,), {"seconds": seconds})

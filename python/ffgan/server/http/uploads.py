@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bodies of requests, within bounds: their type, size, number and time."""
+"""Request bodies, with limits on their type, size, number and duration."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from ffgan.server.http.errors import Disconnected, Refusal, Unavailable, problem
+from ffgan.server.http.errors import Disconnected, RequestError, Unavailable, error_response
 from ffgan.server.settings import Settings
 
-UPLOAD_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    408: problem("The upload took too long"),
-    413: problem("The upload has too many bytes or pixels"),
-    415: problem("The upload is of another type"),
+UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
+    408: error_response("The upload took too long"),
+    413: error_response("The upload has too many bytes or pixels"),
+    415: error_response("The upload has an unsupported type"),
 }
 
 
 class Uploads:
-    """All uploads of an application: `max_uploads` of `max_upload` bytes are in memory at most."""
+    """The uploads of an application: at most `max_uploads` of `max_upload` bytes in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,14 +34,16 @@ class Uploads:
     ) -> AsyncIterator[tuple[str, bytes]]:
         """A request's media type, one of those given, and its body.
 
-        Raises Refusal for another type, too many bytes or too long a time, Unavailable for too many
-        uploads at once.
+        Raises RequestError for another type, too many bytes or too long a duration, Unavailable for
+        too many uploads at once.
         """
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind not in media_types:
             expected = ", ".join(sorted(media_types))
-            raise Refusal(415, "unsupported_media_type", f"the Content-Type is not {expected}")
-        # Said before anything is read, so that a client which asks first need not send it.
+            raise RequestError(
+                415, "unsupported_media_type", f"the Content-Type must be one of {expected}"
+            )
+        # Before anything is read: with `Expect: 100-continue` a client need not send the body.
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:
             raise self._too_large()
@@ -65,12 +67,12 @@ class Uploads:
             return await asyncio.wait_for(read(), self._settings.upload_seconds)
         except asyncio.TimeoutError:
             seconds = f"{self._settings.upload_seconds:g}"
-            raise Refusal(
+            raise RequestError(
                 408, "too_slow", f"the upload took longer than {seconds} seconds"
             ) from None
         except ClientDisconnect as error:
             raise Disconnected from error
 
-    def _too_large(self) -> Refusal:
+    def _too_large(self) -> RequestError:
         most = self._settings.max_upload
-        return Refusal(413, "too_large", f"the upload has more than {most} bytes")
+        return RequestError(413, "too_large", f"the upload exceeds the limit of {most} bytes")

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One engine for all requests: what waits for it is computed together.
+"""Dynamic batching: one engine for all requests, which are computed together.
 
-The engine uses every core for a single face already, so two calls at once would only get in each
-other's way; one call for several faces takes less time than one call each. So a single thread
-calls it, always with as much as is there, up to a batch. Nobody waits for company: while a batch
-is computed, the next one gathers.
+The engine uses every core for a single face already, so two calls at once would only slow each
+other down; one call for several faces takes less time than one call each. So a single thread
+calls it, always with everything that waits, up to a batch. There is no batching delay: while a
+batch is computed, the next one fills.
 
-A job is a generator: it yields what it wants computed next, a latent to be rendered and judged or
-an image to be judged, is sent the image and its score, and returns its result. So a candidate
-search takes a place in as many batches as it has draws, and leaves with the last of them.
+A job is a generator: it yields what it wants computed next, a latent to be rendered and scored or
+an image to be scored, is sent the image and its score, and returns its result. So a candidate
+search takes part in as many batches as it has draws.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ Steps: TypeAlias = Generator[Step, Judged, T]
 
 
 class Batcher:
-    """Advances jobs, the longest waiting first.
+    """Advances jobs, those that wait longest first.
 
-    `computed` is told of each batch: how many steps it had and how many seconds it took.
+    After each batch, `on_batch` is called with its number of steps and its seconds.
     """
 
     def __init__(
-        self, *, batch: int, wait: float = 0.0, computed: Callable[[int, float], None]
+        self, *, batch: int, wait: float = 0.0, on_batch: Callable[[int, float], None]
     ) -> None:
         self._batch = batch
         self._wait = wait
-        self._computed = computed
+        self._on_batch = on_batch
         self._jobs: deque[_Job[Any]] = deque()
         self._lock = threading.Lock()
         self._running = False
@@ -78,15 +78,15 @@ class Batcher:
             while jobs := self._take():
                 self._advance(jobs)
         except BaseException as error:
-            # Nobody may wait for ever for a thread that has ended.
+            # No request may wait for a thread that has ended.
             with self._lock:
-                left, self._jobs, self._running = self._jobs, deque(), False
-            for job in left:
+                jobs_left, self._jobs, self._running = self._jobs, deque(), False
+            for job in jobs_left:
                 job.fail(error)
             raise
 
     def _take(self) -> list[_Job[Any]]:
-        """The next batch: jobs of one model, each with a step that waits."""
+        """The next batch: jobs of one model, each with a step to compute."""
         taken: list[_Job[Any]] = []
         with self._lock:
             while self._jobs and len(taken) < self._batch:
@@ -103,15 +103,17 @@ class Batcher:
     def _advance(self, jobs: Sequence[_Job[Any]]) -> None:
         begin = time.perf_counter()
         try:
-            answers = judge(jobs[0].model, [job.step for job in jobs if job.step is not None])
-            self._computed(len(jobs), time.perf_counter() - begin)
+            results = render_and_score(
+                jobs[0].model, [job.step for job in jobs if job.step is not None]
+            )
+            self._on_batch(len(jobs), time.perf_counter() - begin)
         except BaseException as error:
             for job in jobs:
                 job.fail(error)
             if not isinstance(error, Exception):
                 raise
             return
-        unfinished = [job for job, answer in zip(jobs, answers, strict=True) if job.advance(answer)]
+        unfinished = [job for job, result in zip(jobs, results, strict=True) if job.advance(result)]
         with self._lock:
             self._jobs.extendleft(reversed(unfinished))
 
@@ -124,24 +126,24 @@ class _Job(Generic[T]):
         self._steps = steps
 
     def begin(self) -> bool:
-        """Whether it has a step to compute: not where it was cancelled or fails at once."""
+        """Whether it has a step to compute: not if it was cancelled or fails at once."""
         if self.future.cancelled():
             self._steps.close()
             return False
-        return self.step is not None or self._go(lambda: next(self._steps))
+        return self.step is not None or self._resume(lambda: next(self._steps))
 
-    def advance(self, answer: Judged) -> bool:
-        """Whether it goes on after this answer."""
-        return self._go(lambda: self._steps.send(answer))
+    def advance(self, result: Judged) -> bool:
+        """Whether it has another step after this result."""
+        return self._resume(lambda: self._steps.send(result))
 
     def fail(self, error: BaseException) -> None:
-        # A future that was cancelled meanwhile would not take it.
+        # A future that was cancelled meanwhile accepts no exception.
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
-    def _go(self, resume: Callable[[], Step]) -> bool:
+    def _resume(self, next_step: Callable[[], Step]) -> bool:
         try:
-            self.step = resume()
+            self.step = next_step()
             return True
         except StopIteration as end:
             if self.future.set_running_or_notify_cancel():
@@ -151,11 +153,11 @@ class _Job(Generic[T]):
         return False
 
 
-def judge(model: Model, steps: Sequence[Step]) -> list[Judged]:
-    """Render the latents among `steps`, judge all: an image and its score for each, in order."""
+def render_and_score(model: Model, steps: Sequence[Step]) -> list[Judged]:
+    """Renders the latents among `steps` and scores all: each one's image and score, in order."""
     latents = [step for step in steps if step.ndim == 1]
     rendered = iter(model.render(np.stack(latents)) if latents else ())
-    # Copies: a view would keep the whole batch in memory for as long as one face is.
+    # Copies: a view would keep the whole batch in memory for as long as one face lives.
     images = [next(rendered).copy() if step.ndim == 1 else step for step in steps]
     scores = model.score(np.stack(images))
     return [(image, float(score)) for image, score in zip(images, scores, strict=True)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What candidate searches found, so that a slider does not repeat them at each position."""
+"""A cache of search results, so that a slider does not repeat the search at each position."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from dataclasses import dataclass
 from ffgan.typing import Float32
 
 # 4 MB: a latent is 400 bytes, Python's objects around it and its key 600 more.
-REMEMBERED_SEARCHES = 4096
+CACHED_SEARCHES = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """Where a search ended: ``latent`` is (100,) float32, ``tries`` the draws that it took."""
+class SearchResult:
+    """What a search found: ``latent`` is (100,) float32, ``tries`` the draws that it took."""
 
     latent: Float32
     tries: int
 
 
-class Memory:
-    """The searches asked for last, up to `most`; any number of threads may use it."""
+class SearchCache:
+    """The `capacity` most recently used search results; any number of threads may use it."""
 
-    def __init__(self, most: int = REMEMBERED_SEARCHES) -> None:
-        self._most = most
-        self._found: OrderedDict[Hashable, Found] = OrderedDict()
+    def __init__(self, capacity: int = CACHED_SEARCHES) -> None:
+        self._capacity = capacity
+        self._results: OrderedDict[Hashable, SearchResult] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, search: Hashable) -> Found | None:
+    def get(self, search: Hashable) -> SearchResult | None:
         with self._lock:
-            found = self._found.get(search)
-            if found is not None:
-                self._found.move_to_end(search)
-            return found
+            result = self._results.get(search)
+            if result is not None:
+                self._results.move_to_end(search)
+            return result
 
-    def add(self, search: Hashable, found: Found) -> None:
+    def add(self, search: Hashable, result: SearchResult) -> None:
         with self._lock:
-            self._found[search] = found
-            self._found.move_to_end(search)
-            if len(self._found) > self._most:
-                self._found.popitem(last=False)
+            self._results[search] = result
+            self._results.move_to_end(search)
+            if len(self._results) > self._capacity:
+                self._results.popitem(last=False)

@@ -2,10 +2,10 @@
 """Inference off the event loop: the model, the engine's batches, and a bounded queue before them.
 
 A face costs tens of milliseconds of every core. Without the bound, a burst of requests would make
-everyone wait longer than any client does, for faces that nobody is there to receive any more.
+everyone wait longer than any client does, for faces that no client receives any more.
 
-Nothing here belongs to one event loop, and nothing needs to be started: an application can be
-called from any loop, also in a test, until `close`.
+Nothing here belongs to one event loop, and nothing needs to be started: until `close`, an
+application can be called from any loop, also in a test.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from ffgan.model import Model
 from ffgan.model.candidate_search import Face, Judged, search
 from ffgan.server.http.errors import Disconnected, Unavailable
 from ffgan.server.inference.batching import Batcher, Steps
-from ffgan.server.inference.search_cache import Found, Memory
+from ffgan.server.inference.search import Search
+from ffgan.server.inference.search_cache import SearchCache, SearchResult
 from ffgan.server.telemetry.metrics import Metrics
 from ffgan.typing import Float32, UInt8
 
@@ -49,45 +50,45 @@ class Inference:
     ) -> None:
         self._load = load
         self._metrics = metrics
-        self._batcher = Batcher(batch=batch, wait=wait, computed=metrics.batch)
+        self._batcher = Batcher(batch=batch, wait=wait, on_batch=metrics.batch)
         # The engine knows the cores that a container's quota leaves, not only how many there are.
         self._pool = ThreadPoolExecutor(_core.engine()["threads"], thread_name_prefix="ffgan-files")
-        self._memory = Memory()
+        self._cache = SearchCache()
         self._lock = threading.Lock()
-        self._exchanging = threading.Lock()
+        self._reloading = threading.Lock()
         self.batch = batch
-        self.places = batch + queue
-        self._taken = self._long = 0
-        metrics.watch(waiting=lambda: self._batcher.waiting, taken=lambda: self._taken)
-        self.model = self._pool.submit(self._loaded_model)
+        self.capacity = batch + queue
+        self._reserved = self._reserved_long = 0
+        metrics.watch(waiting=lambda: self._batcher.waiting, reserved=lambda: self._reserved)
+        self.model = self._pool.submit(self._load_model)
 
     def close(self) -> None:
-        """Takes no more work; what runs or waits already is left to finish."""
+        """Takes no more work; what runs or waits already is finished."""
         self._batcher.close()
         self._pool.shutdown(wait=False)
 
     # --- The model ---
 
-    def _loaded_model(self) -> Model:
+    def _load_model(self) -> Model:
         model = self._load()
         self._metrics.model(model.hash)
         return model
 
     def reload(self) -> Future[Model]:
-        """Loads the model again; requests get the new one from the moment that it is there.
+        """Loads the model again; requests get the new one as soon as it is loaded.
 
-        Where it cannot be loaded the old one stays, and the future says why.
+        If it cannot be loaded, the old one stays, and the future holds the exception.
         """
 
-        def exchange() -> Model:
-            with self._exchanging:  # so that who asks last gets the newest
-                model = self._loaded_model()
+        def replace() -> Model:
+            with self._reloading:  # so that the last request for a reload gets the newest file
+                model = self._load_model()
                 loaded: Future[Model] = Future()
                 loaded.set_result(model)
                 self.model = loaded
                 return model
 
-        return self._pool.submit(exchange)
+        return self._pool.submit(replace)
 
     def loaded(self) -> Model:
         """The model; raises Unavailable while there is none."""
@@ -100,150 +101,148 @@ class Inference:
     # --- Admission ---
 
     def check_ready(self) -> None:
-        """Raises Unavailable when a request for a face would be turned away now."""
+        """Raises Unavailable when a request for a face would be refused now."""
         self.loaded()
-        if self._taken >= self.places:
-            raise Unavailable("busy", "too many requests are waiting; try again in a moment")
+        if self._reserved >= self.capacity:
+            raise _busy()
 
-    def take(self, places: int = 1, *, long: bool = False) -> Place:
-        """Room for `places` faces at a time, to be given back; raises Unavailable.
+    def reserve(self, places: int = 1, *, long: bool = False) -> Reservation:
+        """Places in the queue for `places` faces at a time; raises Unavailable.
 
-        `long` is for what lasts as long as its client likes: it leaves half of the room to others.
+        `long` is for responses that last as long as the client likes: together they get at most
+        half of the queue.
         """
-        most = max(self.places // 2, 1) if long else self.places
+        most = max(self.capacity // 2, 1) if long else self.capacity
         places = min(places, most)
         with self._lock:
-            if self._taken + places > self.places or (long and self._long + places > most):
-                raise Unavailable("busy", "too many requests are waiting; try again in a moment")
-            self._taken += places
-            self._long += places * long
-        return Place(lambda: self._give_back(places, long))
+            if self._reserved + places > self.capacity:
+                raise _busy()
+            if long and self._reserved_long + places > most:
+                raise _busy()
+            self._reserved += places
+            self._reserved_long += places * long
+        return Reservation(lambda: self._release(places, long))
 
-    def _give_back(self, places: int, long: bool) -> None:
+    def _release(self, places: int, long: bool) -> None:
         with self._lock:
-            self._taken -= places
-            self._long -= places * long
+            self._reserved -= places
+            self._reserved_long -= places * long
 
-    async def answer(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
-        """Does `work`, of which up to `places` faces are drawn at once.
+    async def run(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
+        """The result of `work`, which draws up to `places` faces at once.
 
-        It is cancelled, and so taken from the queue, when the client hangs up.
+        When the client disconnects, the work is cancelled and its places are released.
 
         Raises:
-            Unavailable: the queue is full, or the server ends.
-            Disconnected: the client has gone.
+            Unavailable: the queue is full, or the server shuts down.
+            Disconnected: the client has disconnected.
         """
         try:
-            place = self.take(places)
+            reservation = self.reserve(places)
         except Unavailable:
             work.close()
             raise
-        with place:
+        with reservation:
             task = asyncio.ensure_future(work)
-            hung_up = asyncio.ensure_future(disconnected(request))
+            disconnected = asyncio.ensure_future(wait_for_disconnect(request))
             try:
-                await asyncio.wait((task, hung_up), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((task, disconnected), return_when=asyncio.FIRST_COMPLETED)
                 if not task.done():
                     raise Disconnected
                 return task.result()
             except asyncio.CancelledError as error:
-                # So uvicorn ends the requests that its grace period was too short for.
-                raise Unavailable("stopping", "the server is shutting down") from error
+                # This is how uvicorn ends requests that outlast its grace period.
+                raise _stopping() from error
             finally:
-                hung_up.cancel()
+                disconnected.cancel()
                 task.cancel()
 
     # --- Work ---
 
-    async def face(
-        self, model: Model, seed: int, *, tries: int, threshold: float, truncation: float
-    ) -> Face:
+    async def face(self, model: Model, seed: int, search: Search) -> Face:
         """The face of a seed, as `Model.face` finds it."""
-        face = await self._run(model, self._search(model, seed, tries, threshold, truncation))
+        face = await self._submit(model, self._search(model, seed, search))
         self._metrics.face(face.tries)
         return face
 
-    async def find(
-        self, model: Model, seed: int, *, tries: int, threshold: float, truncation: float
-    ) -> Found:
-        """What leads to the face of a seed; the engine is not asked where that is remembered."""
-        known = self._memory.get(_key(model, seed, tries, threshold, truncation))
-        if known is None:
-            face = await self.face(
-                model, seed, tries=tries, threshold=threshold, truncation=truncation
-            )
-            return Found(face.latent, face.tries)
-        self._metrics.face(known.tries)
-        self._metrics.remembered()
-        return known
+    async def latent(self, model: Model, seed: int, search: Search) -> SearchResult:
+        """The latent of the face of a seed; nothing is drawn if the cache has it."""
+        cached = self._cache.get((model.hash, seed, search))
+        if cached is None:
+            face = await self.face(model, seed, search)
+            return SearchResult(face.latent, face.tries)
+        self._metrics.face(cached.tries)
+        self._metrics.search_cached()
+        return cached
 
     async def render(self, model: Model, latent: Float32) -> Judged:
         """The image of a latent (100,), and its score."""
-        return await self._run(model, _one(latent))
+        return await self._submit(model, _single(latent))
 
     async def score(self, model: Model, image: UInt8) -> float:
         """The score of an image (162, 162, 3)."""
-        return (await self._run(model, _one(image)))[1]
+        return (await self._submit(model, _single(image)))[1]
 
     async def offload(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Does something else that takes time, such as encoding a file, on another thread."""
+        """Runs other slow work, such as encoding a file, on another thread."""
         try:
             return await asyncio.wrap_future(self._pool.submit(work, *args, **options))
         except RuntimeError as error:
-            raise Unavailable("stopping", "the server is shutting down") from error
+            raise _stopping() from error
 
-    async def _run(self, model: Model, steps: Steps[T]) -> T:
+    async def _submit(self, model: Model, steps: Steps[T]) -> T:
         try:
             future = self._batcher.submit(model, steps)
         except RuntimeError as error:
-            raise Unavailable("stopping", "the server is shutting down") from error
+            raise _stopping() from error
         return await asyncio.wrap_future(future)
 
-    def _search(
-        self, model: Model, seed: int, tries: int, threshold: float, truncation: float
-    ) -> Steps[Face]:
-        """The candidate search; one that was done before goes straight to what it found."""
-        key = _key(model, seed, tries, threshold, truncation)
-        if (known := self._memory.get(key)) is not None:
-            self._metrics.remembered()
-            image, score = yield known.latent
-            return Face(image, seed, known.latent, known.tries, score)
-        face = yield from search(seed, tries=tries, threshold=threshold, truncation=truncation)
-        self._memory.add(key, Found(face.latent, face.tries))
+    def _search(self, model: Model, seed: int, how: Search) -> Steps[Face]:
+        """The candidate search; a cached one goes straight to its result."""
+        key = (model.hash, seed, how)
+        if (cached := self._cache.get(key)) is not None:
+            self._metrics.search_cached()
+            image, score = yield cached.latent
+            return Face(image, seed, cached.latent, cached.tries, score)
+        face = yield from search(
+            seed, tries=how.tries, threshold=how.threshold, truncation=how.truncation
+        )
+        self._cache.add(key, SearchResult(face.latent, face.tries))
         return face
 
 
-class Place:
-    """Places in the queue; given back once, by `with` or by `close`."""
+class Reservation:
+    """Places in the queue; released once, by `with` or by `close`."""
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
-        self._give_back: Callable[[], None] | None = give_back
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
 
     def close(self) -> None:
-        if self._give_back is not None:
-            self._give_back()
-            self._give_back = None
+        if self._release is not None:
+            self._release()
+            self._release = None
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> Reservation:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _key(
-    model: Model, seed: int, tries: int, threshold: float, truncation: float
-) -> tuple[object, ...]:
-    """All that decides what a search finds; so a new model's is never an old one's."""
-    return model.hash, seed, tries, threshold, truncation
+def _busy() -> Unavailable:
+    return Unavailable("busy", "too many requests are waiting; try again in a moment")
 
 
-def _one(step: np.ndarray[Any, Any]) -> Generator[np.ndarray[Any, Any], Judged, Judged]:
-    answer = yield step
-    return answer
+def _stopping() -> Unavailable:
+    return Unavailable("stopping", "the server is shutting down")
 
 
-async def disconnected(request: Request) -> None:
-    """Returns once the client has gone; its body must have been read before."""
+def _single(step: np.ndarray[Any, Any]) -> Generator[np.ndarray[Any, Any], Judged, Judged]:
+    judged = yield step
+    return judged
+
+
+async def wait_for_disconnect(request: Request) -> None:
+    """Returns once the client has disconnected; the request's body must have been read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -9,9 +9,10 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ffgan.server.http.caching import REVALIDATED, entity_tag, not_modified
+from ffgan.server.http.caching import NO_CACHE, check_modified, entity_tag
 from ffgan.server.http.errors import BUSY, INVALID
 from ffgan.server.inference.service import Inference
+from ffgan.server.routes.registration import NOT_MODIFIED
 from ffgan.shapes import LATENT_SIZE
 
 DEFAULT_COUNT = 12
@@ -20,9 +21,9 @@ DEFAULT_COUNT = 12
 class DirectionParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    count: Annotated[int, Field(ge=1, le=LATENT_SIZE, description="how many, the strongest")] = (
-        DEFAULT_COUNT
-    )
+    count: Annotated[
+        int, Field(ge=1, le=LATENT_SIZE, description="number of directions, the strongest first")
+    ] = DEFAULT_COUNT
 
 
 class DirectionAnswer(BaseModel):
@@ -32,8 +33,8 @@ class DirectionAnswer(BaseModel):
     strength: Annotated[
         float, Field(description="share of the first layer's variance along it, 0 to 1")
     ]
-    low: Annotated[str | None, Field(description="what negative amounts do, where it has a name")]
-    high: Annotated[str | None, Field(description="what positive amounts do")]
+    low: Annotated[str | None, Field(description="effect of negative amounts, where it has a name")]
+    high: Annotated[str | None, Field(description="effect of positive amounts")]
 
 
 def add_directions(app: FastAPI, inference: Inference) -> None:
@@ -41,19 +42,18 @@ def add_directions(app: FastAPI, inference: Inference) -> None:
         "/directions",
         summary="The strongest directions of the latent space",
         response_model=list[DirectionAnswer],
-        responses={304: {"description": "The list is still right"}, **INVALID, **BUSY},
+        responses={**NOT_MODIFIED, **INVALID, **BUSY},
     )
     async def directions(
         request: Request, wanted: Annotated[DirectionParameters, Query()]
     ) -> Response:
-        """Along which faces change most, by the closed-form factorisation of the generator's first
-        layer (SeFa); with the model's names for what they do, where it has any."""
+        """The directions along which faces change most, by closed-form factorisation of the
+        generator's first layer (SeFa), with the names that the model file has for them."""
         model = inference.loaded()
         found = (await inference.offload(model.directions))[: wanted.count]
         names = [(direction.low, direction.high) for direction in found]
-        headers = {**REVALIDATED, "ETag": entity_tag(model, "directions", names)}
-        if (known := not_modified(request, headers["ETag"], headers)) is not None:
-            return known
+        headers = {**NO_CACHE, "ETag": entity_tag(model, "directions", names)}
+        check_modified(request, headers)
         answer = [
             DirectionAnswer(
                 index=direction.index,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from face to face, as a moving picture or as its frames."""
+"""Interpolations between faces, as an animation or as its frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -18,36 +18,39 @@ from ffgan.images.animation import MAX_FPS, MP4, AnimatedWebP
 from ffgan.latent import path
 from ffgan.model import Model
 from ffgan.model.candidate_search import Judged
-from ffgan.server.http import archive_stream as archives
-from ffgan.server.http.archive_stream import Archive
-from ffgan.server.http.caching import SEEDED, entity_tag, not_modified
+from ffgan.server.http import archive_stream
+from ffgan.server.http.archive_stream import ArchiveStream
+from ffgan.server.http.caching import immutable
 from ffgan.server.http.encoding import Picture, check_pixels
-from ffgan.server.http.errors import BUSY, INVALID, Refusal, problem
+from ffgan.server.http.errors import RequestError, error_response
 from ffgan.server.http.parameters import (
+    LimitedQuery,
     PictureParameters,
     SearchParameters,
     Seeds,
-    limited,
     parse_seeds,
 )
-from ffgan.server.http.streaming import Stream, in_order
+from ffgan.server.http.streaming import StreamedResponse, in_order
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
+from ffgan.server.routes.registration import add_file_route
 from ffgan.server.settings import Settings
 from ffgan.typing import RGB
 
-Moving: TypeAlias = Literal["webp", "mp4"]
-MEDIA_TYPES: dict[Moving, str] = {"webp": "image/webp", "mp4": "video/mp4"}
+Animation: TypeAlias = Literal["webp", "mp4"]
+MEDIA_TYPES: dict[Animation, str] = {"webp": "image/webp", "mp4": "video/mp4"}
 
 DEFAULT_FRAMES = 50
 DEFAULT_FPS = 25
 
 
 class FramesParameters(SearchParameters, PictureParameters):
-    """Frames at equal distances on the way between seeds."""
+    """Equally spaced frames between seeds."""
 
     seeds: Seeds
-    frames: Annotated[int, Field(ge=2, description="how many, both ends included")] = DEFAULT_FRAMES
+    frames: Annotated[int, Field(ge=2, description="number of frames, both ends included")] = (
+        DEFAULT_FRAMES
+    )
 
 
 class MovingParameters(FramesParameters):
@@ -59,9 +62,9 @@ class FilesParameters(FramesParameters):
 
 
 def add_interpolations(app: FastAPI, inference: Inference, settings: Settings) -> None:
-    """The endpoints that answer with an interpolation."""
+    """The endpoints that respond with an interpolation."""
     for kind in MEDIA_TYPES:
-        _add_moving(app, inference, settings, kind)
+        _add_animation(app, inference, settings, kind)
     _add_files(app, inference, settings)
 
 
@@ -69,26 +72,26 @@ async def _frames(
     wanted: FramesParameters, search: Search, inference: Inference, model: Model
 ) -> AsyncIterator[Judged]:
     seeds = parse_seeds(wanted.seeds)
-    found = await asyncio.gather(*(search.find(inference, model, seed) for seed in seeds))
+    ends = await asyncio.gather(*(inference.latent(model, seed, search) for seed in seeds))
     positions = np.linspace(0, len(seeds) - 1, wanted.frames)
-    latents = path(np.stack([end.latent for end in found]), positions)
+    latents = path(np.stack([end.latent for end in ends]), positions)
     rendered = in_order((inference.render(model, latent) for latent in latents), inference.batch)
     async for frame in rendered:
         yield frame
 
 
-def _add_moving(app: FastAPI, inference: Inference, settings: Settings, kind: Moving) -> None:
-    async def interpolation(request: Request, wanted: MovingParameters) -> Response:
-        """A moving picture of the way from the first seed's face to the last's, which may be cached
-        for ever. `quality` is that of WebP; an MP4 has no such choice."""
+def _add_animation(app: FastAPI, inference: Inference, settings: Settings, kind: Animation) -> None:
+    query = Depends(LimitedQuery(MovingParameters, settings, frames=settings.max_frames))
+
+    async def interpolation(request: Request, wanted: MovingParameters = query) -> Response:
+        """An animation from the first seed's face to the last one's, by spherical interpolation of
+        the latents; it may be cached without limit. `quality` is that of WebP; MP4 ignores it."""
         check_pixels(wanted.frames * wanted.size**2, settings)
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = {**SEEDED, "ETag": entity_tag(model, kind, wanted, search)}
-        if (known := not_modified(request, caching["ETag"], caching)) is not None:
-            return known
+        caching = immutable(request, model, kind, wanted, search)
 
-        async def moving() -> bytes:
+        async def animation() -> bytes:
             picture = Picture("webp", wanted.size, wanted.quality)
             try:
                 with (
@@ -104,80 +107,64 @@ def _add_moving(app: FastAPI, inference: Inference, settings: Settings, kind: Mo
                         await inference.offload(add, image)
                     return await inference.offload(file.finish)
             except Error as error:
-                raise Refusal(501, "unsupported", str(error)) from error
+                raise RequestError(501, "unsupported", str(error)) from error
 
         places = min(wanted.frames, inference.batch)
-        body = await inference.answer(request, moving(), places=places)
+        body = await inference.run(request, animation(), places=places)
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.{kind}"
         headers = {**caching, "Content-Disposition": f'inline; filename="{name}"'}
         return Response(body, media_type=MEDIA_TYPES[kind], headers=headers)
 
-    parameters = limited(MovingParameters, settings, frames=settings.max_frames)
-    interpolation.__annotations__["wanted"] = Annotated[parameters, Query()]
-    app.add_api_route(
+    add_file_route(
+        app,
         f"/interpolation.{kind}",
         interpolation,
-        methods=["GET"],
-        name=f"interpolation_{kind}",
-        summary=f"The way between faces as {'an animated WebP' if kind == 'webp' else 'an MP4'}",
-        response_class=Response,
-        responses={
-            200: {"content": {MEDIA_TYPES[kind]: {}}, "description": "The moving picture"},
-            304: {"description": "The one named by If-None-Match is still right"},
-            **INVALID,
-            **BUSY,
-            501: problem("This server has no encoder for it"),
-        },
+        summary=f"An interpolation as {'an animated WebP' if kind == 'webp' else 'an MP4'}",
+        media_types=[MEDIA_TYPES[kind]],
+        description="The animation",
+        errors={501: error_response("This server has no encoder for the format")},
     )
 
 
 def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
-    async def interpolation(request: Request, wanted: FilesParameters) -> Response:
-        """The frames of the way from the first seed's face to the last's, each as a file; sent
-        while it is made. It may be cached for ever."""
+    query = Depends(LimitedQuery(FilesParameters, settings, frames=settings.max_frames))
+
+    async def interpolation(request: Request, wanted: FilesParameters = query) -> Response:
+        """The frames from the first seed's face to the last one's, each as a file; the archive is
+        streamed. It may be cached without limit."""
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = {**SEEDED, "ETag": entity_tag(model, "frames", wanted, search)}
-        if (known := not_modified(request, caching["ETag"], caching)) is not None:
-            return known
+        caching = immutable(request, model, "frames", wanted, search)
         picture = Picture(wanted.format, wanted.size, wanted.quality)
 
         async def parts() -> AsyncGenerator[bytes, None]:
-            with Archive("zip") as archive:
+            with ArchiveStream("zip") as archive:
                 number = 0
                 async for image, score in _frames(wanted, search, inference, model):
                     position = number * wanted.seeds.count(",") / (wanted.frames - 1)
-                    origin = search.origin(model) | {
+                    metadata = search.metadata(model) | {
                         "seed": wanted.seeds,
                         "at": f"{position:g}",
                         "score": f"{score:.4f}",
                     }
-                    data = await inference.offload(picture.encode, image, origin)
+                    data = await inference.offload(picture.encode, image, metadata)
                     yield archive.add(f"frame-{number:04}.{wanted.format}", data)
                     number += 1
                 yield archive.finish()
 
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.zip"
-        return Stream(
+        return StreamedResponse(
             parts(),
-            inference.take(min(wanted.frames, inference.batch), long=True),
-            media_type=archives.MEDIA_TYPES["zip"],
+            inference.reserve(min(wanted.frames, inference.batch), long=True),
+            media_type=archive_stream.MEDIA_TYPES["zip"],
             headers={**caching, "Content-Disposition": f'attachment; filename="{name}"'},
         )
 
-    parameters = limited(FilesParameters, settings, frames=settings.max_frames)
-    interpolation.__annotations__["wanted"] = Annotated[parameters, Query()]
-    app.add_api_route(
+    add_file_route(
+        app,
         "/interpolation.zip",
         interpolation,
-        methods=["GET"],
-        name="interpolation_zip",
-        summary="The way between faces as files in a zip",
-        response_class=Response,
-        responses={
-            200: {"content": {"application/zip": {}}, "description": "The frames"},
-            304: {"description": "The archive named by If-None-Match is still right"},
-            **INVALID,
-            **BUSY,
-        },
+        summary="The frames of an interpolation as files in a zip",
+        media_types=[archive_stream.MEDIA_TYPES["zip"]],
+        description="The frames",
     )

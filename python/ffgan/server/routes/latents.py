@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Latents out, and the images of latents that come in."""
+"""The latents of faces, and the images of latents."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from ffgan.server.http.archive_stream import Archive
-from ffgan.server.http.caching import RANDOM, SEEDED, entity_tag, not_modified
+from ffgan.server.http.archive_stream import ArchiveStream
+from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
-from ffgan.server.http.errors import BUSY, INVALID, Refusal
-from ffgan.server.http.parameters import PictureParameters, SeveralParameters, limited
-from ffgan.server.http.streaming import Stream, in_order
-from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
+from ffgan.server.http.errors import RequestError
+from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
+from ffgan.server.http.streaming import StreamedResponse, in_order
+from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
+from ffgan.server.routes.registration import add_file_route
 from ffgan.server.settings import Settings
 from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import RGB, Float32
@@ -30,7 +31,7 @@ from ffgan.typing import RGB, Float32
 NPY = "application/x-npy"
 ZIP = "application/zip"
 
-# Noise beyond 6 is unheard of; far beyond, the sums within the network would overflow.
+# Noise beyond 6 practically never occurs; far beyond, the sums in the network would overflow.
 MAX_VALUE = 100.0
 
 Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE, allow_inf_nan=False)]
@@ -47,7 +48,7 @@ class LatentsAnswer(Latents):
     seeds: Annotated[list[int], Field(description="the seed of each")]
 
 
-class LatentsParameters(SeveralParameters):
+class LatentsParameters(SeedRangeParameters):
     format: Annotated[
         Literal["json", "npy"], Field(description="npy: a NumPy file, float32 (count, 100)")
     ] = "json"
@@ -61,56 +62,56 @@ class ImagesParameters(PictureParameters):
 
 
 def add_latents(app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads) -> None:
-    _add_out(app, inference, settings)
-    _add_in(app, inference, settings, uploads)
+    _add_latents_of_seeds(app, inference, settings)
+    _add_images_of_latents(app, inference, settings, uploads)
 
 
-def _add_out(app: FastAPI, inference: Inference, settings: Settings) -> None:
-    async def latents(request: Request, wanted: LatentsParameters) -> Response:
-        """The latents of the faces of `seed`, `seed` + 1, ...: those that the candidate search
-        takes; with `tries=1` plain noise. With `seed` the answer may be cached for ever."""
+def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings) -> None:
+    query = Depends(LimitedQuery(LatentsParameters, settings, count=settings.max_latents))
+
+    async def latents(request: Request, wanted: LatentsParameters = query) -> Response:
+        """The latents of the faces of `seed`, `seed` + 1, ..., as the candidate search finds them;
+        with `tries=1` plain noise. With `seed` the response may be cached without limit."""
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = RANDOM
+        caching = NO_STORE
         if wanted.seed is not None:
-            caching = {**SEEDED, "ETag": entity_tag(model, "latents", wanted, search)}
-            if (known := not_modified(request, caching["ETag"], caching)) is not None:
-                return known
+            caching = immutable(request, model, "latents", wanted, search)
         first = wanted.first
         seeds = [first + i for i in range(wanted.count)]
 
         async def found() -> Float32:
-            searches = (search.find(inference, model, seed) for seed in seeds)
-            return np.stack([one.latent async for one in in_order(searches, inference.batch)])
+            searches = (inference.latent(model, seed, search) for seed in seeds)
+            results = in_order(searches, inference.batch)
+            return np.stack([result.latent async for result in results])
 
         places = min(wanted.count, inference.batch)
-        array = await inference.answer(request, found(), places=places)
+        array = await inference.run(request, found(), places=places)
         if wanted.format == "npy":
             return Response(_npy(array), media_type=NPY, headers=caching)
         return JSONResponse({"seeds": seeds, "latents": array.tolist()}, headers=caching)
 
-    parameters = limited(LatentsParameters, settings, count=settings.max_latents)
-    latents.__annotations__["wanted"] = Annotated[parameters, Query()]
-    app.add_api_route(
+    add_file_route(
+        app,
         "/latents",
         latents,
-        methods=["GET"],
         summary="The latents of faces",
+        media_types=[NPY],
+        description="The latents",
         response_model=LatentsAnswer,
-        responses={
-            200: {"content": {NPY: {}}, "description": "The latents"},
-            304: {"description": "The latents named by If-None-Match are still right"},
-            **INVALID,
-            **BUSY,
-        },
+        response_class=JSONResponse,
     )
 
 
-def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads) -> None:
-    async def images_of_latents(request: Request, wanted: ImagesParameters) -> Response:
-        """The images of latents: JSON as `GET /latents` answers, or a NumPy file of float32 or
-        float64 (n, 100). A single latent gives the picture and `X-FFGAN-Score`, several a zip of
-        pictures that say their score inside, `format=npy` an array of all."""
+def _add_images_of_latents(
+    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
+) -> None:
+    query = Depends(LimitedQuery(ImagesParameters, settings))
+
+    async def images_of_latents(request: Request, wanted: ImagesParameters = query) -> Response:
+        """The images of latents: JSON as `GET /latents` returns it, or a NumPy file of float32 or
+        float64 (n, 100). A single latent gives an image and `X-FFGAN-Score`, several give a zip of
+        images with the scores in their metadata, `format=npy` gives one array."""
         async with uploads.body(request, ("application/json", NPY)) as (kind, data):
             model = inference.loaded()
             read = _from_npy if kind == NPY else _from_json
@@ -125,19 +126,19 @@ def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Upl
         places = min(count, inference.batch)
 
         async def file(image: RGB, score: float) -> bytes:
-            origin = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
-            return await inference.offload(picture.encode, image, origin)
+            metadata = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
+            return await inference.offload(picture.encode, image, metadata)
 
         async def single() -> tuple[float, bytes]:
             ((image, score),) = [judged async for judged in rendered]
             return score, await file(image, score)
 
         async def array() -> bytes:
-            every = [picture.resize(image) async for image, _ in rendered]
-            return _npy(np.stack(every))
+            resized = [picture.resize(image) async for image, _ in rendered]
+            return _npy(np.stack(resized))
 
         async def parts() -> AsyncGenerator[bytes, None]:
-            with Archive("zip") as archive:
+            with ArchiveStream("zip") as archive:
                 number = 0
                 async for image, score in rendered:
                     yield archive.add(f"face-{number:04}.{format}", await file(image, score))
@@ -145,32 +146,27 @@ def _add_in(app: FastAPI, inference: Inference, settings: Settings, uploads: Upl
                 yield archive.finish()
 
         if format == "npy":
-            body = await inference.answer(request, array(), places=places)
-            return Response(body, media_type=NPY, headers=RANDOM)
+            body = await inference.run(request, array(), places=places)
+            return Response(body, media_type=NPY, headers=NO_STORE)
         if count > 1:
-            place = inference.take(places, long=True)
-            return Stream(parts(), place, media_type=ZIP, headers=RANDOM)
-        score, body = await inference.answer(request, single())
-        headers = {**RANDOM, "X-FFGAN-Score": f"{score:.4f}"}
+            reservation = inference.reserve(places, long=True)
+            return StreamedResponse(parts(), reservation, media_type=ZIP, headers=NO_STORE)
+        score, body = await inference.run(request, single())
+        headers = {**NO_STORE, "X-FFGAN-Score": f"{score:.4f}"}
         return Response(body, media_type=MEDIA_TYPES[format], headers=headers)
 
-    parameters = limited(ImagesParameters, settings)
-    images_of_latents.__annotations__["wanted"] = Annotated[parameters, Query()]
-    answers: dict[str, Any] = {media_type: {} for media_type in (*MEDIA_TYPES.values(), ZIP, NPY)}
     schema = Latents.model_json_schema()
     schema["properties"]["latents"]["maxItems"] = settings.max_latents
-    app.add_api_route(
+    add_file_route(
+        app,
         "/latents",
         images_of_latents,
-        methods=["POST"],
+        method="POST",
+        name="images_of_latents",
         summary="The images of latents",
-        response_class=Response,
-        responses={
-            200: {"content": answers, "description": "The images"},
-            **INVALID,
-            **UPLOAD_PROBLEMS,
-            **BUSY,
-        },
+        media_types=[*MEDIA_TYPES.values(), ZIP, NPY],
+        description="The images",
+        errors=UPLOAD_ERRORS,
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -189,8 +185,8 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _invalid(message: str) -> Refusal:
-    return Refusal(422, "invalid_latents", message, parameter="latents")
+def _invalid(message: str) -> RequestError:
+    return RequestError(422, "invalid_latents", message, parameter="latents")
 
 
 def _from_json(data: bytes, most: int) -> Float32:
@@ -204,7 +200,7 @@ def _from_json(data: bytes, most: int) -> Float32:
 
 
 def _from_npy(data: bytes, most: int) -> Float32:
-    """The header is believed only where it describes just as many bytes as there are."""
+    """Reads the array itself; the header must describe exactly the bytes that follow it."""
     file = io.BytesIO(data)
     try:
         version = npy.read_magic(file)
@@ -212,7 +208,7 @@ def _from_npy(data: bytes, most: int) -> Float32:
             raise ValueError(f"version {version}")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = read(file)
-    except Exception as error:  # NumPy reads it by Python's parser, which fails in many ways
+    except Exception as error:  # NumPy uses Python's parser for it, which raises many types
         raise _invalid(f"not a NumPy file: {str(error)[:80]}") from None
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise _invalid(f"the array is {dtype}, not float32 or float64")
@@ -220,14 +216,16 @@ def _from_npy(data: bytes, most: int) -> Float32:
         raise _invalid(f"the array has the shape {shape}, not (n, {LATENT_SIZE})")
     values = np.frombuffer(data, np.uint8, offset=file.tell())
     if values.size != shape[0] * shape[1] * dtype.itemsize:
-        raise _invalid("the file is cut off or has more bytes than its header says")
+        raise _invalid("the file is truncated, or longer than its header says")
     array = values.view(dtype).reshape(shape, order="F" if by_columns else "C")
     return _checked(array, most)
 
 
 def _checked(array: NDArray[Any], most: int) -> Float32:
     if len(array) > most:
-        raise Refusal(422, "too_many_latents", f"{len(array)} latents are more than {most} at once")
+        raise RequestError(
+            422, "too_many_latents", f"{len(array)} latents exceed the limit of {most}"
+        )
     if not (np.abs(array) <= MAX_VALUE).all():
         raise _invalid(f"a number is outside -{MAX_VALUE:g} to {MAX_VALUE:g}")
     return np.ascontiguousarray(array, np.float32)

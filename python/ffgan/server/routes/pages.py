@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page and its files, from memory; and the reference at /docs."""
+"""The page and its static files, served from memory; and the reference at /docs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import PurePath
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
-from ffgan.server.http.caching import REVALIDATED, not_modified
+from ffgan.server.http.caching import NO_CACHE, check_modified
 from ffgan.server.routes.reference import reference_page
 
 STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -21,21 +21,21 @@ def static_text(name: str) -> str:
 
 
 def add_pages(app: FastAPI) -> None:
-    """To be called last: /docs describes the endpoints that the application has by then."""
+    """Adds the pages; called last, since /docs describes the endpoints added before."""
 
     def add(path: str, name: str, media_type: str) -> None:
         body = static_text(name).encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {**REVALIDATED, "ETag": tag}
+        headers = {**NO_CACHE, "ETag": tag}
 
         async def static(request: Request) -> Response:
-            known = not_modified(request, tag, headers)
-            return known or Response(body, media_type=media_type, headers=headers)
+            check_modified(request, headers)
+            return Response(body, media_type=media_type, headers=headers)
 
         app.add_api_route(path, static, methods=["GET"], include_in_schema=False)
 
     add("/", "index.html", "text/html")
-    # Browsers ask for it by themselves when an image is opened alone.
+    # Browsers request it by themselves when an image is opened alone.
     add("/favicon.ico", "favicon.svg", STATIC_TYPES[".svg"])
     for file in (resources.files("ffgan.server") / "static").iterdir():
         media_type = STATIC_TYPES.get(PurePath(file.name).suffix)
@@ -46,4 +46,4 @@ def add_pages(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(reference, headers=REVALIDATED)
+        return HTMLResponse(reference, headers=NO_CACHE)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page at /docs, written from the OpenAPI description.
+"""The page at /docs, generated from the OpenAPI description.
 
-FastAPI's own page loads Swagger UI from a content network: it is blank without the internet, and
-tells that host of every visit.
+FastAPI's own page loads Swagger UI from a CDN: it is blank without internet access, and the CDN
+learns of every visit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 
 def reference_page(openapi: Schema, template: str) -> str:
-    """The HTML of /docs; `template` has the places $description, $version and $endpoints."""
+    """The HTML of /docs; `template` has the placeholders $description, $version and $endpoints."""
     endpoints = "\n".join(
         _endpoint(method, path, operation)
         for path, operations in openapi["paths"].items()
@@ -34,7 +34,7 @@ def _endpoint(method: str, path: str, operation: Schema) -> str:
     rows = "".join(_parameter(parameter) for parameter in parameters)
     named = f"Parameters of {escape(method.upper())} {escape(path)}"
     table = (
-        # Who has no mouse scrolls it once it has the focus.
+        # Focusable, so that it can be scrolled by keyboard.
         f'<div class="wide" role="region" aria-label="{named}" tabindex="0">'
         "<table><thead><tr><th>Parameter</th><th>Values</th><th>Default</th><th>Meaning</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"
@@ -48,7 +48,7 @@ def _endpoint(method: str, path: str, operation: Schema) -> str:
     types = ", ".join(operation.get("requestBody", {}).get("content", {}))
     body = f"<p>Body: <code>{escape(types)}</code></p>" if types else ""
     name = f"<span>{escape(path)}</span>"
-    # What a click can ask for.
+    # A link where the request needs no parameters.
     if method == "get" and not any(parameter.get("required") for parameter in parameters):
         name = f'<a href="{escape(path.lstrip("/"))}">{escape(path)}</a>'
     return (
@@ -60,7 +60,7 @@ def _endpoint(method: str, path: str, operation: Schema) -> str:
 
 def _parameter(parameter: Schema) -> str:
     schema = parameter["schema"]
-    # `int | None` is described as a choice of two; the one that is not null has the range.
+    # `int | None` is described as anyOf; the part that is not null has the range.
     choices = schema.get("anyOf", [schema])
     values = next(choice for choice in choices if choice["type"] != "null")
     if "enum" in values:

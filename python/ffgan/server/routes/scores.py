@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the discriminator thinks of an uploaded picture."""
+"""The discriminator's score of an uploaded image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from ffgan import images
 from ffgan.dataset import fit_square
 from ffgan.errors import DatasetError
-from ffgan.server.http.caching import RANDOM
-from ffgan.server.http.errors import BUSY, INVALID, Refusal
-from ffgan.server.http.uploads import UPLOAD_PROBLEMS, Uploads
+from ffgan.server.http.caching import NO_STORE
+from ffgan.server.http.errors import BUSY, INVALID, RequestError
+from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
 from ffgan.shapes import IMAGE_SIZE
@@ -27,11 +27,11 @@ MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
 class ScoreAnswer(BaseModel):
-    """A judgement."""
+    """The score of an image."""
 
-    score: Annotated[float, Field(description="the logit: above 0, believed to be a photograph")]
-    candidate: Annotated[bool, Field(description="whether the candidate search would take it")]
-    width: Annotated[int, Field(description="of the picture, in pixels")]
+    score: Annotated[float, Field(description="logit; above 0: classified as a real photograph")]
+    candidate: Annotated[bool, Field(description="whether the candidate search would accept it")]
+    width: Annotated[int, Field(description="of the image, in pixels")]
     height: int
 
 
@@ -40,9 +40,9 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
 
     @app.post(
         "/score",
-        summary="The discriminator's score of a picture",
+        summary="The discriminator's score of an image",
         response_model=ScoreAnswer,
-        responses={**INVALID, **UPLOAD_PROBLEMS, **BUSY},
+        responses={**INVALID, **UPLOAD_ERRORS, **BUSY},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -53,42 +53,42 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
         },
     )
     async def score(request: Request) -> Response:
-        """Of a JPEG, PNG or WebP file in the request's body: its middle square, resized to 162
-        pixels, as in training."""
+        """The score of a JPEG, PNG or WebP file in the request's body: of its central square,
+        resized to 162 pixels as in training."""
         async with uploads.body(request, MEDIA_TYPES) as (_, data):
             model = inference.loaded()
 
-            async def judged() -> ScoreAnswer:
+            async def scored() -> ScoreAnswer:
                 image, (height, width) = await inference.offload(_read, data, settings)
-                found = await inference.score(model, image)
+                value = await inference.score(model, image)
                 least = model.threshold if threshold is None else threshold
                 return ScoreAnswer(
-                    score=round(found, 4), candidate=found > least, width=width, height=height
+                    score=round(value, 4), candidate=value > least, width=width, height=height
                 )
 
-            answer = await inference.answer(request, judged())
-        return JSONResponse(answer.model_dump(), headers=RANDOM)
+            answer = await inference.run(request, scored())
+        return JSONResponse(answer.model_dump(), headers=NO_STORE)
 
 
 def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
-    """The image as the discriminator takes it, and its height and width before."""
+    """The image as the discriminator takes it, and the height and width of the original."""
     try:
         kind = images.file_type(data)
         if kind not in ("JPEG", "PNG", "WebP"):
-            raise Refusal(415, "unsupported_media_type", "the picture is not JPEG, PNG or WebP")
-        # The size that the header says is looked at before there is room made for it.
+            raise RequestError(415, "unsupported_media_type", "the image is not JPEG, PNG or WebP")
+        # The size in the header is checked before memory is allocated for it.
         width, height = images.dimensions(data)
         if width * height > settings.max_pixels:
-            raise _too_many(f"{width}x{height} pixels are more than {settings.max_pixels}")
-        # Each scan of a progressive JPEG takes the time of a whole image, even if it has no bytes.
+            raise _too_many(f"{width}x{height} pixels exceed the limit of {settings.max_pixels}")
+        # Each scan of a progressive JPEG takes the time of a whole image, even an empty one.
         scans = data.count(JPEG_SCAN) if kind == "JPEG" else 1
         if width * height * scans > settings.max_pixels * USUAL_SCANS:
             raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
         image = images.decode(data, at_least=IMAGE_SIZE)
     except DatasetError as error:
-        raise Refusal(422, "invalid_image", str(error)) from None
+        raise RequestError(422, "invalid_image", str(error)) from None
     return fit_square(image, IMAGE_SIZE, "crop"), (height, width)
 
 
-def _too_many(message: str) -> Refusal:
-    return Refusal(413, "too_many_pixels", message)
+def _too_many(message: str) -> RequestError:
+    return RequestError(413, "too_many_pixels", message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every answer, seen from outside, for whoever counts or logs them."""
+"""Observes each request and its response, for metrics and the access log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ffgan.server.http.errors import CLIENT_CLOSED_REQUEST
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and its answer."""
+    """A request and its response; ``complete`` is False if the client did not get all of it."""
 
     client: str
     method: str
@@ -27,8 +27,8 @@ class Exchange:
     complete: bool
 
 
-class Observed:
-    """Tells `observers` of every answer, once it has ended."""
+class ExchangeMiddleware:
+    """Calls `observers` with every exchange once it has ended."""
 
     def __init__(self, app: ASGIApp, *, observers: Sequence[Callable[[Exchange], None]]) -> None:
         self.app = app
@@ -41,7 +41,7 @@ class Observed:
         begin = time.perf_counter()
         status, size, complete = CLIENT_CLOSED_REQUEST, 0, False
 
-        async def watched(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status, size, complete
             await send(message)
             if message["type"] == "http.response.start":
@@ -51,13 +51,13 @@ class Observed:
                 complete = not message.get("more_body", False)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_and_note)
         finally:
             client = scope.get("client")
             exchange = Exchange(
                 client=client[0] if client else "",
                 method=scope["method"],
-                # A path that somebody makes up must not make a new time series.
+                # A path that a client makes up must not create a new time series.
                 route=getattr(scope.get("route"), "path", "other"),
                 path=scope["path"],
                 query=scope["query_string"].decode("latin-1"),

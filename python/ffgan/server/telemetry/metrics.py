@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Prometheus reads at /metrics.
-
-With several worker processes each writes its numbers into a folder in memory that the supervisor
-names, and whichever is asked adds up those of all.
-"""
+"""The metrics of one process, which Prometheus reads at /metrics."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from prometheus_client import (
@@ -19,7 +14,6 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from ffgan.server.telemetry.exchange import Exchange
 
@@ -28,19 +22,15 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 TRIES = (1, 2, 3, 5, 8, 10, 15, 20, 50, 100)
 
-MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-
 
 class Metrics:
-    """The numbers of one application."""
+    """The metrics of one application."""
 
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self._several = bool(os.environ.get(MULTIPROCESS_FOLDER))
         registry = self._registry = CollectorRegistry()
-        if not self._several:
-            ProcessCollector(registry=registry)
+        ProcessCollector(registry=registry)
         self._requests = Counter(
             "ffgan_requests",
             "Requests answered",
@@ -63,32 +53,29 @@ class Metrics:
         self._tries = Histogram(
             "ffgan_face_tries", "Draws per candidate search", buckets=TRIES, registry=registry
         )
-        self._remembered = Counter(
+        self._searches_cached = Counter(
             "ffgan_searches_remembered",
             "Candidate searches that were not repeated",
             registry=registry,
         )
-        self._waiting = self._gauge("ffgan_queue_waiting", "Faces that wait for the engine")
-        self._taken = self._gauge("ffgan_queue_taken", "Places of the queue that are taken")
+        self._waiting = Gauge(
+            "ffgan_queue_waiting", "Faces that wait for the engine", registry=registry
+        )
+        self._reserved = Gauge(
+            "ffgan_queue_taken", "Places of the queue that are taken", registry=registry
+        )
         self._model = Gauge(
             "ffgan_model",
             "1 for the model that is served",
             ("hash",),
-            multiprocess_mode="livemax",
             registry=registry,
         )
         self._served: str | None = None
-        self._look: Callable[[], None] = lambda: None
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, multiprocess_mode="livesum", registry=self._registry)
 
     def exchange(self, exchange: Exchange) -> None:
         method = exchange.method if exchange.method in METHODS else "other"
         self._requests.labels(method, exchange.route, str(exchange.status)).inc()
         self._seconds.labels(exchange.route).observe(exchange.seconds)
-        if self._several:
-            self._look()  # somebody may ask another process
 
     def batch(self, size: int, seconds: float) -> None:
         self._batches.observe(size)
@@ -97,8 +84,8 @@ class Metrics:
     def face(self, tries: int) -> None:
         self._tries.observe(tries)
 
-    def remembered(self) -> None:
-        self._remembered.inc()
+    def search_cached(self) -> None:
+        self._searches_cached.inc()
 
     def model(self, hash: str) -> None:
         if self._served not in (None, hash):
@@ -106,19 +93,11 @@ class Metrics:
         self._model.labels(hash).set(1)
         self._served = hash
 
-    def watch(self, *, waiting: Callable[[], int], taken: Callable[[], int]) -> None:
-        """Gauges that are read when somebody looks."""
-
-        def look() -> None:
-            self._waiting.set(waiting())
-            self._taken.set(taken())
-
-        self._look = look
+    def watch(self, *, waiting: Callable[[], int], reserved: Callable[[], int]) -> None:
+        """Sets the functions that the queue's gauges are read from."""
+        self._waiting.set_function(waiting)
+        self._reserved.set_function(reserved)
 
     def text(self) -> bytes:
-        self._look()
-        registry = self._registry
-        if self._several:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)

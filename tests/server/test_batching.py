@@ -1,40 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many requests, one engine: what shares a batch, and that nobody sees it in a face."""
+"""Jobs that share the engine's batches."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Generator
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
-from test_server import WAIT_SECONDS, FakeModel, in_loop, until
+from support.server import (
+    WAIT_SECONDS,
+    FakeModel,
+    until,
+)
 
-from ffgan import _core, images
 from ffgan.latent import noise
-from ffgan.model import Model, save_model
+from ffgan.model import Model
 from ffgan.model.candidate_search import Face, search
-from ffgan.server import Settings, create_app
 from ffgan.server.inference.batching import Batcher
-from ffgan.server.inference.search_cache import Found, Memory
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """An untrained model whose scores lie on both sides of the threshold."""
-    trainer = _core.Trainer(seed=11)
-    trainer.estimate_statistics(np.stack([noise(i) for i in range(8)]))
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    discriminator = trainer.parameters("discriminator")
-    save_model(path, trainer.parameters("averaged"), discriminator, {})
-    model = Model.load(path)
-    scores = model.score(model.render(np.stack([noise(i) for i in range(16)])))
-    discriminator["fc.bias"] -= np.quantile(scores, 0.75)
-    save_model(path, trainer.parameters("averaged"), discriminator, {})
-    return Model.load(path)
 
 
 def steps(
@@ -49,7 +33,7 @@ def steps(
 
 
 def batcher(batch: int, sizes: list[int]) -> Batcher:
-    return Batcher(batch=batch, computed=lambda size, _: sizes.append(size))
+    return Batcher(batch=batch, on_batch=lambda size, _: sizes.append(size))
 
 
 def test_searches_in_shared_batches_find_what_each_would_alone(real: Model) -> None:
@@ -187,140 +171,6 @@ def test_many_threads_may_submit() -> None:
     assert results == [[-1.5]] * 400
     assert sum(sizes) == 400
     assert shared.waiting == 0
-
-
-def test_requests_share_batches_and_get_the_faces_of_the_model(real: Model) -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        while (await client.get("/health/ready")).status_code != 200:
-            await asyncio.sleep(0.01)
-        seeds = [*range(30), 3, 3]
-        answers = await asyncio.gather(*(client.get(f"/face.png?seed={seed}") for seed in seeds))
-        for seed, answer in zip(seeds, answers, strict=True):
-            drawn = real.face(seed, tries=4)
-            np.testing.assert_array_equal(images.decode(answer.content), drawn.image)
-            assert answer.headers["x-ffgan-score"] == f"{drawn.score:.4f}"
-            assert answer.headers["x-ffgan-tries"] == str(drawn.tries)
-        again = await client.get("/face.png?seed=3")  # whose search is known by now
-        assert again.content == answers[3].content
-        sizes = (await client.get("/metrics")).text
-        assert 'ffgan_batch_size_bucket{le="1.0"}' in sizes
-
-    in_loop(create_app(real, Settings(tries=4)), story)
-
-
-def test_seeds_found_before_are_not_searched_again() -> None:
-    model = FakeModel()
-
-    async def story(client: httpx.AsyncClient) -> None:
-        while (await client.get("/health/ready")).status_code != 200:
-            await asyncio.sleep(0.01)
-        for at, draws in ((0.5, 2 * 3 + 1), (0.75, 1), (1.0, 1)):
-            model.drawn.clear()
-            answer = await client.get(f"/face.png?seeds=1,2&at={at}")
-            assert answer.headers["x-ffgan-tries"] == str(3 if at == 1.0 else 6)
-            assert len(model.drawn) == draws
-
-    in_loop(create_app(model, Settings(tries=3)), story)
-
-
-def test_a_slider_costs_one_rendering_at_each_position(real: Model) -> None:
-    drawn: list[int] = []
-
-    class Counted(Model):
-        def render(self, latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            drawn.append(len(latents))
-            return super().render(latents)
-
-    assert real.path is not None
-    model, settings = Counted.load(real.path), Settings(tries=6)
-    seed = next(seed for seed in range(100) if 3 <= real.face(seed, tries=6).tries < 6)
-    drag = [
-        f"/face.png?seed={seed}&move=0:1.5,3:-1",
-        f"/face.png?seed={seed}&move=0:1.6,3:-1",
-        f"/face.png?seed={seed}&move=0:1.6&truncation=0.5",
-        f"/face.png?seed={seed}&move=0:1.6&tries=1",
-        f"/face.png?seed={seed}&move=0:1.6&threshold=1000",
-        "/face.png?seeds=7,8,9&at=0.25",
-        "/face.png?seeds=7,8,9&at=1.5&move=0:-2",
-    ]
-
-    async def ready(client: httpx.AsyncClient) -> None:
-        while (await client.get("/health/ready")).status_code != 200:
-            await asyncio.sleep(0.01)
-
-    async def cold(url: str) -> httpx.Response:
-        answers: list[httpx.Response] = []
-
-        async def story(client: httpx.AsyncClient) -> None:
-            await ready(client)
-            answers.append(await client.get(url))
-
-        await asyncio.to_thread(in_loop, create_app(real, settings), story)
-        return answers[0]
-
-    async def story(client: httpx.AsyncClient) -> None:
-        await ready(client)
-        begun = [await client.get(url) for url in drag]
-        drawn.clear()
-        for url, first in zip(drag, begun, strict=True):
-            again, alone = await client.get(url), await cold(url)
-            assert again.content == first.content == alone.content
-            assert headers(again) == headers(first) == headers(alone)
-        assert drawn == [1] * len(drag)
-        # Neither an interpolation nor the latents draw the ends for nothing.
-        ends = real.face(7, tries=6).latent, real.face(8, tries=6).latent
-        drawn.clear()
-        answer = await client.get("/latents?seed=7&count=2")
-        np.testing.assert_array_equal(np.float32(answer.json()["latents"]), np.stack(ends))
-        assert not drawn
-        way = "/interpolation.zip?seeds=7,8&frames=3"
-        assert (await client.get(way)).content == (await cold(way)).content
-        assert sum(drawn) == 3
-
-    in_loop(create_app(model, settings), story)
-
-
-def headers(answer: httpx.Response) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in answer.headers.items()
-        if name in ("etag", "cache-control", "content-type") or name.startswith("x-ffgan-")
-    }
-
-
-def test_the_searches_asked_for_last_are_remembered() -> None:
-    memory = Memory(3)
-    found = {name: Found(noise(i), i) for i, name in enumerate("abcd")}
-    for name in "abc":
-        memory.add(name, found[name])
-    assert memory.get("a") is found["a"]
-    memory.add("d", found["d"])
-    assert memory.get("b") is None
-    assert [memory.get(name) for name in "acd"] == [found[name] for name in "acd"]
-
-
-def test_many_threads_may_remember() -> None:
-    memory = Memory(8)
-    wrong: list[object] = []
-
-    def drag(first: int) -> None:
-        try:
-            for i in range(2000):
-                seed = (first + i) % 12
-                if (known := memory.get(seed)) is None:
-                    memory.add(seed, Found(noise(0), seed))
-                elif known.tries != seed:
-                    wrong.append((seed, known))
-        except Exception as error:
-            wrong.append(error)
-
-    threads = [threading.Thread(target=drag, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert sum(memory.get(seed) is not None for seed in range(12)) == 8
 
 
 def test_nobody_waits_for_an_engine_that_has_ended() -> None:

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from test_server import FakeModel, ready
+from support.server import FakeModel, ready
 
 from ffgan.server import Settings, create_app
 from ffgan.server.routes.scores import MEDIA_TYPES

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures that are uploaded, the hostile ones first."""
+"""The score of an uploaded image, and images that are damaged or hostile."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import random
 import struct
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
-from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_server import Client, FakeModel, in_loop, ready
+from support.server import (
+    Client,
+    photo,
+    post,
+    ready,
+    reason,
+)
 
 from ffgan import _core, images
 from ffgan.dataset import fit_square
@@ -26,25 +28,13 @@ from ffgan.model import Model
 from ffgan.server import Settings, create_app
 
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+
+
 LIMIT = 100_000
+SETTINGS = Settings(max_upload=LIMIT, max_pixels=1_000_000)
 
 
-@pytest.fixture(scope="module")
-def client() -> Client:
-    return ready(create_app(FakeModel(), Settings(max_upload=LIMIT, max_pixels=1_000_000)))
-
-
-def post(client: Client, body: bytes, kind: str = "image/png") -> httpx.Response:
-    return client.request("POST", "/score", content=body, headers={"Content-Type": kind})
-
-
-def reason(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["reason"]
-
-
-def photo(height: int = 200, width: int = 300) -> images.RGB:
-    drawn = np.random.default_rng(4).integers(0, 256, (height // 20, width // 20, 3))
-    return np.kron(drawn, np.ones((20, 20, 1))).astype(np.uint8)
+FILES = {format: images.encode(photo(), format) for format in TYPES}
 
 
 @pytest.mark.parametrize("format", TYPES)
@@ -144,7 +134,7 @@ def test_truncated_images_are_told(client: Client, format: images.Format) -> Non
     cut=st.floats(0, 1),
 )
 def test_damaged_images_never_make_it_fail(
-    shared: Client, format: images.Format, chance: random.Random, changes: int, cut: float
+    client: Client, format: images.Format, chance: random.Random, changes: int, cut: float
 ) -> None:
     """Bytes of a real file, changed, removed and repeated where an image's structure is."""
     data = bytearray(FILES[format])
@@ -158,7 +148,7 @@ def test_damaged_images_never_make_it_fail(
             case 2:
                 data[place:place] = data[place : place + chance.randrange(64)]
     data = data[: len(data) - int(cut * cut * cut * len(data))] or bytearray(b"\0")
-    answer = post(shared, bytes(data), TYPES[format])
+    answer = post(client, bytes(data), TYPES[format])
     assert answer.status_code in (200, 413, 415, 422)
     if answer.status_code != 200:
         assert answer.json()["reason"] in (
@@ -173,102 +163,5 @@ def test_damaged_images_never_make_it_fail(
     ),
     rest=st.binary(max_size=400),
 )
-def test_nonsense_is_refused(shared: Client, start: bytes, rest: bytes) -> None:
-    assert 400 <= post(shared, start + rest).status_code < 500
-
-
-@pytest.fixture(scope="module")
-def shared() -> Client:
-    return ready(create_app(FakeModel(), Settings(max_upload=LIMIT, max_pixels=1_000_000)))
-
-
-FILES = {format: images.encode(photo(), format) for format in TYPES}
-
-
-# --- Size, number, time ---
-
-
-def chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
-    async def parts() -> AsyncIterator[bytes]:
-        for start in range(0, len(data), size):
-            yield data[start : start + size]
-
-    return parts()
-
-
-def test_too_many_bytes_are_refused_with_and_without_a_length(client: Client) -> None:
-    assert reason(post(client, bytes(LIMIT + 1))) == (413, "too_large")
-    headers = {"Content-Type": "image/png"}
-    answer = client.request("POST", "/score", content=chunks(bytes(LIMIT + 1)), headers=headers)
-    assert reason(answer) == (413, "too_large")
-    within = images.encode(photo(), "png")
-    answer = client.request("POST", "/score", content=chunks(within), headers=headers)
-    assert answer.status_code == 200
-    answer = post(client, bytes(LIMIT + 1), "application/x-npy")
-    assert reason(answer) == (415, "unsupported_media_type")
-
-
-def upload(app: Any, messages: list[dict[str, Any]]) -> asyncio.Task[list[dict[str, Any]]]:
-    """A POST whose body comes as `messages`, then never again."""
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop(0)
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def call() -> list[dict[str, Any]]:
-        headers = [(b"content-type", b"image/png")]
-        scope = {"type": "http", "method": "POST", "path": "/score", "headers": headers}
-        await app({**scope, "query_string": b""}, receive, send)
-        return sent
-
-    return asyncio.ensure_future(call())
-
-
-def test_an_upload_that_does_not_end_is_ended() -> None:
-    app = create_app(FakeModel(), Settings(upload_seconds=0.05))
-    begun = {"type": "http.request", "body": b"x", "more_body": True}
-
-    async def story(client: httpx.AsyncClient) -> None:
-        sent = await upload(app, [begun])
-        assert sent[0]["status"] == 408
-        assert b'"reason":"too_slow"' in sent[1]["body"]
-
-    in_loop(app, story)
-
-
-def test_an_upload_whose_client_leaves_is_dropped() -> None:
-    app = create_app(FakeModel())
-    begun = {"type": "http.request", "body": b"x", "more_body": True}
-
-    async def story(client: httpx.AsyncClient) -> None:
-        sent = await upload(app, [begun, {"type": "http.disconnect"}])
-        assert sent[0]["status"] == 499
-
-    in_loop(app, story)
-
-
-def test_uploads_at_one_time_are_bounded() -> None:
-    app = create_app(FakeModel(), Settings(max_uploads=2))
-    file = images.encode(photo(), "png")
-
-    async def story(client: httpx.AsyncClient) -> None:
-        while (await client.get("/health/ready")).status_code != 200:
-            await asyncio.sleep(0.01)
-        waiting = [upload(app, []) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        headers = {"Content-Type": "image/png"}
-        answer = await client.post("/score", content=file, headers=headers)
-        assert (answer.status_code, answer.json()["reason"]) == (503, "busy")
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        answer = await client.post("/score", content=file, headers=headers)
-        assert answer.status_code == 200
-
-    in_loop(app, story)
+def test_nonsense_is_refused(client: Client, start: bytes, rest: bytes) -> None:
+    assert 400 <= post(client, start + rest).status_code < 500

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the endpoints that answer with files are added to the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from ffgan.server.http.errors import BUSY, INVALID
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The client's copy, named by If-None-Match, is current"}
+}
+
+
+def add_file_route(
+    app: FastAPI,
+    path: str,
+    endpoint: Callable[..., Any],
+    *,
+    summary: str,
+    media_types: Sequence[str],
+    description: str,
+    method: str = "GET",
+    errors: dict[int | str, dict[str, Any]] | None = None,
+    **options: Any,
+) -> None:
+    """Adds `endpoint`, whose docstring is its text in /docs and /openapi.json.
+
+    `description` is that of the file, `errors` are responses beside those of every such endpoint,
+    `options` are FastAPI's.
+    """
+    options.setdefault("name", path.lstrip("/").replace(".", "_"))
+    options.setdefault("response_class", Response)
+    app.add_api_route(
+        path,
+        endpoint,
+        methods=[method],
+        summary=summary,
+        responses={
+            200: {"content": {kind: {} for kind in media_types}, "description": description},
+            **(NOT_MODIFIED if method == "GET" else {}),
+            **INVALID,
+            **(errors or {}),
+            **BUSY,
+        },
+        **options,
+    )

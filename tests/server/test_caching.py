@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ETag and If-None-Match."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.server import (
+    Client,
+    FakeModel,
+    ready,
+)
+
+from ffgan.server import Settings, create_app
+
+
+def test_not_modified_is_answered_without_inference(client: Client, served: FakeModel) -> None:
+    tag = client.get("/face.png?seed=3").headers["etag"]
+    drawn = len(served.drawn)
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = client.get("/face.png?seed=3", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == tag
+        assert "immutable" in answer.headers["cache-control"]
+    assert len(served.drawn) == drawn
+    assert client.get("/face.png?seed=3", headers={"If-None-Match": '"x"'}).status_code == 200
+    assert client.get("/face.png", headers={"If-None-Match": "*"}).status_code == 200
+
+
+def test_whatever_decides_the_bytes_decides_the_tag() -> None:
+    def tag(path: str, model: FakeModel | None = None, **settings: Any) -> str:
+        app = create_app(model or FakeModel(), Settings(**{"tries": 3} | settings))
+        return ready(app).head(path).headers["etag"]
+
+    tags = [
+        tag("/face.png?seed=1"),
+        tag("/face.jpg?seed=1"),
+        tag("/face.png?seed=2"),
+        tag("/face.png?seed=1&size=100"),
+        tag("/face.png?seed=1&truncation=0.5"),
+        tag("/face.png?seed=1&tries=2"),
+        tag("/face.png?seed=1&threshold=2"),
+        tag("/face.png?seed=1&quality=50"),
+        tag("/face.png?seed=1", FakeModel(hash="f" * 64)),
+        tag("/face.png?seed=1", tries=4),
+        tag("/face.png?seed=1&move=0:1"),
+        tag("/face.png?seeds=1,2&at=0.5"),
+        tag("/face.png?seeds=1,2&at=0.25"),
+        tag("/face.png?seed=1", threshold=3.0),
+    ]
+    assert len(set(tags)) == len(tags)
+    # The same thing said in another way.
+    assert tag("/face.png?size=162&seed=01&tries=3&threshold=0.25") == tags[0]

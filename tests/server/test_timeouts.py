@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients that are slow, hostile or many; and connections made during the shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import re
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support.server import (
+    WAIT_SECONDS,
+    FakeModel,
+    until,
+)
+from support.server_process import Server
+
+from ffgan.server import Settings, create_app
+from ffgan.server.run import GracefulServer, allow_open_files, configuration, listen
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Server]:
+    settings = {
+        **{"tries": 1, "batch": 4, "queue": 28, "max_upload": 100_000, "access_log": True},
+        **{"head_seconds": 1.0, "upload_seconds": 1.0, "send_seconds": 1.0},
+    }
+    server = Server({}, settings)
+    # Its access log must not fill the pipe.
+    lines: list[str] = []
+    threading.Thread(target=lambda: lines.extend(iter(server.line, "")), daemon=True).start()
+    server.lines = lines  # type: ignore[attr-defined]
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.mark.parametrize("begin", [b"", b"GET /face.png HTTP/1.1\r\nHost", b"G"])
+def test_a_request_that_does_not_come_is_not_waited_for(strict: Server, begin: bytes) -> None:
+    with strict.connect() as connection:
+        connection.sendall(begin)
+        assert connection.recv(1000) == b""
+
+
+def test_a_second_request_that_drips_is_not_waited_for(strict: Server) -> None:
+    with strict.connect() as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(WAIT_SECONDS * 5):
+                connection.sendall(b"G")
+                time.sleep(0.2)
+                connection.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    if connection.recv(1000) == b"":
+                        return
+                connection.setblocking(True)
+            pytest.fail("the connection stayed open")
+
+
+def test_an_upload_that_stops_is_not_waited_for(strict: Server) -> None:
+    head = (
+        b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n"
+    )
+    with strict.connect() as connection:
+        connection.sendall(head + b"\r\n" + bytes(100))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_a_hundred_megabytes_are_not_read(strict: Server) -> None:
+    head = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    with strict.connect() as connection:
+        connection.sendall(head + b"Content-Length: 100000000\r\n\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 413")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                connection.sendall(bytes(1_000_000))
+    # Without a length, by chunks.
+    with strict.connect() as connection:
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                connection.sendall(b"f4240\r\n" + bytes(1_000_000) + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 413")
+    assert strict.get("/health/ready").status_code == 200
+
+
+def test_a_client_that_does_not_read_loses_its_answer(strict: Server) -> None:
+    def taken() -> float:
+        found = re.search(r"^ffgan_queue_taken (\S+)$", strict.get("/metrics").text, re.MULTILINE)
+        assert found
+        return float(found[1])
+
+    with strict.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(
+            b"GET /faces.tar?count=1000&size=1024&seed=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        until(lambda: taken() == 4)
+        until(lambda: taken() == 0)
+    until(lambda: any("/faces.tar" in line for line in strict.lines))  # type: ignore[attr-defined]
+    line = next(line for line in strict.lines if "/faces.tar" in line)  # type: ignore[attr-defined]
+    assert json.loads(line)["complete"] is False
+
+
+def test_a_client_that_leaves_gives_its_place_back(strict: Server) -> None:
+    def begins() -> bool:
+        with strict.connect() as connection:
+            connection.sendall(
+                b"GET /faces.zip?count=1000&size=1024&seed=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+            )
+            return connection.recv(100).startswith(b"HTTP/1.1 200")
+
+    # More than there is room for: each must have given its places back.
+    for _ in range(10):
+        until(begins)
+    until(lambda: "ffgan_queue_taken 0.0" in strict.get("/metrics").text)
+
+
+def test_a_thousand_connections_at_once_are_all_answered(strict: Server) -> None:
+    allow_open_files()  # for this side of the connections
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(strict.connect()) for _ in range(1000)]
+        for i, connection in enumerate(connections):
+            connection.sendall(f"GET /face.png?seed={i} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answers = [connection.recv(100_000)[:12] for connection in connections]
+    assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+    assert answers.count(b"HTTP/1.1 200") >= 32
+    assert strict.get("/health/ready").status_code == 200
+    assert strict.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Server]:
+    server = Server({}, {"tries": 3})
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /face.png?seed=\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /face.png?seed=%FF%FE HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%c0%ae%c0%ae/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://other/face.png?seed=x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /face.png?seed=1 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \xff\r\n\r\n",
+        b"GET /face.png?seed=x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_hostile_bytes_do_not_make_it_fail(shared_server: Server, request_bytes: bytes) -> None:
+    url = httpx.URL(shared_server.url)
+    with socket.create_connection((url.host, url.port or 0), timeout=WAIT_SECONDS) as connection:
+        connection.sendall(request_bytes)
+        status = connection.makefile("rb").readline().split()[1]
+    assert status.startswith((b"2", b"3", b"4")), status
+    assert shared_server.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
+    turns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(head_seconds=WAIT_SECONDS)
+    server = GracefulServer(
+        configuration(create_app(FakeModel(), settings), "error", 1.0, settings)
+    )
+
+    async def end() -> None:
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with listen("127.0.0.1", 0) as listener:
+            await server.startup([listener])
+            with socket.create_connection(listener.getsockname()):
+                # It is waiting, accepted, made, or on its way there.
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await server.shutdown([listener])
+                assert not server.server_state.connections
+
+    with warnings.catch_warnings():
+        # asyncio drops, unclosed, what it has accepted but not made when its server is closed.
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(end())
+        gc.collect()
+    assert not caplog.records
