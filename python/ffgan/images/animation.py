@@ -13,8 +13,10 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from ffgan import images
 from ffgan.errors import Error, UsageError
+from ffgan.images.containers import WebP, riff_chunk, webp_file
+from ffgan.images.encoding import DEFAULT_QUALITY, encode
+from ffgan.images.lazy_opencv import opencv
 from ffgan.typing import RGB
 
 MEMORY = Path("/dev/shm")
@@ -25,11 +27,13 @@ CODECS = ("vp09", "mp4v")
 
 MAX_FPS = 60
 
+PIXEL_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")
+
 
 class AnimatedWebP:
-    """An animated WebP file that repeats for ever."""
+    """An animated WebP file that repeats without end."""
 
-    def __init__(self, *, fps: int, quality: int = images.DEFAULT_QUALITY) -> None:
+    def __init__(self, *, fps: int, quality: int = DEFAULT_QUALITY) -> None:
         self._milliseconds = round(1000 / _check(fps))
         self._quality = quality
         self._frames: list[bytes] = []
@@ -37,25 +41,24 @@ class AnimatedWebP:
 
     def add(self, frame: RGB) -> None:
         self._size = frame.shape[1], frame.shape[0]
-        picture = images.encode(frame, "webp", self._quality)
-        self._frames.append(images.webp_pixels(picture))
+        picture = encode(frame, "webp", self._quality)
+        self._frames.append(_pixels(picture))
 
     def finish(self) -> bytes:
         """The file's bytes (container specification: RFC 9649, section 2.7)."""
         width, height = (side - 1 for side in self._size)
         sides = width.to_bytes(3, "little") + height.to_bytes(3, "little")
         animation = 0x02
-        chunks = [_chunk(b"VP8X", struct.pack("<I", animation) + sides)]
-        black, for_ever = 0, 0
-        chunks.append(_chunk(b"ANIM", struct.pack("<IH", black, for_ever)))
+        chunks = [riff_chunk(b"VP8X", struct.pack("<I", animation) + sides)]
+        black, without_end = 0, 0
+        chunks.append(riff_chunk(b"ANIM", struct.pack("<IH", black, without_end)))
         at_the_corner = bytes(6)
         replaces_what_was = b"\x02"
         duration = self._milliseconds.to_bytes(3, "little")
         for pixels in self._frames:
             place = at_the_corner + sides + duration + replaces_what_was
-            chunks.append(_chunk(b"ANMF", place + pixels))
-        body = b"WEBP" + b"".join(chunks)
-        return b"RIFF" + struct.pack("<I", len(body)) + body
+            chunks.append(riff_chunk(b"ANMF", place + pixels))
+        return webp_file(b"".join(chunks))
 
     def __enter__(self) -> AnimatedWebP:
         return self
@@ -81,7 +84,7 @@ class MP4:
         except OSError as error:
             raise Error(f"an MP4 needs room in {MEMORY}: {error.strerror}") from error
         self._path = Path(self._folder.name) / "faces.mp4"
-        self._cv2 = images.opencv()
+        self._cv2 = opencv()
         try:
             self._writer = self._open(self._cv2, size, fps)
         except BaseException:
@@ -124,8 +127,10 @@ class MP4:
             self._folder.cleanup()
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+def _pixels(data: bytes) -> bytes:
+    """The chunks of a WebP file that hold its pixels, which a frame of an animation consists of."""
+    chunks = WebP(data).chunks()
+    return b"".join(riff_chunk(*chunk) for chunk in chunks if chunk[0] in PIXEL_CHUNKS)
 
 
 def _check(fps: int) -> int:

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenCV, imported at the first use: it takes longer than everything else that is imported."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+
+from ffgan.errors import Error
+
+
+@functools.cache
+def opencv() -> ModuleType:
+    """OpenCV, imported at the first call and quiet; raises Error where it cannot be loaded."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise Error(
+            f"OpenCV cannot be loaded ({error}): pip install opencv-python-headless, "
+            "which needs no system libraries"
+        ) from error
+    # Its log would put lines of its own between ours for every damaged file.
+    if hasattr(cv2, "setLogLevel"):
+        cv2.setLogLevel(0)
+    else:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
+def opencv_version() -> tuple[int, int]:
+    """Major and minor version."""
+    major, minor = str(opencv().__version__).split(".")[:2]
+    return int(major), int(minor)

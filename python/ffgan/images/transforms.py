@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images to other sizes: resizing, making square, laying out in a grid."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from ffgan.errors import UsageError
+from ffgan.images.lazy_opencv import opencv
+from ffgan.typing import RGB
+
+Fit: TypeAlias = Literal["crop", "stretch"]
+"""How an image that is not square is made so: cut to its middle, or squeezed."""
+
+FITS: Final[tuple[Fit, ...]] = get_args(Fit)
+
+
+def resize(image: RGB, size: int | tuple[int, int]) -> RGB:
+    """`image` stretched to `size` (a side, or height and width, in pixels).
+
+    A side that shrinks is averaged over the area of each new pixel, one that grows is interpolated
+    by cubic splines, one that stays is not touched. Raises UsageError for a size below 1.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise UsageError(f"an image cannot be {width}x{height} pixels: give at least 1x1")
+    cv2 = opencv()
+    shrunk = (min(height, image.shape[0]), min(width, image.shape[1]))
+    resized: RGB = image
+    if shrunk != image.shape[:2]:
+        resized = cv2.resize(resized, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    if shrunk != (height, width):
+        resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_CUBIC)
+    return resized
+
+
+def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
+    """`image` (height, width, 3) as (size, size, 3): its middle square, or all of it stretched."""
+    height, width = image.shape[:2]
+    if fit == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    return resize(image, size)
+
+
+def grid(images: RGB, columns: int | None = None) -> RGB:
+    """Images (n, height, width, 3) side by side, row by row, in one (rows * h, columns * w, 3).
+
+    Without `columns` the grid is as near to a square as it gets. Missing ones at the end are black.
+    Raises UsageError for no images or no columns.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or len(images) == 0:
+        raise UsageError(f"a grid needs images (n, height, width, 3), not {images.shape}")
+    count, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    if columns < 1:
+        raise UsageError(f"a grid cannot have {columns} columns: give at least 1")
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * columns, height, width, channels), np.uint8)
+    sheet[:count] = images
+    sheet = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return sheet.reshape(rows * height, columns * width, channels)

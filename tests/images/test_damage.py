@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are damaged, cut off, too large or something else are refused with the reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from support.pictures import (
+    changes_of_bytes,
+    damage,
+    exif,
+    file_of,
+    picture,
+)
+
+from ffgan import images
+from ffgan.errors import DatasetError
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.5, 0.95])
+def test_a_file_that_is_cut_off_is_refused(
+    format: str, kept: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = file_of(picture(162, 162), format)
+    with pytest.raises(DatasetError, match=r"cut off|damaged|empty"):
+        images.decode(data[: int(kept * len(data))])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_cut_of_a_jpeg_is_refused() -> None:
+    data = file_of(picture(32, 32), "JPEG", exif=exif(3), progressive=True)
+    for length in range(len(data) - 1):
+        with pytest.raises(DatasetError):
+            images.decode(data[:length])
+
+
+def test_a_jpeg_with_a_hole_is_refused_without_a_word_on_the_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("libjpeg's messages are read on Linux with glibc only")
+    data = bytearray(file_of(Image.effect_noise((162, 162), 80), "JPEG"))
+    middle = len(data) // 2
+    data[middle : middle + 400] = b"\xff\xd0" * 200
+    with pytest.raises(DatasetError, match="damaged: Corrupt JPEG data"):
+        images.decode(bytes(data))
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"the terminal is open")
+    assert capfd.readouterr().err == "the terminal is open"
+
+
+def test_of_images_decoded_at_once_the_damaged_ones_are_told_from_the_whole() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("libjpeg's messages are read on Linux with glibc only")
+    whole = file_of(Image.effect_noise((162, 162), 80), "JPEG")
+    hole = b"\xff\xd0" * 200
+    damaged = whole[:5000] + hole + whole[5000 + len(hole) :]
+
+    def accepted(data: bytes) -> bool:
+        try:
+            return images.decode(data).shape == (162, 162, 3)
+        except DatasetError:
+            return False
+
+    files = [damaged if number % 5 == 0 else whole for number in range(400)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(accepted, files)) == [data is whole for data in files]
+
+
+def test_harmless_bytes_between_jpeg_segments_are_accepted(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    data = file_of(picture(), "JPEG")
+    assert np.array_equal(images.decode(data[:-2] + b"12345" + data[-2:]), images.decode(data))
+    assert images.decode(data + b"trailing bytes").shape == (24, 40, 3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_wrong_png_checksum_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(file_of(Image.effect_noise((64, 64), 80), "PNG"))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(DatasetError, match="checksum"):
+        images.decode(bytes(data))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bad_colour_profile_costs_neither_the_image_nor_a_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    data = file_of(picture(), "PNG", icc_profile=b"not a profile" * 20)
+    assert np.array_equal(images.decode(data), np.asarray(picture()))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"GIF89a" + bytes(50), "not a JPEG, PNG, WebP, BMP or TIFF"),
+        (b"<html>not found</html>", "not a JPEG"),
+        (file_of(picture().convert("F"), "TIFF"), "float32"),
+    ],
+)
+def test_other_files_are_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(DatasetError, match=reason):
+        images.decode(data)
+
+
+SEEDS = [
+    file_of(picture(), "JPEG", exif=exif(6)),
+    file_of(picture(), "PNG", exif=exif(6)),
+    file_of(picture(), "WEBP", exif=exif(6)),
+    file_of(picture(), "BMP"),
+    file_of(picture(), "TIFF", compression="tiff_lzw"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.sampled_from(SEEDS), changes=changes_of_bytes)
+def test_whatever_the_bytes_an_image_or_a_reason_comes_out(
+    data: bytes, changes: list[tuple[int, bytes]]
+) -> None:
+    try:
+        image = images.decode(damage(data, changes))
+    except DatasetError as error:
+        reason = str(error)
+        image = np.zeros((1, 1, 3), np.uint8)
+    else:
+        reason = "none"
+    assert reason.count("\n") == 0 < len(reason)
+    assert image.dtype == np.uint8
+    assert image.shape[2:] == (3,)
