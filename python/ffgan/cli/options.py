@@ -12,6 +12,7 @@ from typing import Any
 
 from ffgan import _core
 from ffgan.cli.parser import Parser, integer, number, real, whole
+from ffgan.images import FITS
 from ffgan.latent import MAX_SEED
 from ffgan.model import DEFAULT_TRIES, MAX_TRIES
 
@@ -139,7 +140,7 @@ def add_fit(parser: argparse._ActionsContainer) -> None:
     """Give `parser` what is done with a picture that is not square."""
     parser.add_argument(
         "--fit",
-        choices=("crop", "stretch"),
+        choices=FITS,
         default="crop",
         help="how a picture that is not square is made so (default: %(default)s)",
     )

@@ -25,17 +25,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, TypeAlias, overload
+from typing import Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import images, storage
 from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.images import FITS, Fit, fit_square
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
 
-Fit: TypeAlias = Literal["crop", "stretch"]
+__all__ = ["Batches", "Dataset", "Fit", "fit_square", "overlap", "pack", "printable"]
 
 SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"})
 
@@ -81,7 +82,7 @@ class Dataset:
         skipped_log: str | Path | None = None,
         workers: int = 2,
     ) -> None:
-        if fit not in ("crop", "stretch"):
+        if fit not in FITS:
             raise UsageError(f'fit {fit!r}: give "crop" or "stretch"')
         if size < 1 or workers < 1:
             raise UsageError(f"size {size} and workers {workers} must be at least 1")
@@ -587,16 +588,6 @@ def _is_packed(path: Path) -> bool:
             with path.open("rb") as file:
                 return file.read(len(CACHE_MAGIC)) == CACHE_MAGIC
     return False
-
-
-def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
-    """`image` (height, width, 3) as (size, size, 3): its middle square, or all of it stretched."""
-    height, width = image.shape[:2]
-    if fit == "crop":
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        image = image[top : top + side, left : left + side]
-    return images.resize(image, size)
 
 
 def printable(name: bytes) -> str:

@@ -362,12 +362,12 @@ class _Extraction:
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[tuple[RGB, int]]:
         """A photograph, upright, and by how much it was made smaller; raises DatasetError."""
-        data = self.dataset.read(self.index[name])
-        width, height = images.dimensions(data)
+        file = images.container(self.dataset.read(self.index[name]))
+        width, height = file.size
         # One large one at a time, so that memory does not grow with the cores.
         turn = self._large if width * height > LARGE else contextlib.nullcontext()
         with turn:
-            image = images.decode(data, reduce=True)
+            image = images.decode(file, reduce=True)
             yield image, round(max(width, height) / max(image.shape))
 
     @contextlib.contextmanager

@@ -73,18 +73,18 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
 def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
     """The image as the discriminator takes it, and the height and width of the original."""
     try:
-        kind = images.file_type(data)
-        if kind not in ("JPEG", "PNG", "WebP"):
+        file = images.container(data)
+        if file.kind not in ("JPEG", "PNG", "WebP"):
             raise RequestError(415, "unsupported_media_type", "the image is not JPEG, PNG or WebP")
         # The size in the header is checked before memory is allocated for it.
-        width, height = images.dimensions(data)
+        width, height = file.size
         if width * height > settings.max_pixels:
             raise _too_many(f"{width}x{height} pixels exceed the limit of {settings.max_pixels}")
         # Each scan of a progressive JPEG takes the time of a whole image, even an empty one.
-        scans = data.count(JPEG_SCAN) if kind == "JPEG" else 1
+        scans = data.count(JPEG_SCAN) if file.kind == "JPEG" else 1
         if width * height * scans > settings.max_pixels * USUAL_SCANS:
             raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
-        image = images.decode(data, at_least=IMAGE_SIZE)
+        image = images.decode(file, at_least=IMAGE_SIZE)
     except DatasetError as error:
         raise RequestError(422, "invalid_image", str(error)) from None
     return fit_square(image, IMAGE_SIZE, "crop"), (height, width)
