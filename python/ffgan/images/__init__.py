@@ -15,8 +15,8 @@ from ffgan.images.encoding import (
     format_of,
     save,
 )
-from ffgan.images.metadata import MAX_TEXT, read_metadata
 from ffgan.images.lazy_opencv import opencv
+from ffgan.images.metadata import MAX_TEXT, read_metadata
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy as np
 
 from ffgan import storage
 from ffgan.errors import Error, UsageError
-from ffgan.images.metadata import insert_metadata
 from ffgan.images.lazy_opencv import opencv
+from ffgan.images.metadata import insert_metadata
 from ffgan.typing import RGB
 
 Format: TypeAlias = Literal["png", "jpg", "webp"]
