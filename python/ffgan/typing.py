@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Array types of the package's signatures; shapes and units stand in each docstring."""
+"""Types of the package's signatures; shapes and units of arrays stand in each docstring."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -13,3 +14,6 @@ Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
+
+ProgressCallback: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""

@@ -25,9 +25,9 @@ from ffgan.audit.nearest_neighbours import SPACES
 from ffgan.errors import DatasetError, ExtraError, ModelError, UsageError
 from ffgan.latent import noise
 from ffgan.model import Model, by_network
+from ffgan.typing import RGB
 
 TRAINED, HELD_OUT, SAMPLES = 150, 80, 128
-RGB = features.RGB
 
 
 def write(folder: Path, pictures: RGB) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ffgan.audit import hypothesis_tests as significance
+from ffgan.audit import hypothesis_tests
 from ffgan.audit.hypothesis_tests import (
     PERMUTATIONS,
     binomial_tail,
@@ -96,7 +96,7 @@ def test_all_votes_on_few_of_one_group_are_significant() -> None:
 
 
 def test_p_values_are_uniform_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(significance, "PERMUTATIONS", 999)
+    monkeypatch.setattr(hypothesis_tests, "PERMUTATIONS", 999)
     random = np.random.default_rng(1)
     values = []
     for _ in range(200):

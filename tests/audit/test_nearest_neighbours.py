@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 
 from ffgan import features
-from ffgan.audit.nearest_neighbours import SPACES, Looks, Nearest, look, mirror
+from ffgan.audit.nearest_neighbours import (
+    SPACES,
+    NearestNeighbours,
+    Representations,
+    mirror,
+    represent,
+)
 
 WIDE = 6
 
 
-def some(count: int, seed: int) -> Looks:
+def some(count: int, seed: int) -> Representations:
     random = np.random.default_rng(seed)
     pixels = random.integers(0, 256, (count, WIDE), np.uint8)
-    return Looks(pixels, random.standard_normal((count, WIDE)).astype(np.float32))
+    return Representations(pixels, random.standard_normal((count, WIDE)).astype(np.float32))
 
 
-def every_distance(x: Looks, y: Looks) -> dict[str, np.ndarray]:
+def every_distance(x: Representations, y: Representations) -> dict[str, np.ndarray]:
     pixels = x.pixels[:, None].astype(float) - y.pixels.astype(float)
     vectors = x.faces[:, None].astype(float) - y.faces.astype(float)
     return {
@@ -29,13 +35,13 @@ def every_distance(x: Looks, y: Looks) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("block", [1, 7, 40])
 def test_the_nearest_two_are_those_of_all_distances(block: int) -> None:
     queries, others, mirrored = some(23, 0), some(40, 1), some(40, 2)
-    nearest = Nearest(queries)
+    nearest = NearestNeighbours(queries)
     for start in range(0, 40, block):
         rows = slice(start, start + block)
-        nearest.meet(
+        nearest.update(
             start,
-            Looks(others.pixels[rows], others.faces[rows]),
-            Looks(mirrored.pixels[rows], mirrored.faces[rows]),
+            Representations(others.pixels[rows], others.faces[rows]),
+            Representations(mirrored.pixels[rows], mirrored.faces[rows]),
         )
     plain, turned = every_distance(queries, others), every_distance(queries, mirrored)
     for space in SPACES:
@@ -54,11 +60,11 @@ def test_the_nearest_two_are_those_of_all_distances(block: int) -> None:
 
 def test_an_image_is_not_its_own_neighbour() -> None:
     others = some(12, 0)
-    queries = Looks(others.pixels[3:8], others.faces[3:8])
-    nearest = Nearest(queries, np.arange(3, 8))
+    queries = Representations(others.pixels[3:8], others.faces[3:8])
+    nearest = NearestNeighbours(queries, np.arange(3, 8))
     for start in (0, 6):
-        part = Looks(others.pixels[start : start + 6], others.faces[start : start + 6])
-        nearest.meet(start, part, part)
+        part = Representations(others.pixels[start : start + 6], others.faces[start : start + 6])
+        nearest.update(start, part, part)
     for space in SPACES:
         assert (nearest.distance[space] > 0).all()
         assert not (nearest.index[space] == np.arange(3, 8)).any()
@@ -66,10 +72,10 @@ def test_an_image_is_not_its_own_neighbour() -> None:
 
 def test_equal_images_are_at_distance_0_and_a_pair_of_them_does_not_stand_out() -> None:
     others = some(5, 0)
-    twice = Looks(np.repeat(others.pixels, 2, axis=0), np.repeat(others.faces, 2, axis=0))
-    once, again = Nearest(others), Nearest(others)
-    once.meet(0, others)
-    again.meet(0, twice)
+    twice = Representations(np.repeat(others.pixels, 2, axis=0), np.repeat(others.faces, 2, axis=0))
+    once, again = NearestNeighbours(others), NearestNeighbours(others)
+    once.update(0, others)
+    again.update(0, twice)
     for space in SPACES:
         assert (once.distance[space] == 0).all()
         np.testing.assert_array_equal(once.index[space], np.arange(5))
@@ -80,7 +86,7 @@ def test_equal_images_are_at_distance_0_and_a_pair_of_them_does_not_stand_out() 
 def test_images_are_averaged_over_nine_pixels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (162, 162, 3), np.uint8)
     network = features.Network("faces", "", lambda x: x[:, 0, 0].astype(np.float32))
-    seen = look(np.stack([image, 255 - image]), network)
+    seen = represent(np.stack([image, 255 - image]), network)
     assert len(seen) == 2
     means = image.reshape(54, 3, 54, 3, 3).mean(axis=(1, 3))
     assert abs(seen.pixels[0].reshape(54, 54, 3) - means).max() <= 0.5

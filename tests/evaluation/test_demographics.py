@@ -11,7 +11,7 @@ import pytest
 
 import ffgan
 from ffgan import faces
-from ffgan.evaluation import demographics as groups
+from ffgan.evaluation import demographics
 
 # Five landmarks of a face that looks straight ahead: eye at the right, eye at the left, nose.
 POINTS = np.array([[110, 70], [90, 70], [50, 70], [70, 70], [80, 105]])
@@ -39,45 +39,45 @@ def test_the_tone_is_the_angle_of_the_cheeks_colour(
     image = coloured(lightness, yellow)
     image[:60] = 255  # what is not cheek does not count
     image[115:] = (0, 0, 255)
-    angle = groups.skin_tone(image, POINTS)
+    angle = demographics.skin_tone(image, POINTS)
     # Eight bits of a colour are worth two degrees here.
     assert angle == pytest.approx(math.degrees(math.atan2(lightness - 50, yellow)), abs=2)
-    found = groups.shares(np.array([angle], np.float32), np.array([0], np.float32))
-    assert [name for name in groups.TONES if found[name]] == [group]
+    found = demographics.shares(np.array([angle], np.float32), np.array([0], np.float32))
+    assert [name for name in demographics.TONES if found[name]] == [group]
 
 
 def test_one_cheek_in_the_shade_counts_half() -> None:
     image = coloured(70.0, 16.0)
     image[:, :80] = coloured(40.0, 16.0)[:, :80]
-    light, dark = (groups.skin_tone(coloured(value, 16.0), POINTS) for value in (70.0, 40.0))
-    assert groups.skin_tone(image, POINTS) == pytest.approx((light + dark) / 2, abs=0.1)
+    light, dark = (demographics.skin_tone(coloured(value, 16.0), POINTS) for value in (70.0, 40.0))
+    assert demographics.skin_tone(image, POINTS) == pytest.approx((light + dark) / 2, abs=0.1)
 
 
 def test_cheeks_outside_the_picture_have_no_tone() -> None:
-    assert math.isnan(groups.skin_tone(coloured(60.0, 15.0), POINTS + 500))
-    assert math.isnan(groups.skin_tone(coloured(60.0, 15.0), POINTS - 500))
-    assert not math.isnan(groups.skin_tone(coloured(60.0, 15.0), POINTS + np.array([90, 0])))
+    assert math.isnan(demographics.skin_tone(coloured(60.0, 15.0), POINTS + 500))
+    assert math.isnan(demographics.skin_tone(coloured(60.0, 15.0), POINTS - 500))
+    assert not math.isnan(demographics.skin_tone(coloured(60.0, 15.0), POINTS + np.array([90, 0])))
 
 
 def test_shares_are_of_the_faces_that_were_found() -> None:
     tone = np.array([60, 60, 30, np.nan], np.float32)
     yaw = np.array([0, -20, 20, np.nan], np.float32)
-    found = groups.shares(tone, yaw)
+    found = demographics.shares(tone, yaw)
     assert found["very light"] == pytest.approx(2 / 3)
     assert found["intermediate"] == pytest.approx(1 / 3)
     assert found["turned"] == pytest.approx(2 / 3)
-    assert sum(found[name] for name in groups.TONES) == pytest.approx(1)
-    nobody = groups.shares(tone[3:], yaw[3:])
+    assert sum(found[name] for name in demographics.TONES) == pytest.approx(1)
+    nobody = demographics.shares(tone[3:], yaw[3:])
     assert set(nobody.values()) == {0.0}
 
 
 def test_an_image_without_a_face_has_no_looks() -> None:
     image = coloured(60.0, 15.0)
-    assert groups.look(image, []) is groups.NOTHING
+    assert demographics.attributes(image, []) is demographics.UNKNOWN
 
 
 def test_the_largest_face_is_looked_at() -> None:
     image = ffgan.generate(1, seed=0)[0]
     box = max(faces.detect(image), key=lambda box: box.right - box.left)
     small = faces.Box(0, 0, 10, 10, 1.0)
-    assert groups.look(image, [small, box]) == groups.look(image, [box])
+    assert demographics.attributes(image, [small, box]) == demographics.attributes(image, [box])

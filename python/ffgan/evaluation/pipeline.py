@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The evaluation of a model: its faces beside the real images of a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ffgan import faces, features
+from ffgan.dataset import Dataset, Fit
+from ffgan.errors import Error, UsageError
+from ffgan.evaluation.comparison import DEFAULT_FEATURES, compare
+from ffgan.evaluation.measurement import SEED, Measured, measure
+from ffgan.evaluation.real_set import (
+    BLOCK,
+    MIN_IMAGES,
+    cache_key,
+    read_cache,
+    real_images,
+    write_cache,
+)
+from ffgan.latent import check_seed
+from ffgan.model import DEFAULT_TRIES, Model
+from ffgan.typing import RGB, Float32, ProgressCallback
+
+DEFAULT_SAMPLES: Final = 2000
+MAX_SAMPLES: Final = 1_000_000
+
+
+def evaluate(
+    model: Model | str | os.PathLike[str] | None,
+    directory: str | os.PathLike[str],
+    *,
+    samples: int = DEFAULT_SAMPLES,
+    seed: int = 0,
+    candidates: bool = False,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    feature_network: str = DEFAULT_FEATURES,
+    recognition: faces.File | None = None,
+    fit: Fit = "crop",
+    cache: str | os.PathLike[str] | None = None,
+    progress: ProgressCallback = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """Return the figures of a model's faces beside the images in ``directory``, as JSON's types.
+
+    The faces of ``samples`` seeds from ``seed`` on: their first draws, or with ``candidates`` what
+    the candidate search with ``tries`` and ``threshold`` takes. Beside them as many real images, or
+    all where there are fewer, walked and resized by `ffgan.dataset.Dataset` as in training; which
+    ones follows from a fixed seed. ``cache``: a file for what networks make of the real images; one
+    of other images or networks is replaced. ``progress`` is told what is being measured, images
+    done and in all.
+
+    Raises `UsageError`, `DatasetError` for fewer than `MIN_IMAGES` images, `ModelError`, and
+    `ExtraError` when the networks that measure are not installed.
+    """
+    if not MIN_IMAGES <= samples <= MAX_SAMPLES:
+        raise UsageError(f"{samples} samples: give from {MIN_IMAGES} to {MAX_SAMPLES}")
+    check_seed(seed + samples - 1)
+    if not isinstance(model, Model):
+        model = Model.load(model)
+    limit = model.threshold if threshold is None else threshold
+    network = features.load(feature_network, recognition=recognition)
+    described = {
+        "features": network.name,
+        "network": network.description,
+        "identities": features.load("faces", recognition=recognition).description,
+        "seed": SEED,
+    }
+    with Dataset(Path(directory), fit=fit) as dataset:
+        count = min(samples, len(dataset))
+        readable: list[bool] = []
+        key = cache_key(dataset, count, network, recognition)
+        cached = None if cache is None else read_cache(Path(cache), key)
+        real = measure(
+            real_images(dataset, count, readable),
+            count,
+            network,
+            model=model,
+            recognition=recognition,
+            known=cached,
+            progress=lambda done: progress("real images", done, count),
+        )
+    if cached is not None and len(cached.found) != sum(readable):
+        raise Error(f"{cache} does not fit the images in {directory}: remove it")
+    if cache is not None and cached is None:
+        write_cache(Path(cache), key, real.outputs)
+
+    drawn: list[int] = []
+
+    def draw() -> Iterator[RGB]:
+        for start in range(seed, seed + samples, BLOCK):
+            block = min(BLOCK, seed + samples - start)
+            if candidates:
+                made = list(model.faces(block, start, tries=tries, threshold=threshold))
+                drawn.extend(face.tries for face in made)
+                yield np.stack([face.image for face in made])
+            else:
+                yield model.render(model.latents(block, start))
+
+    fake = measure(
+        draw(),
+        samples,
+        network,
+        model=model,
+        recognition=recognition,
+        progress=lambda done: progress("samples", done, samples),
+    )
+    accepted = {name: float(np.mean(s > limit)) for name, s in _scores(fake, real)}
+    mean_score = {name: float(np.mean(s, dtype=np.float64)) for name, s in _scores(fake, real)}
+    return {
+        "samples": {
+            "model": None if model.path is None else str(model.path),
+            "model_hash": model.hash,
+            "count": samples,
+            "first_seed": seed,
+            "candidates": candidates,
+        },
+        "real": {
+            "directory": str(dataset.directory),
+            "images": len(dataset),
+            "count": sum(readable),
+            "broken": len(readable) - sum(readable),
+            "fit": fit,
+            "list_hash": dataset.hash,
+        },
+        "measured_with": described,
+        **compare(fake, real),
+        "discriminator": {
+            "threshold": limit,
+            "mean_score": mean_score,
+            "accepted": accepted,
+            "tries": tries,
+            "mean_tries": float(np.mean(drawn))
+            if candidates
+            else expected_tries(accepted["samples"], tries),
+        },
+    }
+
+
+def _scores(samples: Measured, real: Measured) -> list[tuple[str, Float32]]:
+    return [("samples", samples.scores), ("real", real.scores)]
+
+
+def expected_tries(accepted: float, tries: int) -> float:
+    """Return the mean draws of a search that ends at the first accepted one or after ``tries``."""
+    return (1 - (1 - accepted) ** tries) / accepted if accepted > 0 else float(tries)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real images of an evaluation: which ones, and a cache of what networks say of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ffgan import faces, features, storage
+from ffgan.dataset import Dataset
+from ffgan.errors import DatasetError, Error
+from ffgan.evaluation.measurement import OUTPUT_NAMES, SEED, NetworkOutputs
+from ffgan.typing import RGB, Int64
+
+MIN_IMAGES: Final = 16
+BLOCK: Final = 64  # images in memory at a time
+
+_CACHE_FORMAT: Final = "ffgan real images 1"
+
+
+def order(dataset: Dataset) -> Int64:
+    """Return the numbers of all images in the random order in which they are taken."""
+    return np.random.default_rng((SEED, 0)).permutation(len(dataset))
+
+
+def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
+    """Yield ``count`` images in blocks (k, 162, 162, 3) uint8 RGB, in a random order.
+
+    The order follows from a fixed seed and the number of files. In place of a broken one comes the
+    next; there may not be so many. ``readable`` grows by a bool for each file looked at. Raises
+    `DatasetError` for fewer than `MIN_IMAGES`.
+    """
+    numbers = order(dataset).tolist()
+    with ThreadPoolExecutor(dataset.workers) as pool:
+        while sum(readable) < count and len(readable) < len(dataset):
+            start = len(readable)
+            indices = numbers[start : start + min(BLOCK, count - sum(readable))]
+            decoded = list(pool.map(partial(_image, dataset), indices))
+            readable += [image is not None for image in decoded]
+            block = [image for image in decoded if image is not None]
+            if block:
+                yield np.stack(block)
+    if sum(readable) < MIN_IMAGES:
+        raise DatasetError(
+            f"{dataset.directory} has {sum(readable)} images that can be read, too few to compare "
+            f"with: give a folder of at least {MIN_IMAGES}"
+        )
+
+
+def _image(dataset: Dataset, index: int) -> RGB | None:
+    try:
+        return dataset.image(index)
+    except DatasetError:
+        return None
+
+
+def cache_key(
+    dataset: Dataset, count: int, network: features.Network, recognition: faces.File | None
+) -> str:
+    """Return what the network outputs of ``count`` real images depend on, as text."""
+    file = faces.model_file(faces.EMBEDDING_FILE, recognition)
+    parts = {
+        "images": dataset.hash,
+        "fit": dataset.fit,
+        "count": count,
+        "seed": SEED,
+        "values": OUTPUT_NAMES,
+        "network": network.description,
+        "recognition": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+    return json.dumps(parts, sort_keys=True)
+
+
+def read_cache(path: Path, key: str) -> NetworkOutputs | None:
+    """Return the outputs in a cache, None where it has other ones or is not there.
+
+    Raises `Error` for any other file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _CACHE_FORMAT:
+                raise Error(f"{path} is no cache of real images: give another file")
+            if metadata.get("key") != key:
+                return None
+            tensors = {name: file.get_tensor(name) for name in OUTPUT_NAMES}
+    except (SafetensorError, OSError) as error:
+        raise Error(f"{path} is no cache of real images: {error}: give another file") from error
+    return NetworkOutputs(**tensors)
+
+
+def write_cache(path: Path, key: str, outputs: NetworkOutputs) -> None:
+    """Replace a cache; raises `Error`."""
+    content = storage.encode_tensors(asdict(outputs), {"format": _CACHE_FORMAT, "key": key})
+    try:
+        storage.write_atomically(path, content)
+    except OSError as error:
+        raise Error(
+            f"cannot write the cache {path}: {storage.reason(error)}; make room or give another "
+            "file"
+        ) from error
