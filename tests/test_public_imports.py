@@ -34,7 +34,7 @@ ffgan.model.packaged_model ffgan.model.read_model ffgan.model.save_model
 ffgan.server.DEFAULT_PORT ffgan.server.Settings ffgan.server.create_app ffgan.server.serve
 ffgan.training.Interrupted ffgan.training.Settings ffgan.training.dry_run ffgan.training.train
 ffgan.viewer.Window
-""".split()
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("path", PATHS)
