@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The images of a folder or packed file as training batches in a fixed order.
+
+Nothing is decoded at the start, so 250,000 files are ready in seconds. A file that turns out to be
+broken is reported once and its place in the batch is taken by the next one; it is never fatal.
+`docs/dataset.md` has the rules in full and the measured speed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffgan import images, storage
+from ffgan.dataset import packed_file
+from ffgan.dataset.batches import Batches, decode_ahead
+from ffgan.dataset.folder import ImageFolder, Paths, count_of_images, printable
+from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
+from ffgan.dataset.skipped_log import SkippedLog
+from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.images import FITS, Fit, fit_square
+from ffgan.shapes import IMAGE_SIZE
+from ffgan.typing import RGB
+
+PROBED_FILES: Final = 256
+PROBED_BYTES: Final = 1 << 16
+
+
+class Dataset:
+    """The images below `directory`, each as (size, size, 3) uint8 RGB.
+
+    `directory` may also be a file that `pack` made of a folder, which then is not needed. The
+    folder is walked once, here, as by `ImageFolder`. An image that is not square is cut to its
+    middle (`fit="crop"`) or squeezed (`"stretch"`). With `cache` the decoded images are kept in
+    that file, which the first `batches` writes. Broken files get a line each in `skipped_log`.
+    `workers` threads decode.
+
+    Raises DatasetError when the folder is missing, is another file, cannot be read or holds no
+    image, or when `cache` exists and is not this dataset's; UsageError for arguments out of range.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        size: int = IMAGE_SIZE,
+        fit: Fit = "crop",
+        cache: str | Path | None = None,
+        skipped_log: str | Path | None = None,
+        workers: int = 2,
+    ) -> None:
+        if fit not in FITS:
+            raise UsageError(f'fit {fit!r}: give "crop" or "stretch"')
+        if size < 1 or workers < 1:
+            raise UsageError(f"size {size} and workers {workers} must be at least 1")
+        self.directory = Path(os.path.abspath(directory))
+        self.size = size
+        self.fit = fit
+        self.workers = workers
+        self.cache = None if cache is None else Path(os.path.abspath(cache))
+        self.skipped_log = None if skipped_log is None else Path(skipped_log)
+
+        self._folder: ImageFolder | None = None  # None: a packed file
+        if packed_file.is_packed(self.directory):
+            if self.cache is not None:
+                raise UsageError(f"{self.directory} is packed already: leave the cache out")
+            self._contents = packed_file.read_contents(self.directory, size, fit)
+            self.cache = self.directory
+        else:
+            self._folder = ImageFolder(self.directory)
+            self._contents = Contents(self._folder.names, self._folder.hash, size, fit)
+        self.names: Sequence[bytes] = self._contents.names
+        self.paths: Sequence[Path] = Paths(self.directory, self.names)
+        self.hash = self._contents.hash
+
+        self._lock = threading.Lock()
+        self._state = np.full(len(self), UNSEEN, np.uint8)
+        self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
+        self._log = None if self.skipped_log is None else SkippedLog(self.skipped_log)
+        self._cached: PackedImages | None = None
+        self._streams: weakref.WeakSet[Batches] = weakref.WeakSet()
+        for name, reason in self.unreadable:
+            self._report(name, reason)
+        if self.cache is not None and self.cache.exists():
+            self._open_cache(self.cache)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def small(self) -> int:
+        """Images, of those seen so far, with a side of fewer than `size` pixels."""
+        return int(np.count_nonzero(self._state == SMALL))
+
+    @property
+    def skipped(self) -> int:
+        """Broken files found so far."""
+        return int(np.count_nonzero(self._state == BROKEN))
+
+    @property
+    def unreadable(self) -> Sequence[tuple[bytes, str]]:
+        """Files and folders below the directory that cannot be read, with the reason."""
+        return () if self._folder is None else self._folder.unreadable
+
+    @property
+    def found(self) -> str:
+        """Lines of text: images found, files left out."""
+        if self._folder is None:
+            return count_of_images(len(self), self.directory)
+        return self._folder.found
+
+    @property
+    def size_warning(self) -> str:
+        """A line of text where images are smaller than `size`, else nothing.
+
+        While fewer images were decoded, it is what the headers of `PROBED_FILES` files say.
+        """
+        seen, small = int(np.count_nonzero(self._state != UNSEEN)), self.small
+        if seen < min(PROBED_FILES, len(self)):
+            seen, small = self._probed
+        if not small:
+            return ""
+        whole = f"all {seen:,} images" if seen == len(self) else f"{seen:,} images looked at"
+        return f"warning: {small:,} of {whole} are under {self.size} pixels and are enlarged"
+
+    @property
+    def summary(self) -> str:
+        """Lines of text: images found, files left out, broken and small ones so far."""
+        lines = [self.found]
+        if self.skipped:
+            where = "" if self.skipped_log is None else f", see {self.skipped_log}"
+            lines.append(f"{self.skipped:,} broken files skipped{where}")
+        if warning := self.size_warning:
+            lines.append(warning)
+        if self._log is not None and self._log.failure:
+            lines.append(f"warning: {self._log.failure}")
+        return "\n".join(lines)
+
+    def image(self, index: int) -> RGB:
+        """Image `index` of `paths`, (size, size, 3) uint8 RGB; raises DatasetError if broken."""
+        try:
+            return self._load(range(len(self))[index])
+        except DatasetError as error:
+            raise DatasetError(f"{printable(os.fsencode(self.paths[index]))}: {error}") from error
+
+    def read(self, index: int, limit: int | None = None) -> bytes:
+        """The bytes of file `index`, or the first `limit`; raises DatasetError with the reason."""
+        if self._folder is None:
+            raise DatasetError("was broken when it was packed")
+        return self._folder.read(index, limit)
+
+    def batches(self, batch: int, *, seed: int, start: int = 0, flip: bool = False) -> Batches:
+        """Endless batches (batch, size, size, 3) uint8 RGB, from number `start` on.
+
+        Batch k is a function of seed, files and k alone: epoch e comes in the order of
+        default_rng((seed, e)).permutation(n), a batch goes on from one epoch into the next, and
+        `flip` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
+        In place of a broken image comes the next good one of the order, which then comes twice.
+
+        Raises UsageError here and Error from the iterator, also when no image can be decoded.
+        """
+        if batch < 1 or start < 0 or seed < 0:
+            raise UsageError(
+                f"batch {batch} must be at least 1, start {start} and seed {seed} at least 0"
+            )
+        if self.cache is not None and self._cached is None:
+            self.build_cache()
+
+        def make(number: int, stop: threading.Event) -> RGB:
+            return self._batch(batch, seed, number, flip, stop)
+
+        stream = Batches(make, start, self.workers)
+        self._streams.add(stream)
+        return stream
+
+    def close(self) -> None:
+        """Stops all iterators of `batches` and their threads."""
+        for stream in list(self._streams):
+            stream.close()
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- One image, one batch ---
+
+    def _batch(self, batch: int, seed: int, number: int, flip: bool, stop: threading.Event) -> RGB:
+        made = np.empty((batch, self.size, self.size, 3), np.uint8)
+        mirrored = np.zeros(batch, bool)
+        if flip:
+            mirrored = np.random.default_rng((seed, number, 1)).random(batch) < 0.5
+        for slot in range(batch):
+            if stop.is_set():
+                raise CancelledError
+            image = self._good_from(number * batch + slot, seed)
+            made[slot] = image[:, ::-1] if mirrored[slot] else image
+        return made
+
+    def _good_from(self, position: int, seed: int) -> RGB:
+        # Two epochs from anywhere hold each file at least once.
+        for place in range(position, position + 2 * len(self)):
+            epoch, offset = divmod(place, len(self))
+            index = int(self._order(seed, epoch)[offset])
+            if self._state[index] == BROKEN:
+                continue
+            try:
+                return self._load(index)
+            except DatasetError as error:
+                self._skip(index, str(error))
+        log = "" if self.skipped_log is None else f"; {self.skipped_log} says why"
+        raise DatasetError(f"none of the images in {self.directory} can be decoded{log}")
+
+    def _order(self, seed: int, epoch: int) -> NDArray[np.uint32]:
+        with self._lock:
+            order = self._orders.get((seed, epoch))
+            if order is None:
+                permutation = np.random.default_rng((seed, epoch)).permutation(len(self))
+                order = permutation.astype(np.uint32)
+                # Batches that are decoded ahead may lie in the next epoch already.
+                while len(self._orders) >= 3:
+                    del self._orders[next(iter(self._orders))]
+                self._orders[seed, epoch] = order
+            return order
+
+    def _load(self, index: int) -> RGB:
+        if self._cached is not None and self._state[index] != BROKEN:
+            return self._cached.image(index)
+        image = images.decode(self.read(index), at_least=self.size)
+        self._state[index] = SMALL if min(image.shape[:2]) < self.size else GOOD
+        return fit_square(image, self.size, self.fit)
+
+    @cached_property
+    def _probed(self) -> tuple[int, int]:
+        """How many files, spread over all, have a header, and how many of them are small."""
+        indices = np.unique(np.linspace(0, len(self) - 1, PROBED_FILES).astype(int))
+        looked_at = small = 0
+        for index in indices:
+            # What cannot be read is reported when its turn to be decoded comes.
+            with contextlib.suppress(DatasetError):
+                sides = images.dimensions(self.read(int(index), PROBED_BYTES))
+                looked_at += 1
+                small += min(sides) < self.size
+        return looked_at, small
+
+    # --- Broken files ---
+
+    def _skip(self, index: int, reason: str) -> None:
+        with self._lock:
+            if self._state[index] == BROKEN:
+                return
+            self._state[index] = BROKEN
+            self._report(self.names[index], reason)
+
+    def _report(self, name: bytes, reason: str) -> None:
+        if self._log is not None:
+            self._log.add(name, reason)
+
+    # --- The cache file ---
+
+    @property
+    def cache_bytes(self) -> int:
+        """The length of this dataset's cache file."""
+        return self._contents.file_bytes
+
+    def build_cache(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Writes the cache file unless it is there; `progress` is told images done and in all.
+
+        All images are decoded once, in order. The file appears whole or not at all. Raises Error
+        when it cannot be written, DatasetError when it is there and not this dataset's.
+        """
+        if self.cache is None:
+            raise UsageError("the dataset was made without a cache file")
+        if not self.cache.exists():
+            way_out = "name a file on another disk, or train without a cache"
+            try:
+                free = shutil.disk_usage(self.cache.parent).free
+                if free < self.cache_bytes:
+                    raise OSError(errno.ENOSPC, f"{free / 1e9:.1f} GB are free")
+                packed_file.write(
+                    self.cache, self._contents, self._decode_all(progress), self._state
+                )
+            except BlockingIOError as error:
+                raise Error(
+                    f"another process is writing the cache {self.cache}: wait for it"
+                ) from error
+            except OSError as error:
+                raise Error(
+                    f"cannot write the cache {self.cache}, which needs {self.cache_bytes / 1e9:.1f}"
+                    f" GB: {storage.reason(error)}; {way_out}"
+                ) from error
+        self._open_cache(self.cache)
+
+    def _decode_all(
+        self, progress: Callable[[int, int], None] | None, block: int = 64
+    ) -> Iterator[RGB]:
+        stop = threading.Event()
+
+        def decode(first: int) -> RGB:
+            made = np.zeros((min(block, len(self) - first), self.size, self.size, 3), np.uint8)
+            for slot in range(len(made)):
+                if stop.is_set():
+                    raise CancelledError
+                try:
+                    made[slot] = self._load(first + slot)
+                except DatasetError as error:
+                    self._skip(first + slot, str(error))
+            return made
+
+        done = 0
+        with ThreadPoolExecutor(self.workers, "ffgan-decode") as pool:
+            try:
+                starts = range(0, len(self), block)
+                for made in decode_ahead(pool, decode, starts, self.workers + 1):
+                    yield made
+                    done += len(made)
+                    if progress is not None:
+                        progress(done, len(self))
+            finally:
+                stop.set()
+
+    def _open_cache(self, cache: Path) -> None:
+        packed = PackedImages(cache, self._contents)
+        for index in np.flatnonzero(packed.state == BROKEN):
+            self._skip(int(index), "was broken when the cache was made")
+        self._state[:] = packed.state
+        self._cached = packed
+
+
+def pack(
+    directory: str | Path,
+    file: str | Path,
+    *,
+    fit: Fit = "crop",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Decode the images below `directory` once into `file`, and return the dataset.
+
+    It is the cache file of `Dataset`, which can do without the folder. A file that is there is kept
+    if it is what would be written. `progress` is told images done and in all. Raises as `Dataset`
+    and its `build_cache` do.
+    """
+    if packed_file.is_packed(Path(directory)):
+        raise DatasetError(f"{directory} is packed already")
+    dataset = Dataset(directory, fit=fit, cache=file, workers=workers)
+    dataset.build_cache(progress)
+    return dataset

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of decoded images that `pack` and `--cache` make; docs/dataset.md has its layout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ffgan import storage
+from ffgan.dataset.folder import Names
+from ffgan.errors import DatasetError, Error
+from ffgan.images import Fit
+from ffgan.typing import RGB, UInt8
+
+MAGIC: Final = b"ffgan images\n\x1a\r\0"
+VERSION: Final = 2
+HEADER: Final = struct.Struct("<16sIIQ64s8sQ")
+HEADER_BYTES: Final = 4096
+"""One page, so that other programs can map the images behind it."""
+
+UNSEEN, GOOD, SMALL, BROKEN = range(4)
+"""What is known of an image, a byte each in the file: SMALL is good and was enlarged."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a packed file holds: images of `size` x `size` pixels, made square by `fit`.
+
+    `names` and `hash` are those of `ImageFolder`.
+    """
+
+    names: Sequence[bytes]
+    hash: str
+    size: int
+    fit: Fit
+
+    @property
+    def header(self) -> bytes:
+        """The file's first bytes."""
+        header = HEADER.pack(
+            MAGIC,
+            VERSION,
+            self.size,
+            len(self.names),
+            self.hash.encode(),
+            self.fit.encode(),
+            self.name_bytes,
+        )
+        return header.ljust(HEADER_BYTES, b"\0")
+
+    @cached_property
+    def name_bytes(self) -> int:
+        """The length of the names at the file's end, each with a zero byte."""
+        return sum(len(name) + 1 for name in self.names)
+
+    @property
+    def file_bytes(self) -> int:
+        """The file's length."""
+        pixels = self.size * self.size * 3
+        return HEADER_BYTES + len(self.names) * (pixels + 1) + self.name_bytes
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file begins like a packed one; one that cannot be read does not."""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(MAGIC)) == MAGIC
+    return False
+
+
+def read_contents(path: Path, size: int, fit: Fit) -> Contents:
+    """What a packed file says about itself.
+
+    Raises DatasetError for one that is damaged, of another version, or not of this size and fit.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+            length = os.fstat(file.fileno()).st_size
+            _, version, its_size, count, digest, fit_bytes, name_bytes = HEADER.unpack_from(
+                header.ljust(HEADER.size, b"\0")
+            )
+            if version != VERSION:
+                raise DatasetError(f"{path} is of another version: pack the folder again")
+            expected = HEADER_BYTES + count * (its_size * its_size * 3 + 1) + name_bytes
+            if length != expected or not count:
+                raise DatasetError(
+                    f"{path} has {length} bytes instead of {expected}: pack the folder again"
+                )
+            its_fit = fit_bytes.rstrip(b"\0").decode("ascii", "replace")
+            if (its_size, its_fit) != (size, fit):
+                raise DatasetError(
+                    f"{path} holds images of {its_size} pixels made with fit {its_fit}, not of "
+                    f"{size} with {fit}: pack the folder again"
+                )
+            file.seek(-name_bytes, os.SEEK_END)
+            names = file.read(name_bytes).split(b"\0")[:-1]
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+    if len(names) != count:
+        raise DatasetError(f"{path} is damaged: pack the folder again")
+    return Contents(Names(names), digest.decode("ascii", "replace"), size, fit)
+
+
+def write(path: Path, contents: Contents, images: Iterable[RGB], state: UInt8) -> None:
+    """Write the file, whole or not at all; `images` are all of them, in blocks (k, size, size, 3).
+
+    `state` (n,) is written after them, as they leave it. Raises BlockingIOError when another
+    process is writing the file, OSError when it cannot be written.
+    """
+    with storage.atomic_file(path, single_writer=True) as file:
+        file.write(contents.header)
+        for block in images:
+            file.write(block.tobytes())
+        file.write(state.tobytes())
+        file.write(b"".join(name + b"\0" for name in contents.names))
+
+
+class PackedImages:
+    """A packed file, open for reading; `state` (n,) says what is known of each image.
+
+    Raises DatasetError when the file is not one of these contents.
+    """
+
+    def __init__(self, path: Path, contents: Contents) -> None:
+        self.path = path
+        self._size = contents.size
+        count = len(contents.names)
+        try:
+            with path.open("rb") as file:
+                header = file.read(HEADER_BYTES)
+                length = os.fstat(file.fileno()).st_size
+                if not header.startswith(MAGIC):
+                    raise DatasetError(
+                        f"{path} is not an ffgan image cache: name another file for the cache"
+                    )
+                if header != contents.header:
+                    raise DatasetError(
+                        f"the cache {path} was made of other images or with another size or fit, "
+                        "or by another version: delete it to have it made anew, or name another "
+                        "file"
+                    )
+                if length != contents.file_bytes:
+                    raise DatasetError(
+                        f"the cache {path} has {length} bytes instead of {contents.file_bytes}: "
+                        "delete it to have it made anew"
+                    )
+                file.seek(-count - contents.name_bytes, os.SEEK_END)
+                self.state: UInt8 = np.frombuffer(file.read(count), np.uint8)
+            self._descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise DatasetError(
+                f"cannot read the cache {path}: {error.strerror}; name another file"
+            ) from error
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def image(self, index: int) -> RGB:
+        """Image `index`, (size, size, 3) uint8 RGB; raises Error when it cannot be read."""
+        # Not mapped: a mapping fills the process with pages, and dies of SIGBUS when the file is
+        # cut off under it or the disk fails.
+        image = np.empty((self._size, self._size, 3), np.uint8)
+        try:
+            place = HEADER_BYTES + index * image.nbytes
+            done = os.preadv(self._descriptor, [image.data], place)
+        except OSError as error:
+            raise Error(f"cannot read the cache {self.path}: {error.strerror}") from error
+        if done != image.nbytes:
+            raise Error(f"the cache {self.path} was cut off while in use: delete it, start again")
+        return image

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder of images that these tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.training_images import jpeg
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve images, numbers 0 to 11, in the order of their names."""
+    directory = tmp_path / "faces"
+    directory.mkdir()
+    for number in range(12):
+        (directory / f"{number:02}.jpg").write_bytes(jpeg(number))
+    return directory
