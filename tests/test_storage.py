@@ -20,7 +20,8 @@ from ffgan.errors import CheckpointError, Error, ModelError
 from ffgan.extraction.journal import Journal
 from ffgan.extraction.journal import write as write_extracted
 from ffgan.model import Model
-from ffgan.model.legacy import export_dnn, export_onnx
+from ffgan.model.dnn import export_dnn
+from ffgan.model.onnx import export_onnx
 from ffgan.training.run_folder import Checkpoint, RunFolder, write
 
 

@@ -88,7 +88,8 @@ def made_up_norms(tensors: Parameters, random: np.random.Generator) -> None:
 def write(folder: Path) -> None:
     import ffgan
     from ffgan import _build, _core
-    from ffgan.model import by_network, legacy
+    from ffgan.model import by_network
+    from ffgan.model.onnx import export_onnx
 
     def save(name: str, tensors: Mapping[str, NDArray[np.float32]]) -> None:
         np.savez(folder / f"{name}.npz", **dict(tensors))  # type: ignore[arg-type]
@@ -116,7 +117,7 @@ def write(folder: Path) -> None:
             made_up_norms(tensors, random)
             save(name, tensors)
     if importlib.util.find_spec("onnx") is not None:
-        legacy.export_onnx(model, folder / "generator.onnx")
+        export_onnx(model, folder / "generator.onnx")
 
     layers = {name: _core.layers(name) for name in ("generator", "program", "table")}
     content = {

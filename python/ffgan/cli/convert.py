@@ -38,9 +38,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     target = arguments.target or Path(source.name.removesuffix(".bz2")).with_suffix(".safetensors")
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} must end in .safetensors")
-    from ffgan.model import legacy
+    from ffgan.model.dnn import import_dnn
 
-    legacy.import_dnn(source, target)
+    import_dnn(source, target)
     print(f"model: {target}")
     return 0
 
@@ -51,9 +51,10 @@ def add_export_options(parser: Parser) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> int:
-    from ffgan.model import legacy
+    from ffgan.model.dnn import export_dnn
+    from ffgan.model.onnx import export_onnx
 
-    writers = {".dnn": legacy.export_dnn, ".onnx": legacy.export_onnx}
+    writers = {".dnn": export_dnn, ".onnx": export_onnx}
     writer = writers.get(arguments.target.suffix)
     if writer is None:
         raise UsageError(f"{arguments.target} must end in .dnn or .onnx")

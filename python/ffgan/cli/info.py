@@ -111,11 +111,8 @@ def profile(model: Model | None, discriminator: str, batch: int) -> dict[str, An
     layers run without the program waiting for each, both are empty.
     """
     networks = ("generator", discriminator)
-    inference: dict[str, list[tuple[str, float]]] = {}
-    if model is not None:
-        inference["generator"] = model._generator.profile()
-        if model.discriminator == discriminator:
-            inference[discriminator] = model._discriminator.profile()
+    measured = {} if model is None else model.profile()
+    inference = {name: layers for name, layers in measured.items() if name in networks}
     return {
         "batch": batch,
         "inference": inference,

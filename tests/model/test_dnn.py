@@ -1,36 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The original's model files in and out, against programs built on dlib alone; ONNX out."""
+"""The original's model files in and out, against programs built on dlib alone."""
 
 from __future__ import annotations
 
 import bz2
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.rendered import assert_same_images, random_latents
 
 from ffgan import _core
-from ffgan.errors import Error, ModelError
-from ffgan.model import Model, legacy
-
-# Two engines add up in another order, so a sigmoid that falls on the boundary of two pixel values
-# may round to either: by one, in this share of the values at most.
-OTHER_ROUNDING = 1e-3
-
-
-def random_latents(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, 100)).astype(np.float32)
-
-
-def assert_same_images(ours: np.ndarray, theirs: np.ndarray) -> None:
-    assert ours.shape == theirs.shape
-    assert ours.std() > 10, "a flat picture proves nothing"
-    difference = np.abs(ours.astype(int) - theirs.astype(int))
-    assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= OTHER_ROUNDING * difference.size
+from ffgan.errors import ModelError
+from ffgan.model import Model
+from ffgan.model.dnn import export_dnn, import_dnn
 
 
 def run_program(name: str, *arguments: str | Path) -> None:
@@ -66,28 +51,13 @@ def original(folder: Path, kind: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    """A model a few steps away from its start, so that no norm or bias is at its default."""
-    trainer = _core.Trainer(seed=5)
-    real = np.random.default_rng(0).integers(0, 256, (4, 162, 162, 3), dtype=np.uint8)
-    for k in range(2):
-        trainer.step(real, random_latents(4, k))
-    trainer.estimate_statistics(random_latents(8, 9))
-    return Model(
-        trainer.parameters("averaged"),
-        trainer.parameters("discriminator"),
-        {"discriminator": "program", "dropout": "0.4"},
-    )
-
-
-@pytest.fixture(scope="module")
-def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return legacy.export_dnn(model, tmp_path_factory.mktemp("exported") / "model.dnn")
+def exported(moved_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_dnn(moved_model, tmp_path_factory.mktemp("exported") / "model.dnn")
 
 
 @pytest.mark.parametrize("kind", ["dnn", "sync", "biased"])
 def test_an_imported_model_makes_the_faces_of_the_original(kind: str, tmp_path: Path) -> None:
-    out = legacy.import_dnn(original(tmp_path, kind), tmp_path / "model.safetensors")
+    out = import_dnn(original(tmp_path, kind), tmp_path / "model.safetensors")
     imported = Model.load(out)
     pixels, scores = images_and_scores(tmp_path)
     assert_same_images(imported.render(random_latents(4)), pixels)
@@ -97,7 +67,7 @@ def test_an_imported_model_makes_the_faces_of_the_original(kind: str, tmp_path: 
 
 
 def test_a_dlib_program_makes_our_faces_from_an_exported_model(
-    model: Model, exported: Path, tmp_path: Path
+    moved_model: Model, exported: Path, tmp_path: Path
 ) -> None:
     latents = random_latents(4, seed=3)
     latents.tofile(tmp_path / "noise")
@@ -105,30 +75,32 @@ def test_a_dlib_program_makes_our_faces_from_an_exported_model(
         "load_exported", exported, *(tmp_path / name for name in ("noise", "pixels", "scores"))
     )
     pixels, scores = images_and_scores(tmp_path)
-    assert_same_images(model.render(latents), pixels)
-    np.testing.assert_allclose(model.score(pixels), scores, rtol=1e-4, atol=1e-4)
+    assert_same_images(moved_model.render(latents), pixels)
+    np.testing.assert_allclose(moved_model.score(pixels), scores, rtol=1e-4, atol=1e-4)
 
 
 def test_export_and_import_give_back_the_model(
-    model: Model, exported: Path, tmp_path: Path
+    moved_model: Model, exported: Path, tmp_path: Path
 ) -> None:
-    back = Model.load(legacy.import_dnn(exported, tmp_path / "model.safetensors"))
-    assert back.hash == model.hash
+    back = Model.load(import_dnn(exported, tmp_path / "model.safetensors"))
+    assert back.hash == moved_model.hash
     assert back.dropout == 0.4
     assert sorted(path.name for path in exported.parent.iterdir()) == ["model.dnn"]
 
 
-def test_a_bzip2_compressed_file_is_imported(model: Model, exported: Path, tmp_path: Path) -> None:
+def test_a_bzip2_compressed_file_is_imported(
+    moved_model: Model, exported: Path, tmp_path: Path
+) -> None:
     packed = tmp_path / "model.dnn.bz2"
     packed.write_bytes(bz2.compress(exported.read_bytes(), 1))
-    back = Model.load(legacy.import_dnn(packed, tmp_path / "model.safetensors"))
-    assert back.hash == model.hash
+    back = Model.load(import_dnn(packed, tmp_path / "model.safetensors"))
+    assert back.hash == moved_model.hash
 
 
 def assert_refused(path: Path) -> None:
     out = path.parent / "model.safetensors"
     with pytest.raises(ModelError) as refusal:
-        legacy.import_dnn(path, out)
+        import_dnn(path, out)
     message = str(refusal.value)
     assert str(path) in message
     assert "\n" not in message
@@ -197,7 +169,7 @@ def test_a_flipped_bit_never_ends_the_process(exported: Path, tmp_path: Path) ->
     assert refused > 10
 
 
-def test_a_table_discriminator_is_not_exported(model: Model, tmp_path: Path) -> None:
+def test_a_table_discriminator_is_not_exported(moved_model: Model, tmp_path: Path) -> None:
     trainer = _core.Trainer(discriminator="table")
     table = Model(
         trainer.parameters("generator"),
@@ -205,20 +177,17 @@ def test_a_table_discriminator_is_not_exported(model: Model, tmp_path: Path) -> 
         {"discriminator": "table"},
     )
     with pytest.raises(ModelError, match=r"\.onnx"):
-        legacy.export_dnn(table, tmp_path / "model.dnn")
+        export_dnn(table, tmp_path / "model.dnn")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("export", [legacy.export_dnn, legacy.export_onnx])
-def test_a_missing_output_folder_is_named(export, model: Model, tmp_path: Path) -> None:
-    if export is legacy.export_onnx:
-        pytest.importorskip("onnx", reason="the extra 'onnx' is not installed")
+def test_a_missing_output_folder_is_named(moved_model: Model, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="absent"):
-        export(model, tmp_path / "absent" / "model")
+        export_dnn(moved_model, tmp_path / "absent" / "model")
 
 
-def test_the_core_names_a_parameter_of_another_shape(model: Model, tmp_path: Path) -> None:
-    parameters = _core.read_dnn(str(legacy.export_dnn(model, tmp_path / "model.dnn")))
+def test_the_core_names_a_parameter_of_another_shape(moved_model: Model, tmp_path: Path) -> None:
+    parameters = _core.read_dnn(str(export_dnn(moved_model, tmp_path / "model.dnn")))
     generator, discriminator = parameters["generator"], parameters["discriminator"]
     wrong = {**discriminator, "fc.weight": np.zeros((1, 26), np.float32)}
     with pytest.raises(ValueError, match=r"fc\.weight"):
@@ -228,24 +197,3 @@ def test_the_core_names_a_parameter_of_another_shape(model: Model, tmp_path: Pat
         _core.write_dnn(str(tmp_path / "other.dnn"), missing, discriminator, 0.5)
     with pytest.raises(ValueError, match="dropout"):
         _core.write_dnn(str(tmp_path / "other.dnn"), generator, discriminator, 1.0)
-
-
-def test_onnxruntime_makes_our_faces(model: Model, tmp_path: Path) -> None:
-    pytest.importorskip("onnx", reason="the extra 'onnx' is not installed")
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path = legacy.export_onnx(model, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for n in (1, 5):
-        latents = random_latents(n, seed=n)
-        (images,) = session.run(["images"], {"latents": latents})
-        assert images.dtype == np.uint8
-        assert_same_images(images, model.render(latents))
-    assert session.get_modelmeta().custom_metadata_map["parameters_sha256"] == model.hash
-
-
-def test_exporting_onnx_without_its_package_names_the_package(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(Error, match="pip install onnx"):
-        legacy.export_onnx(model, tmp_path / "model.onnx")

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Model files: safetensors with both networks' parameters, checked before anything is allocated."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ffgan import _core, storage
+from ffgan.errors import ModelError
+from ffgan.typing import Float32
+
+FORMAT = "ffgan-1"
+
+PACKAGED_MODELS = {"program": "ffgan-162.safetensors", "table": "ffgan-162-table.safetensors"}
+"""The models that come with the package, by their discriminator; both have the same generator."""
+
+# A model has some 5 million parameters; a header or a file far beyond that is no model.
+_LARGEST_HEADER = 1 << 20
+_LARGEST_FILE = 256 << 20
+
+
+def packaged_model(discriminator: str = "program") -> Path:
+    """Return the path of the model that comes with the package, with that discriminator."""
+    name = PACKAGED_MODELS[discriminator]
+    beside = Path(__file__).parents[1] / "weights" / name
+    in_the_source_tree = Path(__file__).parents[3] / "weights" / name
+    return in_the_source_tree if in_the_source_tree.exists() and not beside.exists() else beside
+
+
+def by_network(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
+    """Return the tensors grouped by the first part of their names: `a.b.c` as `["a"]["b.c"]`."""
+    networks: dict[str, dict[str, Float32]] = {}
+    for name, tensor in tensors.items():
+        network, _, rest = name.partition(".")
+        networks.setdefault(network, {})[rest] = tensor
+    return networks
+
+
+def parameters_hash(parameters: Mapping[str, Float32]) -> str:
+    """Return the SHA-256, as hex, of the parameters: names, shapes and float32 bytes, by name."""
+    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in parameters.items()}
+    return storage.tensor_digest(arrays, lambda name, array: f"{name}{list(array.shape)}")
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    generator: Mapping[str, Float32],
+    discriminator: Mapping[str, Float32],
+    metadata: Mapping[str, str],
+    *,
+    half: bool = False,
+) -> Path:
+    """Write a model file, whole or not at all.
+
+    ``half`` rounds the parameters to float16. Raises `ModelError` when it cannot be written.
+    """
+    dtype = np.float16 if half else np.float32
+    tensors = {
+        f"{network}.{name}": np.ascontiguousarray(array, dtype=dtype)
+        for network, arrays in (("generator", generator), ("discriminator", discriminator))
+        for name, array in arrays.items()
+    }
+    stored = {name: array.astype(np.float32) for name, array in tensors.items()}
+    complete = {
+        "discriminator": "program",
+        **metadata,
+        "format": FORMAT,
+        "generator": "table",
+        "parameters_sha256": parameters_hash(stored),
+    }
+    write_file(Path(path), storage.encode_tensors(tensors, complete))
+    return Path(path)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a model's file so that it is the old or the new one at every moment.
+
+    Raises `ModelError`.
+    """
+    try:
+        storage.write_atomically(path, content)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be written: {storage.reason(error)}; make room or give another file"
+        ) from error
+
+
+def read_model(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:
+    """Return the metadata and the float32 parameters of a model file.
+
+    The header is checked against the networks' own names, shapes and the file's size before the
+    tensors are read. Raises `ModelError`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise ModelError(f"{path} is a folder: give a .safetensors model file")
+        with path.open("rb") as file:
+            header = _header(path, file.read(8), size)
+            description = json.loads(file.read(header))
+            metadata = _check_header(path, description)
+            file.seek(0)
+            tensors = load(file.read())
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path} does not exist: give a model file, or train one: python -m ffgan train DIR"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, SafetensorError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged or not a safetensors file: {error}") from error
+    parameters = {name: array.astype(np.float32) for name, array in tensors.items()}
+    stated = metadata.get("parameters_sha256")
+    if stated is not None and stated != parameters_hash(parameters):
+        raise ModelError(f"{path} is damaged: its parameters do not match their SHA-256")
+    return metadata, parameters
+
+
+def _header(path: Path, start: bytes, size: int) -> int:
+    if len(start) < 8:
+        raise ModelError(f"{path} is not a model file: it has {size} bytes")
+    length = int(struct.unpack("<Q", start)[0])
+    if length > min(_LARGEST_HEADER, size - 8) or size > _LARGEST_FILE:
+        raise ModelError(f"{path} is not a model file of this program, or is truncated")
+    return length
+
+
+def _check_header(path: Path, description: object) -> dict[str, str]:
+    if not isinstance(description, dict):
+        raise ModelError(f"{path} is damaged: its header is not a table")
+    metadata = description.get("__metadata__")
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise ModelError(f"{path} is not a model of this program (no format '{FORMAT}')")
+    name = metadata.get("discriminator", "program")
+    if name not in ("program", "table"):
+        raise ModelError(
+            f"{path}: the discriminator '{name}' is unknown: "
+            "this version knows 'program' and 'table'"
+        )
+    expected = {
+        **{f"generator.{k}": v for k, v in _core.parameter_shapes("generator").items()},
+        **{f"discriminator.{k}": v for k, v in _core.parameter_shapes(name).items()},
+    }
+    given = {key: value for key, value in description.items() if key != "__metadata__"}
+    for key in given.keys() ^ expected.keys():
+        state = "unknown" if key in given else "missing"
+        raise ModelError(f"{path} is not a model of this program: the tensor '{key}' is {state}")
+    for key, shape in expected.items():
+        entry = given[key]
+        if not isinstance(entry, dict) or entry.get("shape") != list(shape):
+            raise ModelError(f"{path}: the tensor '{key}' has not the shape {list(shape)}")
+        if entry.get("dtype") not in ("F32", "F16"):
+            raise ModelError(f"{path}: the tensor '{key}' is neither float32 nor float16")
+    return {str(key): str(value) for key, value in metadata.items()}
