@@ -179,7 +179,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[SmallTrainer]:
     use_small_trainer(monkeypatch)
     # No packaged model, unless a test makes one.
-    monkeypatch.setattr("ffgan.model.packaged_model", lambda: tmp_path / "packaged.safetensors")
+    for module in ("ffgan.model", "ffgan.model.file"):  # who asks, and who loads
+        monkeypatch.setattr(f"{module}.packaged_model", lambda: tmp_path / "packaged.safetensors")
     # Large grids and exact components would take most of the time and show nothing here.
     monkeypatch.setattr(training, "SAMPLES", 4)
     monkeypatch.setattr(warm_start, "POWER_ITERATIONS", 0)
