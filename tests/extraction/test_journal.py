@@ -8,7 +8,7 @@ import pytest
 
 from ffgan.errors import Error
 from ffgan.extraction import journal
-from ffgan.extraction.journal import Face, Journal, Photo
+from ffgan.extraction.journal import DetectedFace, Journal, Photo
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
 
@@ -17,7 +17,7 @@ HEADER = {"photos": "/photos", "looked_for": {"detector": "hog"}}
 
 def photo(name: str = "a.jpg", embedding: bool = False) -> Photo:
     vector = np.arange(128, dtype=np.float32) / 7 if embedding else None
-    face = Face(
+    face = DetectedFace(
         (1, 2, 33, 44), 0.5, np.array([[1, 2]] * 5, np.int32),
         (20.5, 21.25, 30.125, -0.1), 0.25,
         Pose(1.5, -2.0, 3.0), Appearance(2.2, 120.0, 30.5, 60.0), bytes(range(32)), vector,
@@ -28,7 +28,7 @@ def photo(name: str = "a.jpg", embedding: bool = False) -> Photo:
 def plain(one: Photo) -> tuple[object, ...]:
     vectors = [None if f.embedding is None else f.embedding.tolist() for f in one.faces]
     return one.name, one.size, one.mtime, one.error, one.scale, vectors, [
-        (f.box, f.confidence, f.points.tolist(), f.square, f.outside, f.pose, f.seen, f.hash)
+        (f.box, f.confidence, f.points.tolist(), f.square, f.outside, f.pose, f.appearance, f.hash)
         for f in one.faces
     ]  # fmt: skip
 

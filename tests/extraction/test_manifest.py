@@ -7,13 +7,13 @@ import io
 import numpy as np
 
 from ffgan.extraction import manifest
-from ffgan.extraction.journal import Face, Photo
+from ffgan.extraction.journal import DetectedFace, Photo
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
 
 
-def face(**more: object) -> Face:
-    return Face(
+def face(**more: object) -> DetectedFace:
+    return DetectedFace(
         (1, 2, 33, 44), 0.5, np.array([[5, 6], [7, 8]], np.int32),
         (20.5, 21.25, 30.125, -0.1), 0.25,
         Pose(1.5, -2.0, 3.0), Appearance(2.2, 120.0, 30.5, 60.0), b"\x0f" * 32, **more,

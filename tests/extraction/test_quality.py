@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import dataclasses
-
 import cv2
 import numpy as np
 import pytest
 
 from ffgan.errors import UsageError
-from ffgan.extraction import quality
-from ffgan.extraction.quality import Appearance, Thresholds, appearance, fault
+from ffgan.extraction import Settings
+from ffgan.extraction.quality import Appearance, appearance, fault
 from ffgan.faces.pose import Pose
 
 GOOD = Appearance(sharpness=2.3, light=130, contrast=35, colour=60)
@@ -33,7 +31,7 @@ def test_the_more_a_face_is_blurred_the_less_sharp_it_is(face: np.ndarray) -> No
     ]
     assert values == sorted(values, reverse=True)
     assert values[0] > 2.1
-    assert values[2] > Thresholds().min_sharpness > values[4]
+    assert values[2] > Settings().min_sharpness > values[4]
 
 
 def test_sharpness_does_not_depend_on_light_and_contrast(face: np.ndarray) -> None:
@@ -65,26 +63,28 @@ def test_light_contrast_and_colour_are_those_of_the_pixels() -> None:
         ({"pose": Pose(-40, 0, 0)}, "turned away"),
         ({"pose": Pose(0, 31, 0)}, "turned away"),
         ({"pose": Pose(0, 0, 90)}, ""),
-        ({"seen": GOOD._replace(sharpness=1.2)}, "blurred"),
-        ({"seen": GOOD._replace(light=30)}, "badly lit"),
-        ({"seen": GOOD._replace(light=230)}, "badly lit"),
-        ({"seen": GOOD._replace(contrast=5)}, "badly lit"),
-        ({"seen": GOOD._replace(colour=2)}, ""),
-        ({"thresholds": Thresholds(grey=False), "seen": GOOD._replace(colour=2)}, "grey"),
-        ({"thresholds": Thresholds(min_size=300)}, "too small"),
-        ({"side": 50.0, "seen": GOOD._replace(light=5)}, "too small"),
+        ({"appearance": GOOD._replace(sharpness=1.2)}, "blurred"),
+        ({"appearance": GOOD._replace(light=30)}, "badly lit"),
+        ({"appearance": GOOD._replace(light=230)}, "badly lit"),
+        ({"appearance": GOOD._replace(contrast=5)}, "badly lit"),
+        ({"appearance": GOOD._replace(colour=2)}, ""),
+        ({"settings": Settings(grey=False), "appearance": GOOD._replace(colour=2)}, "grey"),
+        ({"settings": Settings(min_size=300)}, "too small"),
+        ({"side": 50.0, "appearance": GOOD._replace(light=5)}, "too small"),
     ],
 )
 def test_each_fault_has_its_reason(given: dict[str, object], reason: str) -> None:
-    sound = {"side": 100.0, "outside": 0.0, "pose": FRONTAL, "seen": GOOD,
-             "thresholds": Thresholds(), "size": 200}  # fmt: skip
+    sound = {"side": 100.0, "outside": 0.0, "pose": FRONTAL, "appearance": GOOD,
+             "settings": Settings()}  # fmt: skip
     assert fault(**(sound | given)) == reason  # type: ignore[arg-type]
 
 
-def test_every_limit_is_a_threshold_and_is_kept() -> None:
-    names = {each.name for each in dataclasses.fields(Thresholds)}
-    assert names == {*quality.LIMITS, "grey"}
-    for name, (low, high) in quality.LIMITS.items():
-        for value in (low - 1, high + 1, float("nan")):
-            with pytest.raises(UsageError, match=f"{name} must be from"):
-                Thresholds(**{name: value})
+def test_every_threshold_has_limits() -> None:
+    thresholds = {name: about for name, about in Settings.about().items()
+                  if name.startswith(("min_", "max_"))}  # fmt: skip
+    assert len(thresholds) == 8
+    for name, about in thresholds.items():
+        for value in (-1, 100_001, float("nan")):
+            with pytest.raises(UsageError, match=f"{about.flag} must be "):
+                Settings(**{name: value})
+        assert getattr(Settings(**{name: 1}), name) == 1

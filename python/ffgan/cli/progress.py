@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from typing import Any
+
+from ffgan.cli.output import notice
+from ffgan.typing import ProgressCallback
 
 
 @contextlib.contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A function that shows what is done how far, in a bar for each; without a terminal nothing.
+def progress_bars(*, line_every: float | None = None) -> Iterator[ProgressCallback]:
+    """A function that shows what is done how far, in a bar for each on a terminal.
 
-    It is called with what is done, how many of it so far, and how many in all.
+    Elsewhere it prints a line after ``line_every`` seconds, or nothing.
     """
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield _lines(line_every)
         return
     from rich.console import Console
     from rich.progress import (
@@ -43,3 +47,17 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[what], completed=done)
 
         yield update
+
+
+def _lines(every: float | None) -> ProgressCallback:
+    if every is None:
+        return lambda what, done, total: None
+    last = time.monotonic()
+
+    def update(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            notice(f"{what}: {done:,} of {total:,}")
+
+    return update

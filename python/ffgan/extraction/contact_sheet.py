@@ -22,7 +22,7 @@ _STYLE: Final = """
 def contact_sheet(groups: Sequence[tuple[str, int, Sequence[tuple[str, RGB]]]], photos: int) -> str:
     """Return the page: no script, and no reference to anything outside of it.
 
-    ``groups``: a title, how many faces there are, and some of them with what is to be said of each.
+    ``groups``: a title, the number of its faces, and some of them with a caption each.
     """
     total = sum(count for _, count, _ in groups)
     parts = [

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `extract` has seen, photograph by photograph, so that a stopped run can go on.
+"""The journal of `extract`: each photograph with its faces, so that a stopped run can resume.
 
-A file of JSON lines beside the faces. The first says what was looked for and in which folder; each
-other one is a photograph with its faces, appended when it was looked at. A line that a crash cut
-off is dropped; a later line about the same photograph counts.
+A file of JSON lines beside the faces. The first holds the folder and the settings of detection;
+each other one is a photograph, appended when it was processed. A line that a crash cut off is
+dropped; of several lines about one photograph the last counts.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ MAX_NAME: Final = 255  # bytes that file systems take
 
 
 @dataclass(slots=True)
-class Face:
-    """A face that was found. Lengths and places are in pixels of the photograph as it was decoded.
+class DetectedFace:
+    """A detected face. Lengths and places are in pixels of the photograph as it was decoded.
 
     ``box``: left, top, right, bottom. ``points``: (5 or 68, 2), column and row. ``square``: what
-    becomes the chip, as in `ffgan.framing`; ``outside``: the share of it beyond the photograph.
-    ``embedding``: (128,) float32, on request. The rest is decided when all photographs were looked
-    at: the ``reason`` why the face is left out, or nothing, the chip of the face it is the
-    ``same_as``, and the number of the ``person``.
+    becomes the chip, as in `ffgan.faces.alignment`; ``outside``: the share of it beyond the
+    photograph. ``embedding``: (128,) float32, on request. The rest is decided when all photographs
+    are processed: the ``reason`` why the face is left out, or nothing; the chip of the face that it
+    duplicates, ``same_as``; and the number of the ``person``.
     """
 
     box: tuple[int, int, int, int]
@@ -47,7 +47,7 @@ class Face:
     square: tuple[float, float, float, float]
     outside: float
     pose: Pose
-    seen: Appearance
+    appearance: Appearance
     hash: bytes
     embedding: Float32 | None = None
     reason: str = ""
@@ -70,7 +70,7 @@ class Photo:
     columns: int = 0
     scale: int = 1
     error: str = ""
-    faces: list[Face] = field(default_factory=list)
+    faces: list[DetectedFace] = field(default_factory=list)
 
     def chip(self, index: int, format: str) -> str:
         """The name of the file of face ``index``, below the output folder."""
@@ -85,7 +85,7 @@ class Photo:
 class Journal:
     """The journal in ``folder``, which is made; a context that holds it against a second process.
 
-    ``header``: what is looked for; ``photos``: what was seen by name, by an earlier run too.
+    ``header``: the folder and the settings; ``photos``: by name, those of an earlier run too.
     ``earlier`` is the header of that run, None without one. Raises `UsageError` when the folder
     holds anything but faces of the same photographs, and `Error` when it cannot be written.
     """
@@ -131,7 +131,7 @@ class Journal:
         os.close(self._lock)
 
     def rewrite(self) -> None:
-        """Write what is known anew, without what no longer counts; `add` goes on from there."""
+        """Write the whole journal anew, without what no longer counts; `add` appends to it."""
         lines = [self.header, *(_to_json(photo) for photo in self.photos.values())]
         if self._file is not None:
             self._file.close()
@@ -139,7 +139,7 @@ class Journal:
         self._file = self.path.open("a", encoding="ascii")
 
     def add(self, photo: Photo) -> None:
-        """Append a photograph that was looked at."""
+        """Append a photograph that was processed; raises `Error`."""
         assert self._file is not None, "rewrite comes first"
         self.photos[photo.name] = photo
         try:
@@ -203,7 +203,7 @@ def _to_json(photo: Photo) -> dict[str, Any]:
             "square": face.square,
             "outside": face.outside,
             "pose": face.pose,
-            "seen": face.seen,
+            "seen": face.appearance,
             "hash": face.hash.hex(),
         }
         if face.embedding is not None:
@@ -229,7 +229,7 @@ def _from_json(line: dict[str, Any]) -> Photo:
         if "embedding" in entry:
             embedding = np.frombuffer(base64.b64decode(entry["embedding"]), np.float32)
         photo.faces.append(
-            Face(
+            DetectedFace(
                 (left, top, right, bottom),
                 entry["confidence"],
                 np.array(entry["points"], np.int32),

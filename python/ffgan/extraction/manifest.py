@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of all faces that were found, as CSV: where, how they look, what became of them."""
+"""The manifest: all detected faces as CSV, with their places, measures, and reasons."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def manifest(photos: Sequence[Photo], format: str) -> str:
                     round(face.square[2] * scale, 1),
                     face.outside,
                     *face.pose,
-                    *face.seen,
+                    *face.appearance,
                     face.hash.hex(),
                     ";".join(f"{x} {y}" for x, y in points),
                 )

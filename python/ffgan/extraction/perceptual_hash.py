@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same photograph of a face twice, in another size, quality, or crop.
+"""Near-duplicates: one photograph of a face in another size, quality, or crop.
 
 A perceptual hash (Zauner 2010) of the aligned face: the signs of the low frequencies. Aligned faces
 are much alike, so the usual 64 bits mistake one person for another; 255 do not.

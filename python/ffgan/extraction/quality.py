@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which faces are worth training on: what is measured of each, and what is held against it."""
+"""The quality of a face for training: what is measured of it, and the reasons to leave it out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan.errors import UsageError
+from ffgan.extraction.settings import Settings
 from ffgan.faces.pose import Pose
 from ffgan.typing import RGB
 
@@ -22,7 +21,7 @@ _ROUNDING: Final = 2.0
 
 
 class Appearance(NamedTuple):
-    """What can be seen in an aligned face.
+    """The appearance of an aligned face.
 
     ``sharpness``: 2.1 to 3.1 where every pixel tells something new, 1.3 and less when blurred.
     ``light`` and ``contrast``: mean and standard deviation of the luma, 0 to 255. ``colour``: the
@@ -68,44 +67,6 @@ def _blurred(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     return luma
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """What a face must have to be taken; docs/extract.md shows what the defaults let through.
-
-    ``min_size``: pixels of the photograph along a side of the chip, None: half of the chip's.
-    ``max_outside``: share of the chip beyond the photograph. ``max_yaw``, ``max_pitch``: degrees.
-    ``min_sharpness``, ``min_light``, ``max_light``, ``min_contrast``: as in `Appearance`. ``grey``:
-    whether faces without colour are taken. Raises `UsageError`.
-    """
-
-    min_size: float | None = None
-    max_outside: float = 0.01
-    max_yaw: float = 35.0
-    max_pitch: float = 30.0
-    min_sharpness: float = 1.3
-    min_light: float = 50.0
-    max_light: float = 215.0
-    min_contrast: float = 12.0
-    grey: bool = True
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value}")
-
-
-LIMITS: Final[dict[str, tuple[float, float]]] = {
-    "min_size": (0, 100_000),
-    "max_outside": (0, 1),
-    "max_yaw": (0, 90),
-    "max_pitch": (0, 90),
-    "min_sharpness": (0, 10),
-    "min_light": (0, 255),
-    "max_light": (0, 255),
-    "min_contrast": (0, 128),
-}
-
 GREY: Final = 8.0
 """A face of less colour is grey; a JPEG of a grey picture has about 1, skin 20 and more."""
 
@@ -120,17 +81,16 @@ REASONS: Final = (
 
 
 def fault(
-    side: float, outside: float, pose: Pose, seen: Appearance, thresholds: Thresholds, size: int
+    side: float, outside: float, pose: Pose, appearance: Appearance, settings: Settings
 ) -> str:
-    """Return the first of `REASONS` against a face, or nothing.
+    """Return the first of `REASONS` to leave a face out, or nothing.
 
-    ``side`` of the square that becomes the chip of ``size`` pixels, in pixels of the photograph;
-    ``outside``: the share of it beyond the photograph.
+    ``side`` of the square that becomes the chip, in pixels of the photograph; ``outside``: the
+    share of it beyond the photograph.
     """
-    limit = thresholds
-    least = size / 2 if limit.min_size is None else limit.min_size
+    limit, seen = settings, appearance
     tests: dict[str, Callable[[], bool]] = {
-        "too small": lambda: side < least,
+        "too small": lambda: side < limit.least_size,
         "cut by the border": lambda: outside > limit.max_outside,
         "turned away": lambda: abs(pose.yaw) > limit.max_yaw or abs(pose.pitch) > limit.max_pitch,
         "blurred": lambda: seen.sharpness < limit.min_sharpness,
