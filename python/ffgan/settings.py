@@ -121,7 +121,7 @@ class Setting:
         """The default, for people."""
         if isinstance(self.default, bool):
             return "yes" if self.default else "no"
-        return self.absent if self.default in (None, "") else str(self.default)
+        return self.absent if self.default in (None, "", ()) else str(self.default)
 
 
 class BaseSettings(BaseModel):

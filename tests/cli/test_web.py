@@ -16,7 +16,6 @@ def test_token_file_has_a_token_a_line(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("one\n\n  two  \n")
     assert read_tokens(file) == ("one", "two")
-    assert read_tokens(None) == ()
     file.write_text("\n")
     with pytest.raises(UsageError, match="holds no token"):
         read_tokens(file)

@@ -42,7 +42,7 @@ def model() -> FakeModel:
     return FakeModel()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """An untrained model whose scores lie on both sides of the threshold."""
     trainer = _core.Trainer(seed=11)
@@ -57,7 +57,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model.load(path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two model files, of untrained networks."""
     folder, files = tmp_path_factory.mktemp("models"), []

@@ -39,7 +39,7 @@ def batcher(batch: int, sizes: list[int]) -> Batcher:
 def test_searches_in_shared_batches_find_what_each_would_alone(real: Model) -> None:
     sizes: list[int] = []
     shared = batcher(5, sizes)
-    seeds = range(100, 124)
+    seeds = range(100, 114)
     searches = [search(seed, tries=6, threshold=real.threshold) for seed in seeds]
     # A long job first, so that the rest gathers behind it.
     shared.submit(real, steps(*[noise(i) for i in range(4)]))

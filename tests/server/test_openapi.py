@@ -7,6 +7,8 @@ Nothing of them may end in a 5xx, and each answer must be one that the descripti
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -37,14 +39,33 @@ ready(app)
 schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
-@schema.parametrize()
-@settings(
-    max_examples=20,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_every_answer_is_one_that_the_description_allows(case: schemathesis.Case) -> None:
+# One endpoint of each kind, and a few requests each; the slow test has them all.
+QUICK = r"^/(face\.jpg|faces\.(png|tar)|interpolation\.zip|latents|score|directions)$"
+
+
+def examples(number: int) -> Callable[[Any], Any]:
+    return settings(
+        max_examples=number,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def check(case: schemathesis.Case) -> None:
     # Right by itself, a parameter may still exclude another one, which OpenAPI cannot say.
     case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+
+@schema.include(path_regex=QUICK).parametrize()
+@examples(4)
+def test_every_response_is_one_that_the_description_allows(case: schemathesis.Case) -> None:
+    check(case)
+
+
+@pytest.mark.slow
+@schema.parametrize()
+@examples(20)
+def test_every_endpoint_responds_as_the_description_allows(case: schemathesis.Case) -> None:
+    check(case)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from support.server import (
     PATHS,
@@ -84,6 +85,20 @@ def test_wrong_settings_of_a_process_are_one_line() -> None:
             serve(FakeModel(), port=0, grace=grace, settings=Settings())
 
 
+def test_the_command_serves_faces_until_sigterm(
+    command: Callable[..., Command], models: list[Path]
+) -> None:
+    server = command(models[0]).ready()
+    face = server.get("/face.png?seed=7")
+    drawn = Model.load(models[0]).face(7, tries=1).image
+    np.testing.assert_array_equal(images.decode(face.content), drawn)
+    assert server.get("/").status_code == 200
+    server.process.terminate()
+    assert server.process.wait(WAIT_SECONDS) == 128 + signal.SIGTERM
+    assert server.err.read_text() == ""
+
+
+@pytest.mark.slow
 def test_twenty_threads_get_the_same_bytes(start: Callable[..., Server]) -> None:
     server = start({"delay": 0.02})
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -93,6 +108,7 @@ def test_twenty_threads_get_the_same_bytes(start: Callable[..., Server]) -> None
     assert answers[0].content == server.get("/face.png?seed=5").content
 
 
+@pytest.mark.slow
 def test_burst_beyond_the_queue_is_told_to_come_back(start: Callable[..., Server]) -> None:
     server = start({"delay": 0.3}, queue=1, batch=2)
     burst = 2 * (os.cpu_count() or 1) + 10
@@ -105,6 +121,7 @@ def test_burst_beyond_the_queue_is_told_to_come_back(start: Callable[..., Server
     assert server.get("/face.jpg?seed=1").status_code == 200
 
 
+@pytest.mark.slow
 def test_page_is_answered_while_every_core_draws(start: Callable[..., Server]) -> None:
     server = start({"delay": 3.0, "announce": True})
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -119,6 +136,7 @@ def test_page_is_answered_while_every_core_draws(start: Callable[..., Server]) -
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)]
 )
+@pytest.mark.slow
 def test_signal_finishes_the_request_in_flight(
     start: Callable[..., Server], number: signal.Signals, status: int
 ) -> None:
@@ -135,6 +153,7 @@ def test_signal_finishes_the_request_in_flight(
         server.get("/")
 
 
+@pytest.mark.slow
 def test_request_beyond_the_grace_is_told_so(start: Callable[..., Server]) -> None:
     server = start({"delay": 4.0, "announce": True}, grace=1)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -146,12 +165,14 @@ def test_request_beyond_the_grace_is_told_so(start: Callable[..., Server]) -> No
     assert "Traceback" not in server.end()[1]
 
 
+@pytest.mark.slow
 def test_second_server_on_the_port_is_refused(start: Callable[..., Server]) -> None:
     port = httpx.URL(start().url).port
     with pytest.raises(ServerError, match=f"port {port} on 127.0.0.1 is taken"):
         serve(FakeModel(), port=port or 0)
 
 
+@pytest.mark.slow
 def test_port_is_free_again_at_once(start: Callable[..., Server]) -> None:
     server = start()
     server.get("/face.png?seed=1")
@@ -163,6 +184,7 @@ def test_port_is_free_again_at_once(start: Callable[..., Server]) -> None:
         again.bind(("127.0.0.1", port))
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_disk(
     start: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +198,7 @@ def test_nothing_is_written_to_disk(
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.slow
 def test_a_new_model_comes_without_a_lost_request(
     command: Callable[..., Command], models: list[Path], tmp_path: Path
 ) -> None:
@@ -210,6 +233,7 @@ def test_a_new_model_comes_without_a_lost_request(
     assert set(load.statuses) == {200}
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_ends_what_was_begun(
     command: Callable[..., Command], models: list[Path]
 ) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ffgan.errors import UsageError
 from ffgan.server import Settings
+from ffgan.settings import markdown_table
 
 
 @pytest.mark.parametrize(
@@ -19,9 +21,40 @@ from ffgan.server import Settings
     ],
 )
 def test_settings_refuse_wrong_values(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
+    flag = "--" + next(iter(wrong)).replace("_", "-")
+    with pytest.raises(UsageError, match=f"^{flag} must be [^\\n]*$"):
         Settings(**wrong)
 
 
 def test_settings_do_not_print_their_tokens() -> None:
     assert "battery" not in repr(Settings(tokens=("battery",)))
+
+
+def test_an_unknown_setting_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="unknown setting btach: did you mean batch"):
+        Settings(btach=8)
+
+
+def test_settings_come_from_the_environment() -> None:
+    environment = {
+        **{"FFGAN_WEB_QUEUE": "7", "FFGAN_WEB_THRESHOLD": "-1.5", "FFGAN_WEB_ACCESS_LOG": "true"},
+        **{
+            "FFGAN_WEB_CORS": "https://a.org, https://b.org",
+            "FFGAN_WEB_TOKENS": "one",
+            "HOME": "/",
+        },
+    }
+    settings = Settings.from_environment(environment)
+    assert (settings.queue, settings.threshold, settings.access_log) == (7, -1.5, True)
+    assert settings.cors == ("https://a.org", "https://b.org")
+    assert settings.tokens == ("one",)
+    assert settings.batch == Settings().batch
+    with pytest.raises(UsageError, match=r"FFGAN_WEB_.*--queue must be 0 or more, not -1"):
+        Settings.from_environment({"FFGAN_WEB_QUEUE": "-1"})
+    with pytest.raises(UsageError, match=r"FFGAN_WEB_.*did you mean queue"):
+        Settings.from_environment({"FFGAN_WEB_QUEU": "1"})
+
+
+def test_the_documentation_has_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text("utf-8")
+    assert markdown_table(Settings) in page

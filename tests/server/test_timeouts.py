@@ -12,10 +12,12 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
-import httpx
 import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
 from support.server import (
     WAIT_SECONDS,
     FakeModel,
@@ -24,6 +26,7 @@ from support.server import (
 from support.server_process import Server
 
 from ffgan.server import Settings, create_app
+from ffgan.server.http.timeouts import PART_BYTES, WriteTimeoutMiddleware
 from ffgan.server.run import GracefulServer, allow_open_files, configuration, listen
 
 
@@ -39,17 +42,18 @@ def strict() -> Iterator[Server]:
     threading.Thread(target=lambda: lines.extend(iter(server.line, "")), daemon=True).start()
     server.lines = lines  # type: ignore[attr-defined]
     yield server
-    server.process.kill()
-    server.process.communicate()
+    server.kill()
 
 
 @pytest.mark.parametrize("begin", [b"", b"GET /face.png HTTP/1.1\r\nHost", b"G"])
+@pytest.mark.slow
 def test_a_request_that_does_not_come_is_not_waited_for(strict: Server, begin: bytes) -> None:
     with strict.connect() as connection:
         connection.sendall(begin)
         assert connection.recv(1000) == b""
 
 
+@pytest.mark.slow
 def test_a_second_request_that_drips_is_not_waited_for(strict: Server) -> None:
     with strict.connect() as connection:
         connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -66,6 +70,7 @@ def test_a_second_request_that_drips_is_not_waited_for(strict: Server) -> None:
             pytest.fail("the connection stayed open")
 
 
+@pytest.mark.slow
 def test_an_upload_that_stops_is_not_waited_for(strict: Server) -> None:
     head = (
         b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n"
@@ -75,6 +80,7 @@ def test_an_upload_that_stops_is_not_waited_for(strict: Server) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_are_not_read(strict: Server) -> None:
     head = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
     with strict.connect() as connection:
@@ -94,6 +100,7 @@ def test_a_hundred_megabytes_are_not_read(strict: Server) -> None:
     assert strict.get("/health/ready").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_loses_its_answer(strict: Server) -> None:
     def taken() -> float:
         found = re.search(r"^ffgan_queue_taken (\S+)$", strict.get("/metrics").text, re.MULTILINE)
@@ -113,6 +120,7 @@ def test_a_client_that_does_not_read_loses_its_answer(strict: Server) -> None:
     assert json.loads(line)["complete"] is False
 
 
+@pytest.mark.slow
 def test_a_client_that_leaves_gives_its_place_back(strict: Server) -> None:
     def begins() -> bool:
         with strict.connect() as connection:
@@ -127,6 +135,7 @@ def test_a_client_that_leaves_gives_its_place_back(strict: Server) -> None:
     until(lambda: "ffgan_queue_taken 0.0" in strict.get("/metrics").text)
 
 
+@pytest.mark.slow
 def test_a_thousand_connections_at_once_are_all_answered(strict: Server) -> None:
     allow_open_files()  # for this side of the connections
     with contextlib.ExitStack() as stack:
@@ -138,14 +147,6 @@ def test_a_thousand_connections_at_once_are_all_answered(strict: Server) -> None
     assert answers.count(b"HTTP/1.1 200") >= 32
     assert strict.get("/health/ready").status_code == 200
     assert strict.process.poll() is None
-
-
-@pytest.fixture(scope="module")
-def shared_server() -> Iterator[Server]:
-    server = Server({}, {"tries": 3})
-    yield server
-    server.process.kill()
-    server.process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -163,29 +164,85 @@ def shared_server() -> Iterator[Server]:
         b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_hostile_bytes_do_not_make_it_fail(shared_server: Server, request_bytes: bytes) -> None:
-    url = httpx.URL(shared_server.url)
-    with socket.create_connection((url.host, url.port or 0), timeout=WAIT_SECONDS) as connection:
+@pytest.mark.slow
+def test_hostile_bytes_do_not_make_it_fail(strict: Server, request_bytes: bytes) -> None:
+    with strict.connect() as connection:
         connection.sendall(request_bytes)
         status = connection.makefile("rb").readline().split()[1]
     assert status.startswith((b"2", b"3", b"4")), status
-    assert shared_server.get("/health/ready").status_code == 200
+    assert strict.get("/health/ready").status_code == 200
+
+
+# --- The protocol and the middleware by themselves ---
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[GracefulServer, socket.socket]]:
+    """The server in this process and event loop, and its listening socket."""
+    server = GracefulServer(
+        configuration(create_app(FakeModel(), settings), "error", 1.0, settings)
+    )
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    with listen("127.0.0.1", 0) as listener:
+        await server.startup([listener])
+        yield server, listener
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health/live HTTP/1.1\r\nHost"])
+def test_headers_that_do_not_come_close_the_connection(sent: bytes) -> None:
+    async def wait() -> None:
+        async with running(Settings(head_seconds=0.1)) as (server, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(sent)
+            assert await asyncio.wait_for(reader.read(), WAIT_SECONDS) == b""
+            writer.close()
+            await server.shutdown([listener])
+
+    asyncio.run(wait())
+
+
+def test_a_request_whose_headers_came_in_time_is_answered() -> None:
+    async def ask() -> None:
+        async with running(Settings(head_seconds=WAIT_SECONDS)) as (server, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            for part in (b"GET /health/live HTTP/1.1\r\n", b"Host: x\r\n\r\n"):
+                writer.write(part)
+                await asyncio.sleep(0.01)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+            await server.shutdown([listener])
+
+    asyncio.run(ask())
+
+
+def test_a_response_that_is_not_accepted_ends() -> None:
+    sent: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.body", "body": bytes(3 * PART_BYTES)})
+
+    async def send(message: Message) -> None:
+        sent.append(len(message["body"]))
+        if len(sent) == 2:
+            await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    middleware = WriteTimeoutMiddleware(app, seconds=0.05)
+    with pytest.raises(OSError, match="too slow"):
+        asyncio.run(middleware({"type": "http"}, receive, send))
+    # A large response goes in parts, each with its own time.
+    assert sent == [PART_BYTES, PART_BYTES]
 
 
 @pytest.mark.parametrize("turns", range(6))
 def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
     turns: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(head_seconds=WAIT_SECONDS)
-    server = GracefulServer(
-        configuration(create_app(FakeModel(), settings), "error", 1.0, settings)
-    )
-
     async def end() -> None:
-        server.config.load()
-        server.lifespan = server.config.lifespan_class(server.config)
-        with listen("127.0.0.1", 0) as listener:
-            await server.startup([listener])
+        async with running(Settings(head_seconds=WAIT_SECONDS)) as (server, listener):
             with socket.create_connection(listener.getsockname()):
                 # It is waiting, accepted, made, or on its way there.
                 for _ in range(turns):
@@ -199,3 +256,15 @@ def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
         asyncio.run(end())
         gc.collect()
     assert not caplog.records
+
+
+def test_the_installed_uvicorn_is_a_tested_version() -> None:
+    """The protocol uses what uvicorn does not document, so its range has an end."""
+    pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+    found = re.search(r'"uvicorn>=([0-9.]+),<([0-9.]+)"', pyproject)
+    assert found is not None
+    least, beyond, installed = (
+        tuple(int(part) for part in text.split(".")[:2])
+        for text in (*found.groups(), uvicorn.__version__)
+    )
+    assert least <= installed < beyond

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 
-from ffgan.cli.options import Option, add_fields, add_search, add_threads, use_threads
+from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import show_log
 from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.settings_options import add_settings, given_settings
 from ffgan.errors import UsageError
 
 MAX_WORKERS = 256
@@ -24,39 +24,18 @@ examples:
 SIGHUP loads the model file again without losing a request; SIGTERM and Ctrl+C finish the requests
 in progress."""
 
-OPTIONS = {
-    "load": (
-        Option("queue", "faces that may wait for the engine; beyond, the answer is 503", "N"),
-        Option("batch", "faces that are drawn at once", "N"),
-        Option("batch_wait", "how long an idle engine waits for company", "MILLISECONDS"),
-    ),
-    "behind a proxy": (
-        Option("root_path", "prefix under which the proxy serves this", "PATH", "none"),
-    ),
-    "limits of one request": (
-        Option("max_tries", "draws per face", "N"),
-        Option("max_size", "width and height of a face", "PIXELS"),
-        Option("max_faces", "faces in an archive", "N"),
-        Option("max_grid", "faces in a grid", "N"),
-        Option("max_frames", "frames of an interpolation", "N"),
-        Option("max_latents", "latents in or out", "N"),
-        Option("max_upload", "size of an upload", "BYTES"),
-        Option("max_uploads", "uploads in memory at one time", "N"),
-        Option("max_pixels", "pixels of an uploaded or an answered image", "N"),
-        Option("head_seconds", "to say what it wants", "SECONDS"),
-        Option("upload_seconds", "to send an upload", "SECONDS"),
-        Option("send_seconds", "to accept a part of the answer", "SECONDS"),
-    ),
-}
+# Settings whose options are other ones: a file, a repeatable one and a choice.
+OTHERWISE = ("tokens", "cors", "access_log")
 
 
 def add_options(parser: Parser) -> None:
     from ffgan.server import DEFAULT_GRACE, DEFAULT_PORT, Settings
 
+    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen at; 0.0.0.0 opens it to the network (default: %(default)s)",
+        help="address to listen on; 0.0.0.0 opens it to the network (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
@@ -76,44 +55,40 @@ def add_options(parser: Parser) -> None:
         metavar="SECONDS",
         type=number(0, 3600),
         default=DEFAULT_GRACE,
-        help="what requests in flight get when it is stopped (default: %(default)s)",
+        help="time for requests in progress to finish when it is stopped (default: %(default)s)",
     )
     parser.add_argument(
         "--log-level",
         choices=("critical", "error", "warning", "info", "debug"),
         default="warning",
-        help="info prints a line per request (default: %(default)s)",
+        help="of uvicorn's log on stderr; info has a line per request (default: %(default)s)",
     )
     parser.add_argument(
         "--access-log",
+        dest="access_log_format",
         choices=("none", "json"),
-        default="none",
-        help="json prints an object per answer on stdout (default: %(default)s)",
+        help="json writes a line of JSON to stdout for each response (default: none)",
     )
-    add_search(parser)
-    add_threads(parser)
-    access = parser.add_argument_group("access")
-    access.add_argument(
+    parser.add_argument(
         "--token-file",
         metavar="FILE",
         type=Path,
-        help="bearer tokens, one a line, of which a request needs one (default: none needed)",
+        help="bearer tokens, one a line; a request then needs one (default: none needed)",
     )
-    access.add_argument(
+    parser.add_argument(
         "--cors",
         metavar="ORIGIN",
+        dest="origins",
         action="append",
-        default=[],
-        help="origin whose pages may read the answers, such as https://a.org; repeatable; "
+        help="origin whose pages may read the responses, such as https://a.org; repeatable; "
         "'*': any (default: none)",
     )
-    add_fields(parser, Settings, OPTIONS)
+    add_threads(parser)
+    add_settings(parser, Settings, without=OTHERWISE)
 
 
-def read_tokens(path: Path | None) -> tuple[str, ...]:
+def read_tokens(path: Path) -> tuple[str, ...]:
     """The tokens in a file, one a line."""
-    if path is None:
-        return ()
     try:
         lines = path.read_text("ascii").split()
     except (OSError, UnicodeDecodeError) as error:
@@ -129,13 +104,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     use_threads(arguments)
     show_log("ffgan.server")
-    fields = {field.name for field in dataclasses.fields(Settings)}
-    given = {name: value for name, value in vars(arguments).items() if name in fields}
-    given |= {
-        "tokens": read_tokens(arguments.token_file),
-        "cors": tuple(arguments.cors),
-        "access_log": arguments.access_log == "json",
-    }
+    given = given_settings(arguments, Settings)
+    if arguments.token_file is not None:
+        given["tokens"] = read_tokens(arguments.token_file)
+    if arguments.origins is not None:
+        given["cors"] = tuple(arguments.origins)
+    if arguments.access_log_format is not None:
+        given["access_log"] = arguments.access_log_format == "json"
     serve(
         arguments.model,
         host=arguments.host,

@@ -6,7 +6,10 @@ FastAPI and uvicorn are imported by the first call, so that ``import ffgan.serve
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,26 +24,47 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_GRACE", "DEFAULT_PORT", "Settings", "create_app", "serve"]
 
 DEFAULT_GRACE = 10.0
+MODEL_VARIABLE = "FFGAN_MODEL"
+
+logger = logging.getLogger("ffgan.server")
 
 
-def create_app(model: Model | Callable[[], Model], settings: Settings | None = None) -> FastAPI:
+def create_app(
+    model: Model | Callable[[], Model] | str | Path | None = None,
+    settings: Settings | None = None,
+) -> FastAPI:
     """The ASGI application, for a server of your own; `serve` runs it in uvicorn.
 
-    It can be called at once, from any event loop; it needs no lifespan events.
+    Without arguments it is a factory for process managers, such as
+    ``uvicorn --factory ffgan.server:create_app --workers 2``; the environment variables FFGAN_MODEL
+    and FFGAN_WEB_QUEUE, FFGAN_WEB_TOKENS, ... then give the model and the settings. The application
+    can be called from any event loop and needs no lifespan events.
 
     Args:
-        model: a model, or a function that loads one; the function is called in the background at
-            once, and `/health/ready` answers 503 until it has returned.
-        settings: see `Settings`.
+        model: a model, the path of a model file, a function that loads a model, or None for the
+            file FFGAN_MODEL or else the packaged model. It is loaded in the background;
+            `/health/ready` answers 503 until then. A failure is logged by ``ffgan.server``.
+        settings: see `Settings`; None for those in the environment.
 
     Raises:
+        UsageError: an environment variable FFGAN_WEB_... is no setting, or its value is invalid.
         ServerError: FastAPI or another package of the server is not installed.
     """
     try:
         from ffgan.server import app
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    return app.create_app(model, settings or Settings())
+    application = app.create_app(
+        app.loader(os.environ.get(MODEL_VARIABLE) if model is None else model),
+        Settings.from_environment() if settings is None else settings,
+    )
+    application.state.inference.model.add_done_callback(_log_failure)
+    return application
+
+
+def _log_failure(loaded: Future[Model]) -> None:
+    if not loaded.cancelled() and (error := loaded.exception()) is not None:
+        logger.error("the model could not be loaded: %s", error)
 
 
 def serve(

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -39,13 +41,20 @@ from ffgan.server.telemetry.metrics import Metrics
 EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries")
 
 
-def create_app(model: Model | Callable[[], Model], settings: Settings) -> FastAPI:
+def loader(model: Model | Callable[[], Model] | str | Path | None) -> Callable[[], Model]:
+    """The function that loads a model given in one of these ways."""
+    if isinstance(model, Model):
+        return lambda: model
+    return model if callable(model) else functools.partial(Model.load, model)
+
+
+def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
     """See `ffgan.server.create_app`."""
     metrics = Metrics()
 
     def load() -> Model:
         caching.software()  # imports OpenCV here, not while a client waits for a face
-        return model() if callable(model) else model
+        return load_model()
 
     inference = Inference(
         load,

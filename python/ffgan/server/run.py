@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import logging
 import math
 import os
@@ -27,7 +26,7 @@ from fastapi import FastAPI
 
 from ffgan.errors import ServerError, UsageError
 from ffgan.model import Model
-from ffgan.server.app import create_app
+from ffgan.server.app import create_app, loader
 from ffgan.server.http.timeouts import HeaderTimeoutProtocol, with_header_timeout
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import DEFAULT_PORT, Settings
@@ -63,9 +62,8 @@ def serve(
     check(log_level, grace)
     # The socket is opened before the model is loaded: a taken port is reported at once.
     with listen(host, port) as listener:
-        load = model if isinstance(model, Model) else functools.partial(Model.load, model)
         run(
-            load,
+            loader(model),
             listener,
             log_level=log_level,
             grace=grace,
@@ -75,7 +73,7 @@ def serve(
 
 
 def run(
-    load: Callable[[], Model] | Model,
+    load: Callable[[], Model],
     listener: socket.socket,
     *,
     log_level: str,

@@ -1,90 +1,178 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the operator decides: each setting of the server with its default."""
+"""The settings of the server, from which its command line and its documentation follow."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
 
 from ffgan.errors import UsageError
-from ffgan.model.candidate_search import DEFAULT_TRIES
+from ffgan.model import DEFAULT_TRIES, MAX_TRIES
+from ffgan.settings import BaseSettings, setting
 
 DEFAULT_PORT = 9190
 
+ENVIRONMENT = "FFGAN_WEB_"
+"""Before the name of a setting in capitals: the environment variable that `create_app` reads."""
 
-@dataclass(frozen=True)
-class Settings:
-    """How the service answers; every limit is what one request may ask for.
+MIN_SIZE = 16
+MIN_SECONDS = 0.001
 
-    Raises `UsageError` for a value out of range.
 
-    Args:
-        queue: faces that may wait for the engine; beyond it the answer is 503.
-        batch: faces that the engine draws at once.
-        batch_wait: milliseconds that an idle engine waits for company before it begins. While it
-            works, what comes in is collected anyway.
-        tries: draws of the candidate search where a request names none.
-        threshold: score above which a face is a candidate; None: the model's own.
-        root_path: the prefix under which a reverse proxy serves this.
-        tokens: with any, every request but those for the health needs one of them as its bearer.
-        cors: origins whose pages may read the answers; ``*`` is any.
-        access_log: a line of JSON on stdout for each answer.
-        max_tries: draws per face.
-        max_size: width and height of a face, in pixels.
-        max_faces: faces in an archive.
-        max_grid: faces in a grid.
-        max_frames: frames of an interpolation.
-        max_latents: latents in or out.
-        max_upload: bytes of an upload.
-        max_uploads: uploads in memory at one time.
-        max_pixels: pixels of an uploaded image, or of one that is answered.
-        head_seconds: how long a client may take to say what it wants.
-        upload_seconds: how long a client may take to send its upload.
-        send_seconds: how long a client may take to accept a part of its answer.
+def _split(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _is_prefix(path: str) -> str:
+    if path and not (path.startswith("/") and not path.endswith("/") and path.isascii()):
+        raise ValueError("a path such as /faces")
+    return path
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Prefix = Annotated[str, AfterValidator(_is_prefix)]
+
+
+class Settings(BaseSettings):
+    """The settings of the server; every limit holds for one request.
+
+    Raises UsageError for an unknown name or a value out of range.
     """
 
-    queue: int = 64
-    batch: int = 8
-    batch_wait: float = 0.0
-    tries: int = DEFAULT_TRIES
-    threshold: float | None = None
-    root_path: str = ""
-    tokens: tuple[str, ...] = ()
-    cors: tuple[str, ...] = ()
-    access_log: bool = False
-    max_tries: int = 100
-    max_size: int = 1024
-    max_faces: int = 1000
-    max_grid: int = 100
-    max_frames: int = 240
-    max_latents: int = 256
-    max_upload: int = 10 << 20
-    max_uploads: int = 16
-    max_pixels: int = 32_000_000
-    head_seconds: float = 10.0
-    upload_seconds: float = 20.0
-    send_seconds: float = 30.0
+    command = "ffgan web"
 
-    def __post_init__(self) -> None:
-        least = {"queue": 0, "max_size": 16, "max_frames": 2}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int":
-                low: float = least.get(field.name, 1)
-                _check(isinstance(value, int) and value >= low, field.name, value, f"{low} or more")
-            elif field.type == "float":
-                low = 0 if field.name == "batch_wait" else 0.001
-                _check(math.isfinite(value) and value >= low, field.name, value, f"{low} or more")
-        right = self.threshold is None or math.isfinite(self.threshold)
-        _check(right, "threshold", self.threshold, "a finite number")
-        path = self.root_path
-        right = not path or (path.startswith("/") and not path.endswith("/") and path.isascii())
-        _check(right, "root_path", path, "a path such as /faces")
+    tries: int = setting(
+        DEFAULT_TRIES,
+        ge=1,
+        le=MAX_TRIES,
+        group="faces",
+        metavar="N",
+        common=True,
+        help="draws per face until the discriminator accepts one, else the best is taken; where a "
+        "request names none",
+    )
+    threshold: float | None = setting(
+        None,
+        group="faces",
+        metavar="SCORE",
+        absent="the model's own",
+        common=True,
+        help="discriminator score above which a face is accepted; where a request names none",
+    )
+    queue: int = setting(
+        64,
+        ge=0,
+        group="load",
+        metavar="N",
+        common=True,
+        help="faces that may wait for the engine; beyond that the answer is 503",
+    )
+    batch: int = setting(
+        8, ge=1, group="load", metavar="N", help="faces that the engine draws at once"
+    )
+    batch_wait: float = setting(
+        0.0,
+        ge=0,
+        group="load",
+        metavar="MILLISECONDS",
+        help="batching delay while idle, in milliseconds",
+    )
+    tokens: Texts = setting(
+        (),
+        group="access",
+        metavar="TOKENS",
+        help="bearer tokens; with any, all requests but /health/ need one",
+    )
+    cors: Texts = setting(
+        (),
+        group="access",
+        metavar="ORIGIN",
+        help="origins whose pages may read the responses, such as https://a.org; *: any",
+    )
+    root_path: Prefix = setting(
+        "",
+        group="access",
+        metavar="PATH",
+        common=True,
+        help="prefix under which a reverse proxy serves this",
+    )
+    access_log: bool = setting(
+        False, group="access", help="write a line of JSON to stdout for each response"
+    )
+    max_tries: int = setting(
+        100, ge=1, le=MAX_TRIES, group="limits of one request", metavar="N", help="draws per face"
+    )
+    max_size: int = setting(
+        1024,
+        ge=MIN_SIZE,
+        group="limits of one request",
+        metavar="PIXELS",
+        help="width and height of a face in pixels",
+    )
+    max_faces: int = setting(
+        1000, ge=1, group="limits of one request", metavar="N", help="faces in an archive"
+    )
+    max_grid: int = setting(
+        100, ge=1, group="limits of one request", metavar="N", help="faces in a grid"
+    )
+    max_frames: int = setting(
+        240, ge=2, group="limits of one request", metavar="N", help="frames of an interpolation"
+    )
+    max_latents: int = setting(
+        256, ge=1, group="limits of one request", metavar="N", help="latents in or out"
+    )
+    max_upload: int = setting(
+        10 << 20, ge=1, group="limits of one request", metavar="BYTES", help="bytes of an upload"
+    )
+    max_uploads: int = setting(
+        16, ge=1, group="limits of one request", metavar="N", help="uploads in memory at one time"
+    )
+    max_pixels: int = setting(
+        32_000_000,
+        ge=1,
+        group="limits of one request",
+        metavar="N",
+        help="pixels of an uploaded image, or of all images in a response",
+    )
+    head_seconds: float = setting(
+        10.0,
+        ge=MIN_SECONDS,
+        group="timeouts",
+        metavar="SECONDS",
+        help="seconds to send a request's headers",
+    )
+    upload_seconds: float = setting(
+        20.0, ge=MIN_SECONDS, group="timeouts", metavar="SECONDS", help="seconds to send an upload"
+    )
+    send_seconds: float = setting(
+        30.0,
+        ge=MIN_SECONDS,
+        group="timeouts",
+        metavar="SECONDS",
+        help="seconds to accept 64 KB of a response",
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings in the environment variables FFGAN_WEB_QUEUE, FFGAN_WEB_TOKENS and so on.
+
+        Several tokens or origins are separated by commas.
+        """
+        found = os.environ if environment is None else environment
+        given: dict[str, Any] = {
+            name.removeprefix(ENVIRONMENT).lower(): value
+            for name, value in found.items()
+            if name.startswith(ENVIRONMENT)
+        }
+        try:
+            return cls(**given)
+        except UsageError as error:
+            raise UsageError(f"environment variables {ENVIRONMENT}...: {error}") from None
 
     def __repr__(self) -> str:
-        return f"Settings(queue={self.queue}, batch={self.batch}, ...)"  # and no token
+        return f"Settings(queue={self.queue}, batch={self.batch}, ...)"  # without the tokens
 
-
-def _check(right: bool, name: str, value: object, way_out: str) -> None:
-    if not right:
-        raise UsageError(f"{name} {value!r} is out of range: give {way_out}")
+    __str__ = __repr__

@@ -13,10 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 
 from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
-from ffgan.server.settings import Settings
+from ffgan.server.settings import MIN_SIZE, Settings
 from ffgan.shapes import IMAGE_SIZE, LATENT_SIZE
 
-MIN_SIZE = 16
 MAX_TRUNCATION = 2.0
 MAX_SEEDS = 4
 MAX_AMOUNT = 6.0
