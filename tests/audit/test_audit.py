@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.disk import largest_file
 
 import ffgan
 from ffgan import cli, features, images
@@ -53,8 +54,24 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("audit") / "heldout", others)
 
 
+@pytest.fixture(scope="module")
+def drawn() -> dict[bytes, RGB]:
+    """The faces that the packaged model has drawn so far, by their latent."""
+    return {}
+
+
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, drawn: dict[bytes, RGB]) -> None:
+    """A network of chance instead of that of faces, and each latent is drawn once."""
+    render = Model.render
+
+    def render_once(model: Model, latents: np.ndarray) -> RGB:
+        missing = {x.tobytes(): x for x in latents if x.tobytes() not in drawn}
+        if missing:
+            drawn.update(zip(missing, render(model, np.stack([*missing.values()])), strict=True))
+        return np.stack([drawn[x.tobytes()] for x in latents])
+
+    monkeypatch.setattr(Model, "render", render_once)
     directions = np.random.default_rng(0).standard_normal((27 * 27 * 3, 128)).astype(np.float32)
 
     def extract(batch: RGB) -> np.ndarray:
@@ -241,7 +258,7 @@ def test_twice_is_the_same_to_the_last_digit_and_progress_is_told(
     except ExtraError as error:
         pytest.skip(str(error))
     # The real network takes its time.
-    trained = write(tmp_path / "some", known[:24])
+    trained = write(tmp_path / "some", known[:16])
     told: list[tuple[str, int, int]] = []
     one, other = (
         audit(None, trained, held_out, samples=16, progress=lambda *now: told.append(now)).figures
@@ -249,7 +266,7 @@ def test_twice_is_the_same_to_the_last_digit_and_progress_is_told(
     )
     assert json.dumps(one) == json.dumps(other)
     whole = {(what, total) for what, done, total in told if done == total}
-    assert whole == {("samples", 16), ("held-out images", 16), ("training images", 24)}
+    assert whole == {("samples", 16), ("held-out images", 16), ("training images", 16)}
     assert "dlib's face recognition network" in one["measured_with"]["faces"]
     assert one["verdict"]["copies"] is False
 
@@ -285,6 +302,21 @@ def test_the_command_says_it_by_its_exit_status_too(
     figures = json.loads(capsys.readouterr().out)
     assert figures["verdict"]["copies"] is True
     assert len(figures["spaces"]["faces"]["closest"]) == 18
+
+
+def test_a_full_disk_under_the_report_is_one_line(
+    quick, trained, held_out, tmp_path, capsys
+) -> None:
+    report = tmp_path / "audit.html"
+    options = ("--train", trained, "--heldout", held_out, "--samples", 16)
+    with largest_file(1000):
+        assert run(*options, "--report", report) == 1
+    err = capsys.readouterr().err
+    assert err == (
+        f"ffgan: error: cannot write --report {report}: File too large; make room or give another "
+        "file\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_input_is_one_line_with_the_way_out(

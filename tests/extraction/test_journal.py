@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.disk import largest_file
 
 from ffgan.errors import Error
 from ffgan.extraction import journal
@@ -78,3 +79,16 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with Journal(tmp_path, HEADER), pytest.raises(Error, match="another process is extracting"):
         Journal(tmp_path, HEADER)
     Journal(tmp_path, HEADER).__exit__(None, None, None)
+
+
+def test_a_line_for_which_there_is_no_room_is_one_error_and_the_rest_stays(tmp_path: Path) -> None:
+    with Journal(tmp_path, HEADER) as log:
+        log.rewrite()
+        log.add(photo())
+        with (
+            largest_file(log.path.stat().st_size + 100),
+            pytest.raises(Error, match=r"cannot write .*: File too large; make room and run"),
+        ):
+            log.add(photo("b.jpg", embedding=True))
+    with Journal(tmp_path, HEADER) as log:  # the lock is free again
+        assert "a.jpg" in log.photos

@@ -7,10 +7,11 @@ import argparse
 import json
 from pathlib import Path
 
+from ffgan import storage
 from ffgan.cli.options import add_fit, add_recognition, add_samples, add_threads, use_threads
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
-from ffgan.errors import UsageError
+from ffgan.errors import Error, UsageError
 
 COPIES = 3  # the exit status of an audit that finds signs of copying
 
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_threads(arguments)
     report: Path | None = arguments.report
     if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        # Now, not after minutes of progress_bars.
+        # Now, not after minutes of measuring.
         raise UsageError(f"--report {report} is no name of a file in a folder that there is")
     with progress_bars() as progress:
         result = audit.audit(
@@ -86,9 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if report is not None:
-        from ffgan.audit import page as audit_page
+        from ffgan.audit import page
 
-        report.write_text(audit_page.render(result), encoding="utf-8")
+        try:
+            storage.write_atomically(report, page.render(result).encode())
+        except OSError as error:
+            raise Error(
+                f"cannot write --report {report}: {storage.reason(error)}; make room or give "
+                "another file"
+            ) from error
     figures = result.figures
     print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
     return COPIES if figures["verdict"]["copies"] else 0

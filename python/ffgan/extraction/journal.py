@@ -21,6 +21,7 @@ import numpy as np
 
 from ffgan import storage
 from ffgan.errors import Error, UsageError
+from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
 from ffgan.typing import Float32, Int32
@@ -106,7 +107,9 @@ class Journal:
         except BlockingIOError:
             raise Error(f"another process is extracting to {folder}: wait for it") from None
         except OSError as error:
-            raise Error(f"cannot write to {folder}: {error.strerror}") from error
+            raise Error(
+                f"cannot write to {folder}: {storage.reason(error)}: give another folder"
+            ) from error
         try:
             if self.path.exists():
                 self.earlier, self.photos = read(self.path)
@@ -126,9 +129,13 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        os.close(self._lock)
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError:
+            pass  # `add` has told of a line that could not be written
+        finally:
+            os.close(self._lock)
 
     def rewrite(self) -> None:
         """Write the whole journal anew, without what no longer counts; `add` appends to it."""
@@ -136,7 +143,10 @@ class Journal:
         if self._file is not None:
             self._file.close()
         write(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        self._file = self.path.open("a", encoding="ascii")
+        try:
+            self._file = self.path.open("a", encoding="ascii")
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def add(self, photo: Photo) -> None:
         """Append a photograph that was processed; raises `Error`."""
@@ -147,22 +157,6 @@ class Journal:
             self._file.flush()
         except OSError as error:
             raise cannot_write(self.path, error) from error
-
-
-def write(path: Path, content: bytes) -> None:
-    """Replace a file in the output folder, whole or not at all; raises `Error`."""
-    try:
-        storage.write_atomically(path, content)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> Error:
-    """The error of a file in the output folder that cannot be written."""
-    return Error(
-        f"cannot write {path}: {storage.reason(error)}; make room and run the same command again, "
-        "or give another output folder"
-    )
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:

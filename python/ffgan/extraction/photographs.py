@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 
 from ffgan import faces, images
-from ffgan.dataset import Dataset, printable
+from ffgan.dataset import ImageFolder, printable
 from ffgan.errors import DatasetError
 from ffgan.extraction import quality
-from ffgan.extraction.journal import DetectedFace, Photo, cannot_write
+from ffgan.extraction.journal import DetectedFace, Photo
+from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import perceptual_hash
 from ffgan.extraction.settings import Settings
 from ffgan.faces import alignment
@@ -34,11 +35,11 @@ class Photographs:
     photograph by its name.
     """
 
-    def __init__(self, dataset: Dataset, chips: Path | None, settings: Settings) -> None:
-        self.dataset = dataset
+    def __init__(self, folder: ImageFolder, chips: Path | None, settings: Settings) -> None:
+        self.folder = folder
         self.chips = chips
         self.settings = settings
-        self.index = {os.fsdecode(name): i for i, name in enumerate(dataset.names)}
+        self.index = {os.fsdecode(name): i for i, name in enumerate(folder.names)}
         self._large = threading.Lock()
 
     def stamp(self, name: str) -> tuple[int, int] | None:
@@ -46,7 +47,7 @@ class Photographs:
         if name not in self.index:
             return None
         try:
-            status = os.stat(self.dataset.directory / name)
+            status = os.stat(self.folder.directory / name)
         except OSError:
             return 0, 0  # reading it says why
         return status.st_size, status.st_mtime_ns
@@ -125,7 +126,7 @@ class Photographs:
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[tuple[RGB, int]]:
         """A photograph, upright, and by how much it was made smaller; raises DatasetError."""
-        file = images.container(self.dataset.read(self.index[name]))
+        file = images.container(self.folder.read(self.index[name]))
         width, height = file.size
         # One large one at a time, so that memory does not grow with the cores.
         turn = self._large if width * height > LARGE else contextlib.nullcontext()
@@ -153,7 +154,9 @@ class Photographs:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise cannot_write(path.parent, error) from error
-            images.save(path, chip, quality=self.settings.quality)
+            content = images.encode(chip, self.settings.format, self.settings.quality)
+            # Not durable: there may be thousands, and after a crash they are cut out again.
+            write(path, content, durable=False)
 
     def _embed(self, photo: Photo, indices: list[int], aligned: RGB) -> None:
         embeddings = faces.embed(aligned, file=self.settings.recognition)

@@ -16,13 +16,14 @@ from typing import Any, Final
 import numpy as np
 
 from ffgan import _core, faces, images
-from ffgan.dataset import Dataset, printable
+from ffgan.dataset import ImageFolder, printable
 from ffgan.errors import Error, UsageError
 from ffgan.extraction.contact_sheet import contact_sheet
 from ffgan.extraction.journal import NAME as JOURNAL
-from ffgan.extraction.journal import Journal, Photo, write
+from ffgan.extraction.journal import Journal, Photo
 from ffgan.extraction.journal import read as read_journal
 from ffgan.extraction.manifest import manifest
+from ffgan.extraction.output_files import write
 from ffgan.extraction.parallel import Workers
 from ffgan.extraction.photographs import Photographs
 from ffgan.extraction.selection import REASONS, Place, select
@@ -64,7 +65,7 @@ def extract(
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         raise UsageError(f"{out} lies in {photos}: its faces would be taken for photographs")
     _require_files(chosen)
-    dataset = Dataset(source)
+    folder = ImageFolder(source)
     header = {"photos": printable(os.fsencode(source)), "looked_for": chosen.detection()}
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption("finishing the photographs at hand"))
@@ -75,7 +76,7 @@ def extract(
             progress,
             "nothing written" if dry_run else "the same command resumes",
         )
-        run = _Extraction(dataset, target, chosen, journal, workers)
+        run = _Extraction(folder, target, chosen, journal, workers)
         if journal is None and (target / JOURNAL).exists():
             earlier, done = read_journal(target / JOURNAL)
             if {name: earlier.get(name) for name in header} == header:
@@ -96,18 +97,18 @@ class _Extraction:
 
     def __init__(
         self,
-        dataset: Dataset,
+        folder: ImageFolder,
         out: Path,
         settings: Settings,
         journal: Journal | None,
         workers: Workers,
     ) -> None:
-        self.dataset = dataset
+        self.folder = folder
         self.out = out
         self.settings = settings
         self.journal = journal
         self.workers = workers
-        self.source = Photographs(dataset, None if journal is None else out, settings)
+        self.source = Photographs(folder, None if journal is None else out, settings)
         self.names = list(self.source.index)
         self.photos: dict[str, Photo] = {} if journal is None else journal.photos
         self.processed = 0
@@ -137,7 +138,7 @@ class _Extraction:
             return None
         if done["chosen"] != self.settings.selection() or self.photos.keys() != set(self.names):
             return None
-        result = {"looked_at": 0, "summary": self.dataset.found} | done["result"]
+        result = {"looked_at": 0, "summary": self.folder.found} | done["result"]
         return Extracted(**result)
 
     def _forget(self, names: list[str], format: str) -> None:
@@ -196,7 +197,7 @@ class _Extraction:
         self._for_each("cutting out faces", cut, of_photo)
         self._store_embeddings(ordered)
         write(self.out / MANIFEST, manifest(ordered, format).encode())
-        lines = [f"{printable(name)}\t{reason}\n" for name, reason in self.dataset.unreadable]
+        lines = [f"{printable(name)}\t{reason}\n" for name, reason in self.folder.unreadable]
         lines += [
             f"{printable(os.fsencode(photo.name))}\t{photo.error}\n"
             for photo in ordered
@@ -256,7 +257,11 @@ class _Extraction:
         if face.reason:
             chip = self.source.chip(photo, face)
         else:
-            chip = images.decode((self.out / photo.chip(index, self.settings.format)).read_bytes())
+            path = self.out / photo.chip(index, self.settings.format)
+            try:
+                chip = images.decode(path.read_bytes())
+            except OSError as error:
+                raise Error(f"cannot read {path}: {error.strerror}: run again") from error
         caption = (
             f"{printable(os.fsencode(photo.name))}: {round(face.square[2] * photo.scale)} pixels, "
             f"sharpness {face.appearance.sharpness:.2f}, yaw {face.pose.yaw:.0f}, "
@@ -278,7 +283,7 @@ class _Extraction:
             kept=counts[""],
             reasons={reason: counts[reason] for reason in REASONS if counts[reason]},
             people=len(people) if self.settings.embeds else None,
-            summary=self.dataset.found,
+            summary=self.folder.found,
         )
 
     def _ordered(self) -> list[Photo]:
