@@ -27,7 +27,7 @@ import numpy as np
 
 import ffgan
 from ffgan import _core, extraction, faces, images
-from ffgan.faces import alignment as framing
+from ffgan.faces import alignment
 
 BOXES = ("training.xml", "testing.xml")
 LANDMARKS = ("training_with_face_landmarks.xml", "testing_with_face_landmarks.xml")
@@ -178,8 +178,8 @@ def back_again(path: Path) -> tuple[str, float, float]:
     if not boxes:
         return finder, np.nan, np.nan
     points = faces.landmarks(picture, boxes, count=68)
-    size = framing.SIZES["training"]
-    [square] = framing.squares(points, "training", size=size, padding=0)
+    size = alignment.SIZES["training"]
+    [square] = alignment.squares(points, "training", size=size, padding=0)
     off = corners_of(square, size) - true
     pixel = np.linalg.norm(true[1] - true[0]) / face.shape[0]
     corners = np.linalg.norm(off, axis=1).mean() / pixel
@@ -209,9 +209,9 @@ def framings(folder: Path, count: int, workers: int) -> None:
 
 def damaged(picture: faces.RGB, corners: np.ndarray) -> dict[str, faces.RGB]:
     """The picture, and what could be wrong with it; the face's square has these corners."""
-    pixel = np.linalg.norm(corners[1] - corners[0]) / framing.SIZES["training"]
+    pixel = np.linalg.norm(corners[1] - corners[0]) / alignment.SIZES["training"]
     left = int(corners[:, 0].min() + 30 * pixel)
-    small = 60 / framing.SIZES["training"] / pixel
+    small = 60 / alignment.SIZES["training"] / pixel
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     return {
         "as it is": picture,

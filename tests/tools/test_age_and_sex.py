@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +12,6 @@ import pytest
 
 from ffgan import images
 from ffgan.errors import ModelError
-
-TOOL = Path(__file__).parents[2] / "tools" / "age_and_sex.py"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +103,7 @@ def test_all_that_is_seen_ends_in_age_and_sex(tool: ModuleType, tmp_path: Path) 
     assert not women.any()  # of equals the first one
 
 
-def test_shares_are_printed(tmp_path: Path) -> None:
+def test_shares_are_printed(run_tool, tmp_path: Path) -> None:
     network = write(tmp_path / "network", {"fc/age/bias": 34.5})
     faces = tmp_path / "faces"
     faces.mkdir()
@@ -115,24 +111,22 @@ def test_shares_are_printed(tmp_path: Path) -> None:
     for i in range(60):
         picture = draw.integers(0, 256, (162, 162, 3), dtype=np.uint8)
         (faces / f"{i}.png").write_bytes(images.encode(picture, "png"))
-    command = [sys.executable, str(TOOL), str(network), "--real", str(faces), "--samples", "60"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = [line.rsplit(None, 2) for line in done.stdout.splitlines()]
+    done = run_tool("age_and_sex", network, "--real", faces, "--samples", 60)
+    assert done.code == 0, done.error
+    lines = [line.rsplit(None, 2) for line in done.out.splitlines()]
     rows = {name.strip(): values for name, *values in lines[:-1]}
     assert rows["look like women"] == ["0.000", "0.000"]
     assert rows["age, median"] == ["34.5", "34.5"]
     assert rows["from 30 to 39"] == ["1.000", "1.000"]
     assert rows["from 60"] == ["0.000", "0.000"]
-    assert done.stdout.splitlines()[-1] == "of 60 and 60 faces"
+    assert done.out.splitlines()[-1] == "of 60 and 60 faces"
 
 
-def test_a_missing_network_is_named(tmp_path: Path) -> None:
-    command = [sys.executable, str(TOOL), str(tmp_path), "--real", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+def test_a_missing_network_is_named(run_tool, tmp_path: Path) -> None:
+    done = run_tool("age_and_sex", tmp_path, "--real", tmp_path)
+    assert done.code == 1
     manifest = tmp_path / "age_gender_model-weights_manifest.json"
-    assert done.stderr == f"error: {manifest} cannot be read: No such file or directory\n"
+    assert done.error == f"error: {manifest} cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize("manifest", ["{", "[]", "[3]", '[{"paths": []}]'])

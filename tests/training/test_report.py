@@ -6,8 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -208,42 +206,3 @@ def test_one_line_of_log_is_drawn(folder: RunFolder) -> None:
     chart = re.findall(r"<svg.*?</svg>", render(folder), re.S)[0]
     points = ElementTree.fromstring(chart).findall("polyline")[0].attrib["points"].split()
     assert len(points) == 2
-
-
-# ---- tools/compare_runs.py: several runs in one chart -----------------------------------------
-
-
-def compare_runs(*arguments: object) -> subprocess.CompletedProcess[str]:
-    tool = Path(__file__).parents[2] / "tools" / "compare_runs.py"
-    command = [sys.executable, str(tool), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_runs_are_compared_over_their_time(folder: RunFolder, tmp_path: Path) -> None:
-    other = RunFolder(tmp_path / "other")
-    other.path.mkdir()
-    log(folder, 200)
-    log(other, 1000)
-    done = compare_runs(tmp_path / "chart.svg", folder.path, other.path)
-    assert done.returncode == 0, done.stderr
-    # Evaluations are of the steps 200, 240, ..., and a step takes two seconds.
-    assert "| my <run> | 7: 160.0, 8: 120.0, 9: 80.0, 11: 120.0, 12: 160.0 |" in done.stdout
-    svg = ElementTree.fromstring((tmp_path / "chart.svg").read_text())
-    lines = [
-        [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
-        for line in svg.iter("{http://www.w3.org/2000/svg}polyline")
-    ]
-    assert [len(line) for line in lines] == [5, 5]
-    best = lines[0][2]
-    assert best[1] == max(y for _, y in lines[0])  # lowest of all, and y counts downwards
-    assert max(x for x, _ in lines[0]) < max(x for x, _ in lines[1])
-    text = "".join(svg.itertext())
-    assert "my <run>: " in text and "minutes" in text
-
-
-def test_a_run_without_evaluations_cannot_be_compared(folder: RunFolder, tmp_path: Path) -> None:
-    folder.log.write_text(json.dumps({"step": 1, "seconds": 2.0, "loss_d": 1.0}) + "\n")
-    done = compare_runs(tmp_path / "chart.svg", folder.path)
-    assert done.returncode == 1
-    assert done.stderr == f"error: {folder.path} has no evaluation: train it with --heldout\n"
-    assert not (tmp_path / "chart.svg").exists()
