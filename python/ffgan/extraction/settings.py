@@ -16,11 +16,11 @@ from ffgan.settings import BaseSettings, PathText, setting
 
 Duplicates: TypeAlias = Literal["hash", "embedding", "keep"]
 
-FIND: Final = "finding faces"
-CUT: Final = "cutting them out"
-CHOOSE: Final = "leaving faces out"
+FIND: Final = "detection"
+CUT: Final = "alignment and cropping"
+CHOOSE: Final = "rejection"
 OUTPUT: Final = "output"
-FILES: Final = "dlib's files, from somebody you trust"
+FILES: Final = "model files of dlib (trusted sources only)"
 OF_THE_EXTRA: Final = "that of the extra 'faces'"
 
 
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         None,
         ge=0,
         le=100_000,
-        help="too small: side, in the photograph, of the square that is cut out",
+        help="too small: side of the cropped square in the photograph",
         group=CHOOSE,
         metavar="PIXELS",
         absent="half of --size",
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         0.01,
         ge=0,
         le=1,
-        help="cut by the border: share of that square beyond the photograph",
+        help="cut by the border: share of the crop beyond the photograph",
         group=CHOOSE,
         metavar="SHARE",
         selects=True,
