@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How near the web server comes to its own engine: `python -m benchmarks.service`.
+"""Throughput and latency of the web server against its engine: `python -m benchmarks.service`.
 
-Starts the server in a process of its own, asks it over loopback, and prints tables in Markdown.
-Every request is for another seed and one draw (`tries=1`), so that each face costs the same.
+Starts the server in another process, sends requests over loopback, and prints tables in Markdown.
+Every request is for a different seed and one draw (`tries=1`), so that each face costs the same.
 
 - idle: one connection, one request after another;
-- capacity: as many connections as keep the engine's batches full, each asking again at once;
-- twice the capacity: requests begin at twice the rate that was measured at capacity, whether or not
-  earlier ones were answered, as those of independent people do.
+- capacity: enough connections to keep the batches full, each with its next request at once;
+- overload: requests start at twice the rate that was measured at capacity, whether or not earlier
+  ones were answered, as those of independent clients do.
 
-The processor time of the server for each face tells the same on a busy machine, where the rates do
-not. The client is a few lines of asyncio in this process: it takes a fraction of a millisecond of a
-core for each request, which the server then lacks.
+The server's processor time per face can also be compared on a busy machine, where the rates cannot.
+The client is a few lines of asyncio in this process: it takes a fraction of a millisecond of a core
+per request, which the server then lacks.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from ffgan.server import Settings
 
 WARM_UP = 50
 IN_PROCESS_SECONDS = 5.0
-# Of the requests of the memory's measurement, one in so many draws a face.
+# In the measurement of memory, requests without a drawn face for each one with it.
 OTHERS = 4
 
 
 @dataclass
 class Answers:
-    """What came back: seconds by status."""
+    """The responses: their seconds by status."""
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
     elapsed: float = 0.0
@@ -79,11 +79,11 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self, path: str, headers: str = "") -> int:
-        """The status of the answer, which is read to its end."""
+        """The status of the response, which is read to its end."""
         try:
             head = await self._ask(path, headers)
         except (asyncio.IncompleteReadError, ConnectionError):
-            # The server may close a connection that was idle; a client then asks on a new one.
+            # The server may close an idle connection; a client then opens a new one.
             self.close()
             self._streams = None
             head = await self._ask(path, headers)
@@ -95,7 +95,7 @@ class Connection:
         return int(head[9:12])
 
     async def _ask(self, path: str, headers: str) -> bytes:
-        """The head of the answer."""
+        """The head of the response."""
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
@@ -129,28 +129,20 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
-    def _processes(self) -> list[Path]:
-        """The server and its workers."""
-        parent = Path(f"/proc/{self.process.pid}")
-        children = (parent / "task" / parent.name / "children").read_text()
-        return [parent, *(Path(f"/proc/{pid}") for pid in children.split())]
-
     def memory(self) -> float:
         """MB resident."""
-        status = [(process / "status").read_text() for process in self._processes()]
-        return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status) / 1024
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def processor_time(self) -> float:
         """Seconds so far."""
-        ticks = 0
-        for process in self._processes():
-            after_name = (process / "stat").read_text().rpartition(")")[2].split()
-            ticks += int(after_name[11]) + int(after_name[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        after_name = stat.rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def closed(port: int, connections: int, seeds: Iterator[int], *, seconds: float) -> Answers:
-    """Each connection asks again as soon as it was answered."""
+    """Each connection sends its next request as soon as it has the response."""
     answers = Answers()
     begin = time.perf_counter()
 
@@ -168,7 +160,7 @@ async def closed(port: int, connections: int, seeds: Iterator[int], *, seconds: 
 
 
 async def arriving(port: int, rate: float, seeds: Iterator[int], *, seconds: float) -> Answers:
-    """Requests begin at `rate` a second; a free connection is used again."""
+    """Requests start at `rate` a second; free connections are reused."""
     answers, free, tasks = Answers(), [], set()
     begin = time.perf_counter()
 
@@ -179,7 +171,7 @@ async def arriving(port: int, rate: float, seeds: Iterator[int], *, seconds: flo
         answers.add(status, time.perf_counter() - sent)
         free.append(connection)
 
-    # Independent people: the times between two are those of a Poisson process.
+    # Independent clients: a Poisson process.
     waits = np.random.default_rng(1).exponential(1 / rate, int(2 * rate * seconds) + 10)
     for due in itertools.takewhile(lambda due: due < seconds, np.cumsum(waits)):
         await asyncio.sleep(max(0.0, begin + float(due) - time.perf_counter()))
@@ -192,7 +184,7 @@ async def arriving(port: int, rate: float, seeds: Iterator[int], *, seconds: flo
 
 
 async def many(port: int, requests: int, connections: int) -> Counter[int]:
-    """So many requests: one in five draws a face, the others need none, or are wrong."""
+    """Statuses of `requests`: one in five draws a face, the others need none, or are invalid."""
     statuses: Counter[int] = Counter()
     numbers = iter(range(requests))
 
@@ -237,37 +229,36 @@ def in_process(batch: int) -> str:
 
 
 def load() -> str:
-    """How many processes wanted a core in the last minute, these ones included."""
+    """The load average of the last minute, this benchmark included."""
     return f"{os.getloadavg()[0]:.1f}"
 
 
-def measure(workers: int, seconds: float) -> list[str]:
-    """Rows of the table for a server of so many workers."""
-    batch = Settings.batch
+def measure(seconds: float) -> list[str]:
+    """Rows of the table for the server."""
     rows = []
-    with Server(["--workers", str(workers)]) as server:
+    with Server([]) as server:
         seeds = itertools.count()
-        asyncio.run(closed(server.port, 4 * workers, seeds, seconds=2))
+        asyncio.run(closed(server.port, 4, seeds, seconds=2))
 
         def row(what: str, measured: Coroutine[Any, Any, Answers]) -> Answers:
             used = server.processor_time()
             answers = asyncio.run(measured)
             cost = 1000 * (server.processor_time() - used) / max(answers.faces, 1)
             rows.append(
-                f"| {workers} | {what} | {answers.rate:.0f} | {cost:.1f} | "
+                f"| HTTP | {what} | {answers.rate:.0f} | {cost:.1f} | "
                 f"{answers.milliseconds(0.5):.1f} | {answers.milliseconds(0.99):.1f} | "
                 f"{100 * answers.share(503):.0f} % | {load()} |"
             )
             return answers
 
         row("idle: one connection", closed(server.port, 1, seeds, seconds=seconds))
-        many_at_once = 2 * batch * workers
+        connections = 2 * Settings().batch
         full = row(
-            f"capacity: {many_at_once} connections",
-            closed(server.port, many_at_once, seeds, seconds=seconds),
+            f"capacity: {connections} connections",
+            closed(server.port, connections, seeds, seconds=seconds),
         )
         row(
-            f"twice that: {2 * full.rate:.0f} new requests a second",
+            f"overload: {2 * full.rate:.0f} new requests a second",
             arriving(server.port, 2 * full.rate, seeds, seconds=seconds),
         )
     return rows
@@ -291,20 +282,20 @@ def measure_memory(requests: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="per row (default: 20)")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--requests", type=int, default=100_000, help="of the memory's measurement")
+    parser.add_argument(
+        "--requests", type=int, default=100_000, help="for the measurement of memory"
+    )
     arguments = parser.parse_args()
 
     print(f"{processor()}, {os.cpu_count()} cores; ffgan {__version__}\n")
     print(
-        "| workers | requests | faces/s | processor, ms a face | p50, ms | p99, ms | 503 | load |"
+        "| server | requests | faces/s | processor, ms per face | p50, ms | p99, ms | 503 | load |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|")
-    for batch in (1, Settings.batch):
+    for batch in (1, Settings().batch):
         print(in_process(batch), flush=True)
-    for workers in arguments.workers:
-        for row in measure(workers, arguments.seconds):
-            print(row, flush=True)
+    for row in measure(arguments.seconds):
+        print(row, flush=True)
     if arguments.requests:
         print(f"\n{measure_memory(arguments.requests)}", flush=True)
 

@@ -580,6 +580,7 @@ def test_wrong_options_of_web_are_one_line(
     assert wrong[0].strip("-").replace("-", "_").partition("_")[0] in error or "/none" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_web_serves_until_a_signal(
     number: signal.Signals, status: int, tmp_path: Path, model: str
@@ -611,6 +612,7 @@ pathlib.Path("address").write_text(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--seed", "7"], ["--no-browser"]])
 def test_explore_opens_the_page_in_the_browser_until_ctrl_c(
     options: list[str], tmp_path: Path, model: str

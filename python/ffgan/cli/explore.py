@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ffgan explore`."""
+"""``ffgan explore``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def open_browser(page: str) -> None:
-    """Show `page` in the user's browser, or say in one line that none could be opened."""
+    """Show ``page`` in the user's browser, or say in one line that none could be opened."""
     import webbrowser
 
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`ffgan web`."""
+"""``ffgan web``."""
 
 from __future__ import annotations
 

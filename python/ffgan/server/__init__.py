@@ -33,22 +33,20 @@ def create_app(
     model: Model | Callable[[], Model] | str | Path | None = None,
     settings: Settings | None = None,
 ) -> FastAPI:
-    """The ASGI application, for a server of your own; `serve` runs it in uvicorn.
+    """The ASGI application, for a server of your own; ``serve`` runs it in uvicorn.
 
     Without arguments it is a factory for process managers, such as
     ``uvicorn --factory ffgan.server:create_app --workers 2``; the environment variables FFGAN_MODEL
     and FFGAN_WEB_QUEUE, FFGAN_WEB_TOKENS, ... then give the model and the settings. The application
     can be called from any event loop and needs no lifespan events.
 
-    Args:
-        model: a model, the path of a model file, a function that loads a model, or None for the
-            file FFGAN_MODEL or else the packaged model. It is loaded in the background;
-            `/health/ready` answers 503 until then. A failure is logged by ``ffgan.server``.
-        settings: see `Settings`; None for those in the environment.
+    ``model`` is a model, the path of a model file, a function that loads a model, or None for the
+    file FFGAN_MODEL or else the packaged model. It is loaded in the background; until then
+    /health/ready responds 503. The logger ``ffgan.server`` reports a failure. Without ``settings``
+    those of the environment are used.
 
-    Raises:
-        UsageError: an environment variable FFGAN_WEB_... is no setting, or its value is invalid.
-        ServerError: FastAPI or another package of the server is not installed.
+    Raises UsageError if an environment variable FFGAN_WEB_... is unknown or its value is invalid,
+    ServerError if FastAPI or another package of the server is not installed.
     """
     try:
         from ffgan.server import app
@@ -78,27 +76,21 @@ def serve(
     settings: Settings | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves faces until a signal; requests in progress are then finished, within `grace`.
+    """Serves faces until a signal; requests in progress are then finished, within ``grace``.
 
     SIGHUP loads the model file again without losing a request. The logger ``ffgan.server`` reports
     it.
 
-    Args:
-        model: a model, the path of a model file, or None for the packaged model.
-        host: the address to listen on; the default is reachable from this machine only.
-        port: 0 takes a free one.
-        workers: 1. One process uses all cores; see docs/deploy.md for several processes.
-        log_level: uvicorn's; "info" logs a line for each request.
-        grace: seconds that requests in progress get to finish after a signal.
-        settings: see `Settings`.
-        ready: called with the address, such as http://127.0.0.1:9190, once the model is loaded;
-            None logs the address.
+    ``model`` is a model, the path of a model file, or None for the packaged model. The default
+    ``host`` is reachable from this machine only; ``port`` 0 takes a free one. ``workers`` is 1: one
+    process uses all cores (docs/deploy.md describes several processes). ``log_level`` is uvicorn's;
+    "info" logs a line for each request. ``grace`` is the time in seconds that requests in progress
+    get after a signal. ``ready`` is called with the address, such as http://127.0.0.1:9190, when
+    the model is loaded; None logs the address.
 
-    Raises:
-        UsageError: a number is outside its range.
-        ServerError: the address cannot be listened on, or a package is not installed.
-        ModelError: the model cannot be loaded.
-        KeyboardInterrupt: Ctrl+C stopped it. SIGTERM has the effect that it had before the call.
+    Raises UsageError for a number outside its range, ServerError if the address cannot be listened
+    on or a package is not installed, ModelError if the model cannot be loaded, KeyboardInterrupt
+    after Ctrl+C. SIGTERM has the effect that it had before the call.
     """
     if workers != 1:
         raise UsageError(

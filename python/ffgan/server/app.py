@@ -49,7 +49,7 @@ def loader(model: Model | Callable[[], Model] | str | Path | None) -> Callable[[
 
 
 def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
-    """See `ffgan.server.create_app`."""
+    """See ``ffgan.server.create_app``."""
     metrics = Metrics()
 
     def load() -> Model:

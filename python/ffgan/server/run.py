@@ -58,7 +58,7 @@ def serve(
     settings: Settings,
     ready: Callable[[str], None] | None,
 ) -> None:
-    """See `ffgan.server.serve`."""
+    """See ``ffgan.server.serve``."""
     check(log_level, grace)
     # The socket is opened before the model is loaded: a taken port is reported at once.
     with listen(host, port) as listener:
@@ -81,7 +81,7 @@ def run(
     settings: Settings,
     ready: Callable[[str], None],
 ) -> None:
-    """Serves at `listener` until a signal; raises the exception if the model cannot be loaded."""
+    """Serves at ``listener`` until a signal; raises the exception if the model cannot be loaded."""
     allow_open_files()
     app = create_app(load, settings)
     inference = app.state.inference
@@ -170,7 +170,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
         raise ServerError(f"host {host!r} is unknown; try `--host 127.0.0.1`") from error
-    # `localhost` can mean both families; IPv4 is the one that always works.
+    # ``localhost`` can mean both families; IPv4 is the one that always works.
     family, kind, protocol, _, target = min(found, key=lambda info: info[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:

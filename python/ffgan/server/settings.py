@@ -16,7 +16,7 @@ from ffgan.settings import BaseSettings, setting
 DEFAULT_PORT = 9190
 
 ENVIRONMENT = "FFGAN_WEB_"
-"""Before the name of a setting in capitals: the environment variable that `create_app` reads."""
+"""Before the name of a setting in capitals: the environment variable that ``create_app`` reads."""
 
 MIN_SIZE = 16
 MIN_SECONDS = 0.001

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Error responses: JSON with a machine-readable `reason`."""
+"""Error responses: JSON with a machine-readable ``reason``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RequestError(Exception):
 
 
 class Unavailable(RequestError):
-    """No inference at the moment; `reason` is `loading`, `failed`, `busy` or `stopping`."""
+    """No inference now; ``reason`` is ``loading``, ``failed``, ``busy`` or ``stopping``."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(503, reason, message, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ffgan.server.http.errors import RequestError
 
-# Nothing inline and no other host; `data:` is for the face in /get_image, `blob:` for faces
+# Nothing inline and no other host; ``data:`` is for the face in /get_image, ``blob:`` for faces
 # that the page has fetched.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
@@ -32,7 +32,7 @@ PUBLIC_PATHS = ("/health/live", "/health/ready")
 
 
 class SecurityHeadersMiddleware:
-    """Adds `SECURITY_HEADERS` to every response."""
+    """Adds ``SECURITY_HEADERS`` to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -112,7 +112,7 @@ class RootPathMiddleware:
 
 
 class BearerTokenMiddleware:
-    """Refuses requests without one of the tokens, except to `PUBLIC_PATHS`."""
+    """Refuses requests without one of the tokens, except to ``PUBLIC_PATHS``."""
 
     def __init__(self, app: ASGIApp, *, tokens: Sequence[str]) -> None:
         self.app = app

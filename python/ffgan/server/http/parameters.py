@@ -30,7 +30,7 @@ P = TypeVar("P", bound=BaseModel)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """`12,99,7` as numbers; raises ValueError."""
+    """``12,99,7`` as numbers; raises ValueError."""
     seeds = tuple(int(seed) for seed in text.split(","))
     if max(seeds) > MAX_SEED:
         raise ValueError(f"a seed is above {MAX_SEED}")
@@ -38,7 +38,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def parse_moves(text: str) -> tuple[tuple[int, float], ...]:
-    """`0:1.5,3:-2` as pairs of a direction's index and an amount; raises ValueError."""
+    """``0:1.5,3:-2`` as pairs of a direction's index and an amount; raises ValueError."""
     moves = []
     for move in text.split(","):
         index, amount = move.split(":")
@@ -159,7 +159,7 @@ class FaceParameters(SearchParameters, PictureParameters):
 
     @property
     def between(self) -> tuple[tuple[int, ...], float]:
-        """The one or two of `seeds` next to `at`, and the position from 0 to 1 between them."""
+        """The one or two of ``seeds`` next to ``at``, and the position from 0 to 1 between them."""
         seeds = parse_seeds(self.seeds or "")
         first = min(math.floor(self.at), len(seeds) - 1)
         position = self.at - first
@@ -193,7 +193,7 @@ class SeedRangeParameters(SearchParameters):
 
 
 class LimitedQuery(Generic[P]):
-    """A FastAPI dependency: the query as `parameters`, within the limits of the server's settings.
+    """A FastAPI dependency: the query as ``parameters``, within the server's limits.
 
     Further maxima are given by the parameter's name.
     """
@@ -210,7 +210,7 @@ class LimitedQuery(Generic[P]):
 
 
 def with_limits(parameters: type[P], settings: Settings, **maxima: int) -> type[P]:
-    """A subclass of `parameters` with the maxima of `settings` and those given by name."""
+    """A subclass of ``parameters`` with the maxima of ``settings`` and those given by name."""
     maxima = {"tries": settings.max_tries, "size": settings.max_size, **maxima}
     fields: dict[str, Any] = {}
     for name, most in maxima.items():

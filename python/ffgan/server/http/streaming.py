@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 async def in_order(work: Iterator[Coroutine[Any, Any, T]], ahead: int) -> AsyncIterator[T]:
-    """The results of `work` in order; up to `ahead` of them are computed at a time."""
+    """The results of ``work`` in order; up to ``ahead`` of them are computed at a time."""
     tasks: deque[asyncio.Future[T]] = deque()
     try:
         for coroutine in work:
@@ -35,7 +35,7 @@ async def in_order(work: Iterator[Coroutine[Any, Any, T]], ahead: int) -> AsyncI
 
 
 class StreamedResponse(Response):
-    """A response in parts, which holds `reservation` to its end or the client's disconnection."""
+    """A response in parts, which holds ``reservation`` to its end or the client's disconnection."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 """Timeouts against slow clients: for a request's headers, and for accepting a response.
 
 uvicorn has none: it waits without limit for the rest of a request's headers, and for a client to
-read its response. (The timeout of an upload is in `uploads`.) `HeaderTimeoutProtocol` uses
+read its response. (The timeout of an upload is in ``uploads``.) ``HeaderTimeoutProtocol`` uses
 attributes of uvicorn's h11 protocol that are not documented, so pyproject.toml caps uvicorn at the
 versions that were tested.
 """
@@ -22,7 +22,7 @@ PART_BYTES = 1 << 16
 
 
 class WriteTimeoutMiddleware:
-    """Ends the response to a client that takes longer than `seconds` to accept a part of it.
+    """Ends the response to a client that takes longer than ``seconds`` to accept a part of it.
 
     Such a client would hold the response's memory and its places in the queue.
     """
@@ -65,7 +65,7 @@ class WriteTimeoutMiddleware:
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """Closes a connection whose request headers are not complete after `seconds`.
+    """Closes a connection whose request headers are not complete after ``seconds``.
 
     A connection that is made after the shutdown began (it was accepted before) is closed at once:
     uvicorn does not tell such a connection to shut down, and would serve it for the whole grace

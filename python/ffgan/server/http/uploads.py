@@ -22,7 +22,7 @@ UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 class Uploads:
-    """The uploads of an application: at most `max_uploads` of `max_upload` bytes in memory."""
+    """The uploads of an application: at most ``max_uploads`` of ``max_upload`` bytes in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -43,7 +43,7 @@ class Uploads:
             raise RequestError(
                 415, "unsupported_media_type", f"the Content-Type must be one of {expected}"
             )
-        # Before anything is read: with `Expect: 100-continue` a client need not send the body.
+        # Before anything is read: with ``Expect: 100-continue`` a client need not send the body.
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:
             raise self._too_large()

@@ -34,7 +34,7 @@ Steps: TypeAlias = Generator[Step, Judged, T]
 class Batcher:
     """Advances jobs, those that wait longest first.
 
-    After each batch, `on_batch` is called with its number of steps and its seconds.
+    After each batch, ``on_batch`` is called with its number of steps and its seconds.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Batcher:
     def submit(self, model: Model, steps: Steps[T]) -> Future[T]:
         """The future result of a job; cancelling it takes the job out of the next batch.
 
-        Raises RuntimeError after `close`.
+        Raises RuntimeError after ``close``.
         """
         job = _Job(model, steps)
         with self._lock:
@@ -154,7 +154,7 @@ class _Job(Generic[T]):
 
 
 def render_and_score(model: Model, steps: Sequence[Step]) -> list[Judged]:
-    """Renders the latents among `steps` and scores all: each one's image and score, in order."""
+    """Renders the latents among ``steps`` and scores all: each one's image and score, in order."""
     latents = [step for step in steps if step.ndim == 1]
     rendered = iter(model.render(np.stack(latents)) if latents else ())
     # Copies: a view would keep the whole batch in memory for as long as one face lives.

@@ -23,7 +23,7 @@ class SearchResult:
 
 
 class SearchCache:
-    """The `capacity` most recently used search results; any number of threads may use it."""
+    """The ``capacity`` most recently used search results; any number of threads may use it."""
 
     def __init__(self, capacity: int = CACHED_SEARCHES) -> None:
         self._capacity = capacity

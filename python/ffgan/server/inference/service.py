@@ -4,7 +4,7 @@
 A face costs tens of milliseconds of every core. Without the bound, a burst of requests would make
 everyone wait longer than any client does, for faces that no client receives any more.
 
-Nothing here belongs to one event loop, and nothing needs to be started: until `close`, an
+Nothing here belongs to one event loop, and nothing needs to be started: until ``close``, an
 application can be called from any loop, also in a test.
 """
 
@@ -34,9 +34,9 @@ T = TypeVar("T")
 
 
 class Inference:
-    """One model, the engine's batches, and `queue` more places for what waits.
+    """One model, the engine's batches, and ``queue`` more places for what waits.
 
-    `model` is a future: it holds the model once `load` has returned, or the exception it raised.
+    ``model`` is a future: it holds what ``load`` has returned, or the exception that it raised.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Inference:
             raise _busy()
 
     def reserve(self, places: int = 1, *, long: bool = False) -> Reservation:
-        """Places in the queue for `places` faces at a time; raises Unavailable.
+        """Places in the queue for ``places`` faces at a time; raises Unavailable.
 
-        `long` is for responses that last as long as the client likes: together they get at most
+        ``long`` is for responses that last as long as the client likes: together they get at most
         half of the queue.
         """
         most = max(self.capacity // 2, 1) if long else self.capacity
@@ -129,13 +129,12 @@ class Inference:
             self._reserved_long -= places * long
 
     async def run(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
-        """The result of `work`, which draws up to `places` faces at once.
+        """The result of ``work``, which draws up to ``places`` faces at once.
 
         When the client disconnects, the work is cancelled and its places are released.
 
-        Raises:
-            Unavailable: the queue is full, or the server shuts down.
-            Disconnected: the client has disconnected.
+        Raises Unavailable if the queue is full or the server shuts down, Disconnected if the client
+        has disconnected.
         """
         try:
             reservation = self.reserve(places)
@@ -160,7 +159,7 @@ class Inference:
     # --- Work ---
 
     async def face(self, model: Model, seed: int, search: Search) -> Face:
-        """The face of a seed, as `Model.face` finds it."""
+        """The face of a seed, as ``Model.face`` finds it."""
         face = await self._submit(model, self._search(model, seed, search))
         self._metrics.face(face.tries)
         return face
@@ -212,7 +211,7 @@ class Inference:
 
 
 class Reservation:
-    """Places in the queue; released once, by `with` or by `close`."""
+    """Places in the queue; released once, by ``with`` or by ``close``."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release: Callable[[], None] | None = release

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directions along which `move` changes a face."""
+"""The directions along which ``move`` changes a face."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from ffgan.typing import Float32
 class Recipe:
     """Everything that determines a face file's bytes, besides the program and the model.
 
-    The face of the only seed, or the one interpolated at `position`, 0 to 1, between the first
+    The face of the only seed, or the one interpolated at ``position``, 0 to 1, between the first
     seed and the second; then moved along directions.
     """
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from importlib import resources
 from pathlib import PurePath
@@ -21,7 +22,7 @@ def static_text(name: str) -> str:
 
 
 def add_pages(app: FastAPI) -> None:
-    """Adds the pages; called last, since /docs describes the endpoints added before."""
+    """Adds the page, its files and the reference."""
 
     def add(path: str, name: str, media_type: str) -> None:
         body = static_text(name).encode()
@@ -42,8 +43,10 @@ def add_pages(app: FastAPI) -> None:
         if media_type is not None:
             add(f"/static/{file.name}", file.name, media_type)
 
-    reference = reference_page(app.openapi(), static_text("docs.html"))
+    @functools.cache
+    def reference() -> str:
+        return reference_page(app.openapi(), static_text("docs.html"))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(reference, headers=NO_CACHE)
+        return HTMLResponse(reference(), headers=NO_CACHE)

@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 
 def reference_page(openapi: Schema, template: str) -> str:
-    """The HTML of /docs; `template` has the placeholders $description, $version and $endpoints."""
+    """The HTML of /docs; ``template`` has $description, $version and $endpoints."""
     endpoints = "\n".join(
         _endpoint(method, path, operation)
         for path, operations in openapi["paths"].items()
@@ -60,7 +60,7 @@ def _endpoint(method: str, path: str, operation: Schema) -> str:
 
 def _parameter(parameter: Schema) -> str:
     schema = parameter["schema"]
-    # `int | None` is described as anyOf; the part that is not null has the range.
+    # ``int | None`` is described as anyOf; the part that is not null has the range.
     choices = schema.get("anyOf", [schema])
     values = next(choice for choice in choices if choice["type"] != "null")
     if "enum" in values:
@@ -79,6 +79,6 @@ def _parameter(parameter: Schema) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped text, with `code` in backquotes."""
+    """Escaped text, with ``code`` in backquotes."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

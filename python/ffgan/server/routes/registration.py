@@ -28,10 +28,10 @@ def add_file_route(
     errors: dict[int | str, dict[str, Any]] | None = None,
     **options: Any,
 ) -> None:
-    """Adds `endpoint`, whose docstring is its text in /docs and /openapi.json.
+    """Adds ``endpoint``, whose docstring is its text in /docs and /openapi.json.
 
-    `description` is that of the file, `errors` are responses beside those of every such endpoint,
-    `options` are FastAPI's.
+    ``description`` is that of the file, ``errors`` are responses besides those of all such
+    endpoints, ``options`` are FastAPI's.
     """
     options.setdefault("name", path.lstrip("/").replace(".", "_"))
     options.setdefault("response_class", Response)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A wall of faces, seed after seed, that fills as one scrolls. What comes near the screen gets a
-// picture; what is far from it gives its memory back and its request up, however far one scrolls.
+// The gallery: faces of consecutive seeds, loaded while scrolling. Tiles near the screen get an
+// image; tiles far from it release their memory and abort their request.
 
 import { picture, release } from "./picture.js";
 import { faceQuery, MAX_SEED } from "./view.js";
 
 const BATCH = 48;
-// A tile without a picture is small, but not nothing.
+// Even a tile without an image takes some memory.
 const MAX_TILES = 960;
 const REQUESTS = 4;
 const NEAR = "400px 0px";
-// So far that a little way back finds the faces still there.
+// Far enough that scrolling back a little finds the faces still loaded.
 const FAR = "1600px 0px";
 
 export class Gallery {
@@ -43,7 +43,7 @@ export class Gallery {
     });
   }
 
-  // Shows the faces from `start` on; one that is shown already only changes.
+  // Shows the faces from `start` on; tiles that exist already are updated.
   set({ gallery, truncation }) {
     const drawn = truncation !== this.#truncation;
     this.#truncation = truncation;
@@ -65,7 +65,7 @@ export class Gallery {
     this.#picks = [...picks];
   }
 
-  // Asks again for what failed.
+  // Retries what failed.
   retry() {
     for (const tile of this.#tiles.values()) if (tile.near && tile.failed) this.#want(tile);
   }
@@ -86,7 +86,7 @@ export class Gallery {
     if (next > MAX_SEED) return;
     if (this.#tiles.size >= MAX_TILES) {
       this.#onward.value = next;
-      this.#onward.textContent = `Go on from face ${next}`;
+      this.#onward.textContent = `Continue from face ${next}`;
       this.#onward.hidden = false;
       return;
     }
@@ -94,7 +94,7 @@ export class Gallery {
     const count = left < BATCH ? Number(left) : BATCH;
     for (let i = 0; i < count; i += 1) this.#add(String(next + BigInt(i)));
     this.mark(this.#picks);
-    // Tells again where the end is now, which may still be in sight.
+    // Reports the position of the end again: it may still be on the screen.
     this.#endObserver.unobserve(this.#end);
     this.#endObserver.observe(this.#end);
   }

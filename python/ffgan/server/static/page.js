@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The page: what its parts tell one another. The URL holds the view, so that a link shows the same
-// face and the Back button undoes.
+// The page: connects its parts. The URL holds the view, so that a link shows the same face and the
+// Back button undoes.
 
 import { Blend } from "./blend.js";
 import { Gallery } from "./gallery.js";
@@ -16,11 +16,11 @@ const COPIED_MILLISECONDS = 1600;
 const element = (id) => document.getElementById(id);
 const studio = element("studio");
 
-// What is wanted; the portrait tells when it is there.
+// The requested view; the portrait reports when it is shown.
 let view = read(location.search);
-// The control whose change made the newest entry of the history: more of it is one entry.
+// The control that made the newest history entry: its further changes replace that entry.
 let lastControl = null;
-// The gallery waits for the first large face, which is what one has come for.
+// The gallery waits for the first large face, which comes first.
 let begun = false;
 
 // --- What is on the screen
@@ -119,7 +119,7 @@ function showFace(seed) {
 }
 
 function regenerate() {
-  // Whoever presses faster than faces arrive would fill the history with faces never seen.
+  // Pressing faster than faces arrive would fill the history with faces that were never shown.
   if (!portrait.busy) showFace(randomSeed());
 }
 
@@ -199,7 +199,7 @@ element("copy").addEventListener("click", () => copyText(location.href, element(
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-  // Those answer the space bar by themselves.
+  // These elements handle the space bar themselves.
   if (event.target.closest("button, summary")) return;
   event.preventDefault();
   if (!event.repeat) regenerate();
@@ -216,7 +216,7 @@ async function copyText(text, button) {
   try {
     await writeClipboard(text);
   } catch {
-    say(element("status"), "The browser does not let the page copy.");
+    say(element("status"), "The browser does not allow the page to copy.");
     return;
   }
   button.textContent = "Copied";
@@ -224,7 +224,7 @@ async function copyText(text, button) {
 }
 
 async function writeClipboard(text) {
-  // Browsers lend the clipboard to pages of this computer and of HTTPS only.
+  // Browsers give the clipboard only to pages from this computer or over HTTPS.
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
     return;

@@ -13,7 +13,7 @@ export class Picks {
   #truncation = 1;
   seeds = [];
 
-  // `changed()` when a face was picked or put back, `blend(seeds)` when it is time.
+  // `changed()` when a face was picked or removed, `blend(seeds)` when the button is pressed.
   constructor({ tray, list, advice, start, clear }, { changed, blend }) {
     this.#tray = tray;
     this.#list = list;
@@ -42,7 +42,7 @@ export class Picks {
       this.seeds = [...this.seeds, seed];
       this.#list.append(this.#item(seed));
     } else {
-      this.#advice.textContent = `No more than ${MAX_PICKS}: put one back first`;
+      this.#advice.textContent = `No more than ${MAX_PICKS}: remove one first`;
       return;
     }
     this.#update();
@@ -68,8 +68,8 @@ export class Picks {
     item.dataset.seed = seed;
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "thumb", value: seed });
-    button.setAttribute("aria-label", `Put face ${seed} back`);
-    button.title = "Put back";
+    button.setAttribute("aria-label", `Remove face ${seed}`);
+    button.title = "Remove";
     thumbnail(button, seed, this.#truncation);
     item.append(button);
     return item;
@@ -80,7 +80,7 @@ export class Picks {
     this.#tray.hidden = count === 0;
     document.body.classList.toggle("with-tray", count > 0);
     this.#start.disabled = count < 2;
-    this.#advice.textContent = count < 2 ? "Pick another one" : "";
+    this.#advice.textContent = count < 2 ? "Pick another face" : "";
     this.#changed();
   }
 }

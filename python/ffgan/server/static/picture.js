@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Requests to the server, and pictures that are decoded before anyone sees them.
+// Requests to the server, and images that are decoded before they are shown.
 
 import { faceQuery } from "./view.js";
 
@@ -9,7 +9,7 @@ const WAITING = {
   loading: "The model is being loaded, one moment …",
 };
 
-// What went wrong, in words for people.
+// An error with a message for the user.
 export class Problem extends Error {}
 
 function pause(seconds, signal) {
@@ -22,13 +22,13 @@ function pause(seconds, signal) {
   });
 }
 
-// The response to a GET; waits and asks again while the server has no time, telling `waiting` so.
+// The response to a GET; retries while the server is busy, and calls `waiting` then.
 // Throws Problem, or the signal's AbortError.
 export async function request(url, { signal, priority, waiting } = {}) {
   for (let waits = 0; ; waits += 1) {
     let response;
     try {
-      // Asks the server whether a cached face is still right: not once the model has changed.
+      // Revalidates a cached face: it is stale once the model has changed.
       response = await fetch(url, { cache: "no-cache", signal, priority });
     } catch (error) {
       signal?.throwIfAborted();
@@ -44,7 +44,7 @@ export async function request(url, { signal, priority, waiting } = {}) {
   }
 }
 
-// The picture at a URL as an element that is ready to paint, and the answer's headers.
+// The image at a URL as an element that is ready to paint, and the response's headers.
 export async function picture(url, options = {}) {
   const response = await request(url, options);
   const image = new Image();
@@ -56,15 +56,15 @@ export async function picture(url, options = {}) {
   } catch (error) {
     release(image);
     options.signal?.throwIfAborted();
-    throw new Problem("The server sent something that is not a picture.", { cause: error });
+    throw new Problem("The server sent something that is not an image.", { cause: error });
   }
   return { image, headers: response.headers };
 }
 
-// Gives a picture's memory back.
+// Releases an image's memory.
 export const release = (image) => URL.revokeObjectURL(image.src);
 
-// Puts the face of `seed` small into `place`, which stays empty where there is none to be had.
+// Puts the small face of `seed` into `place`, which stays empty if it cannot be loaded.
 export async function thumbnail(place, seed, truncation) {
   const query = faceQuery({ seeds: [seed], truncation, moves: new Map() });
   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The large face. One request at a time, and only for what is wanted last: a slider that moves
-// faster than faces arrive skips some, and never waits for one that nobody wants any more.
+// The large face. One request at a time, and only for the latest view: a slider that moves faster
+// than faces arrive skips some, and never waits for an outdated one.
 
 import { picture, release } from "./picture.js";
 import { faceQuery } from "./view.js";
@@ -8,7 +8,7 @@ import { faceQuery } from "./view.js";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const FADE_MILLISECONDS = 180;
 // Three times the size of the network's faces, enlarged by the server: browsers differ in how
-// smoothly they do it. JPEG, since WebP takes longer to write than the face to draw.
+// smoothly they do it. JPEG, since encoding a WebP takes longer than drawing the face.
 const SHOWN = "size=486&quality=90";
 
 export class Portrait {
@@ -30,7 +30,7 @@ export class Portrait {
     return this.#running;
   }
 
-  // While `dragging`, the face on its way is still shown, so that the picture follows the hand.
+  // While `dragging`, the face already requested is still shown, so that the image follows the slider.
   show(view, { dragging = false, fade = false } = {}) {
     const query = faceQuery(view);
     if (!this.#running && query === this.#shown?.query) {
@@ -96,5 +96,5 @@ function describe({ seeds, moves }) {
   const adjusted = moves.size ? ", adjusted" : "";
   return seeds.length === 1
     ? `A generated face, seed ${seeds[0]}${adjusted}`
-    : `A generated face between those of seeds ${seeds.join(", ")}${adjusted}`;
+    : `A generated face between seeds ${seeds.join(", ")}${adjusted}`;
 }

@@ -12,7 +12,7 @@ export const signed = (number, digits) =>
   `${number < 0 ? MINUS : "+"}${Math.abs(number).toFixed(digits)}`;
 
 // A slider whose track is filled from its neutral value. `moved(value, dragging)` is called while
-// it is dragged and when it is let go.
+// it is dragged and when it is released.
 class Slider {
   constructor({ id, low, high, name, range, neutral, step, shown, atRest = "" }, moved) {
     this.neutral = neutral;
@@ -42,7 +42,7 @@ class Slider {
   }
 
   set(value) {
-    // A link may go further than the slider does by itself.
+    // A link may exceed the slider's own range.
     if (value < Number(this.input.min)) this.input.min = value;
     if (value > Number(this.input.max)) this.input.max = value;
     this.input.value = value;
@@ -83,8 +83,8 @@ export class Sliders {
       {
         id: "slider-truncation",
         low: "typical",
-        high: "strange",
-        name: "Truncation, from typical to strange",
+        high: "varied",
+        name: "Truncation, from typical to varied",
         range: [0, 2],
         neutral: 1,
         step: 0.05,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Code that makes the very face on the screen.
+// Code that produces the face on the screen.
 
 import { faceQuery, written } from "./view.js";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A view is what the page shows, and its URL says all of it, in the words of the face's own URL:
-// seeds (one, or two to four to blend), at, truncation, moves; and where the gallery begins.
+// A view is what the page shows. The page's URL holds all of it, with the parameters of the face's
+// own URL: seeds (one, or two to four to blend), at, truncation, moves; and the gallery's first seed.
 
 export const MAX_SEED = 2n ** 64n - 1n;
 export const MAX_PICKS = 4;
@@ -21,12 +21,12 @@ function numberOf(text, low, high, otherwise) {
   return value >= low && value <= high ? value : otherwise;
 }
 
-// Below 2^32, as the program's own random seeds: short enough to read out to someone.
+// Below 2^32, like the program's own random seeds: short enough to read aloud.
 export const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
 
 export const written = (number) => String(Number(number.toFixed(2)));
 
-// The view of a URL's query; what it says wrongly or not at all is as if it were a new visit.
+// The view of a URL's query; invalid or missing parameters are as on a new visit.
 export function read(query) {
   const parameters = new URLSearchParams(query);
   let seeds = (parameters.get("seeds") ?? "").split(",").map(seedOf);

@@ -28,7 +28,7 @@ class Exchange:
 
 
 class ExchangeMiddleware:
-    """Calls `observers` with every exchange once it has ended."""
+    """Calls ``observers`` with every exchange once it has ended."""
 
     def __init__(self, app: ASGIApp, *, observers: Sequence[Callable[[Exchange], None]]) -> None:
         self.app = app

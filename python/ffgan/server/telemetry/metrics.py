@@ -39,7 +39,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "ffgan_request_seconds",
-            "From a request to the end of its answer",
+            "From a request to the end of its response",
             ("path",),
             buckets=SECONDS,
             registry=registry,
