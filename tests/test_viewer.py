@@ -19,11 +19,12 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.waiting import until
 
 from ffgan import _core, viewer
 from ffgan.errors import DisplayError, Error
@@ -256,14 +257,13 @@ SHOW_RED = """
 def test_a_picture_is_shown_in_its_colours_and_enlarged(screen: Screen, tmp_path: Path) -> None:
     process = screen.python("-c", textwrap.dedent(SHOW_RED), cwd=tmp_path)
     window = screen.window("a red picture")
-    end = time.monotonic() + SECONDS
-    while True:  # a window is there before it is painted
-        shown = screen.picture(tmp_path / "screen.png")
-        red = (shown == (255, 0, 0)).all(axis=2)
-        if red.sum() == 120 * 180 or time.monotonic() > end:
-            break
-    rows, columns = np.nonzero(red)
-    assert red.sum() == 120 * 180
+
+    def red() -> np.ndarray:
+        return (screen.picture(tmp_path / "screen.png") == (255, 0, 0)).all(axis=2)
+
+    # A window is there before it is painted.
+    until(lambda: red().sum() == 120 * 180)
+    rows, columns = np.nonzero(red())
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (120, 180)
     assert window
     screen.press("space")
@@ -309,13 +309,6 @@ def test_the_close_button_ends_the_wait_and_the_window_stays_closed(
 
 
 # ---------------------------------------------------------------------------- gen in a window
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def distance(screen: np.ndarray, face: np.ndarray) -> float:

@@ -9,13 +9,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
 from support.photographs import chips, jpeg
+from support.waiting import until
 
 from ffgan import images
 from ffgan.cli import program as cli
@@ -122,7 +121,7 @@ def test_ctrl_c_on_the_command_and_the_command_again(photos: Path, tmp_path: Pat
     out = tmp_path / "out"
     line = command("extract", str(large), str(out), "--duplicates", "keep", "--sheet", "0")
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: out.exists() and len(chips(out)) >= 5)
+    until(lambda: out.exists() and len(chips(out)) >= 5)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=SECONDS)
     assert process.returncode == 130, told
@@ -166,10 +165,3 @@ def test_settings_come_from_a_file_too_and_options_override_it(
     capsys.readouterr()
     assert cli.main(line) == 2
     assert "mine.toml: unknown setting sise: did you mean size?" in capsys.readouterr().err
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ffgan import images
 from ffgan.model import Model
+from support.waiting import WAIT_SECONDS, until
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 PAGES = ["/", "/get_image", "/docs"]
@@ -25,7 +26,6 @@ PATHS = [
     *[*PAGES, "/get_raw_image", "/face.png?seed=1", "/face.webp", "/health/live", "/health/ready"],
     *["/openapi.json", "/static/page.js", "/nothing", "/face.png?seed=x"],
 ]
-WAIT_SECONDS = 60
 
 
 class FakeModel(Model):
@@ -93,13 +93,6 @@ def ready(app: Any, **options: Any) -> Client:
     client = Client(app, **options)
     until(lambda: client.get("/health/ready").status_code == 200)
     return client
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 async def is_ready(client: httpx.AsyncClient) -> None:
