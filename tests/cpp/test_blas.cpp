@@ -3,8 +3,8 @@
 // The matrix product against a plain loop in double precision. Prints one line per check; exits 1
 // when any failed.
 
-#include "kernels/blas.h"
 #include "base/random.h"
+#include "kernels/blas.h"
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +29,7 @@ std::vector<float> random_values(long n, std::uint64_t seed) {
     return values;
 }
 
-/// Rows padded by 3 elements, so that the row strides are not the widths.
+// Rows padded by 3 elements, so that the row strides are not the widths.
 bool right(bool trans_a, bool trans_b, long m, long n, long k, float alpha, float beta) {
     const long lda = (trans_a ? m : k) + 3, ldb = (trans_b ? k : n) + 3, ldc = n + 3;
     const auto a = random_values((trans_a ? k : m) * lda, 1);

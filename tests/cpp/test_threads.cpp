@@ -24,7 +24,7 @@ void check(const std::string& name, bool passed) {
     failures += !passed;
 }
 
-/// Sum of i over [0, n), each element visited by its chunk.
+// Sum of i over [0, n), each element visited by its chunk.
 long parallel_sum(long n) {
     std::atomic<long> sum{0};
     ffgan::parallel_chunks(n, [&](long, long begin, long end) {
@@ -119,7 +119,7 @@ void fork_survives() {
     check("the parent's pool survives a fork", parallel_sum(1000) == 499500);
 }
 
-/// What `threads()` says in a fresh process with FFGAN_NUM_THREADS set so; 0 when it throws.
+// What `threads()` says in a fresh process with FFGAN_NUM_THREADS set so; 0 when it throws.
 int threads_with(const char* variable, const char* program) {
     const pid_t child = fork();
     if (child == 0) {

@@ -4,12 +4,12 @@
 // gradient of the filters, over odd shapes and every tile size. Prints one line per check; exits 1
 // when any failed.
 
-#include "networks/architecture.h"
-#include "inference/feed_forward.h"
-#include "inference/chains.h"
-#include "kernels/tiled_convolution.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "inference/chains.h"
+#include "inference/feed_forward.h"
+#include "kernels/tiled_convolution.h"
+#include "networks/architecture.h"
 
 #include <algorithm>
 #include <atomic>
@@ -42,7 +42,7 @@ std::vector<float> random_values(long count, std::uint64_t key) {
     return values;
 }
 
-/// Calls f(image element, map element, filter element) for every product of a convolution.
+// Calls f(image element, map element, filter element) for every product of a convolution.
 template <class F> void each_product(const convolution_shape& s, long samples, const F& f) {
     for (long n = 0; n < samples; ++n)
         for (long filter = 0; filter < s.filters; ++filter)
@@ -61,7 +61,7 @@ template <class F> void each_product(const convolution_shape& s, long samples, c
                             }
 }
 
-/// Largest difference as a share of the largest expected value.
+// Largest difference as a share of the largest expected value.
 double error(const std::vector<float>& values, const std::vector<double>& expected) {
     double difference = 0;
     double size = 0;
@@ -184,7 +184,7 @@ named_tensors random_parameters(const std::string& network) {
     return parameters;
 }
 
-/// Many threads that share a chain, on few cores: the same bytes as one after the other.
+// Many threads that share a chain, on few cores: the same bytes as one after the other.
 void many_callers() {
     const auto chain = make_generator_chain(random_parameters("generator"));
     const long values = 81 * 81 * 12;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "faces/faces.h"
 #include "bindings/arrays.h"
+#include "faces/chips.h"
+#include "faces/clusters.h"
+#include "faces/detector.h"
 #include "faces/face_cnn.h"
+#include "faces/landmarks.h"
 #include "pretrained/face_embedding.h"
 
 #include <algorithm>

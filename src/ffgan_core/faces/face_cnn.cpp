@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "faces/face_cnn.h"
+#include "base/network_pool.h"
 #include "layers/convolution.h"
-#include "base/threads.h"
 
 #include <dlib/dnn.h>
 #include <dlib/image_transforms.h>
 
-#include <mutex>
+#include <memory>
 #include <stdexcept>
 
 namespace ffgan {
@@ -44,35 +44,14 @@ dlib::matrix<dlib::rgb_pixel> to_matrix(const rgb_view& view) {
 
 } // namespace
 
-// A network holds its activations, so each thread that computes takes one of its own from here.
 struct cnn_face_detector::implementation {
-    detection_network original;
-    std::mutex mutex;
-    std::vector<std::unique_ptr<detection_network>> idle;
-
-    std::unique_ptr<detection_network> take() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex);
-            if (!idle.empty()) {
-                auto network = std::move(idle.back());
-                idle.pop_back();
-                return network;
-            }
-        }
-        return std::make_unique<detection_network>(original);
-    }
-
-    void give_back(std::unique_ptr<detection_network> network) {
-        network->clean(); // the activations of a photograph take hundreds of megabytes
-        const std::lock_guard<std::mutex> lock(mutex);
-        idle.push_back(std::move(network));
-    }
+    network_pool<detection_network> pool;
 };
 
 cnn_face_detector::cnn_face_detector(const std::string& path)
     : implementation_(std::make_unique<implementation>()) {
     try {
-        dlib::deserialize(path) >> implementation_->original;
+        dlib::deserialize(path) >> implementation_->pool.original;
     } catch (const dlib::serialization_error& error) {
         throw std::invalid_argument(error.what());
     }
@@ -87,7 +66,7 @@ std::vector<std::vector<face_box>> cnn_face_detector::detect(const std::vector<r
         throw std::invalid_argument("the number of upsamplings is not from 0 to 4");
     const dlib::pyramid_down<2> pyramid;
     std::vector<std::vector<face_box>> boxes;
-    auto network = implementation_->take();
+    auto network = implementation_->pool.take();
     // One at a time: each layer uses all cores.
     for (const rgb_view& view : images) {
         auto pixels = to_matrix(view);
@@ -101,7 +80,8 @@ std::vector<std::vector<face_box>> cnn_face_detector::detect(const std::vector<r
                                     found.detection_confidence});
         }
     }
-    implementation_->give_back(std::move(network));
+    network->clean(); // the activations of a photograph take hundreds of megabytes
+    implementation_->pool.give_back(std::move(network));
     return boxes;
 }
 

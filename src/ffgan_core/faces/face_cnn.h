@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "faces/faces.h"
+#include "faces/rgb_view.h"
 
 #include <memory>
 #include <string>

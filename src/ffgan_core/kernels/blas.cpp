@@ -31,8 +31,8 @@ void scale(long m, long n, float beta, float* c, long ldc) {
             c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
 }
 #else
-/// Looks a function up in the library that cblas_sgemm comes from: other libraries of the process
-/// (NumPy's own OpenBLAS, for one) may export the same name.
+// Looks a function up in the library that cblas_sgemm comes from: other libraries of the process
+// (NumPy's own OpenBLAS, for one) may export the same name.
 void* blas_symbol(const char* name) {
     void* found = nullptr;
     Dl_info info;

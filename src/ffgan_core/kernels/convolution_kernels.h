@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_CONVOLUTION_KERNELS_H
-#define FFGAN_LAYERS_CONVOLUTION_KERNELS_H
-
+//
 // The three linear maps behind a convolution and a transposed convolution, on plain float arrays.
 // With W the filters, "image" the tensor on the fine grid and "map" the one on the coarse grid:
 //
@@ -12,44 +10,44 @@
 // correlate and spread give each sample the same bytes whatever the batch and the number of
 // threads are; filter_gradient is deterministic at a given number of threads.
 
+#pragma once
+
 namespace ffgan::layers {
 
-/// Shapes, in dlib's order (sample, channel, row, column): image (n, channels, rows, columns), map
-/// (n, filters, map_rows, map_columns), W (filters, channels, kernel, kernel).
+// Shapes, in dlib's order (sample, channel, row, column): image (n, channels, rows, columns), map
+// (n, filters, map_rows, map_columns), W (filters, channels, kernel, kernel).
 struct convolution_shape {
     long channels, rows, columns;
     long filters, map_rows, map_columns;
     long kernel, stride, padding;
 
-    /// The shape of a convolution over images of the given size. Throws std::invalid_argument when
-    /// the filter does not fit into the padded image.
+    // The shape of a convolution over images of the given size. Throws std::invalid_argument when
+    // the filter does not fit into the padded image.
     static convolution_shape over_image(long channels, long rows, long columns, long filters,
                                         long kernel, long stride, long padding);
 
-    /// The shape of a transposed convolution from maps of the given size: the image is
-    /// stride * (map - 1) + kernel - 2 * padding. Throws std::invalid_argument when that is < 1.
+    // The shape of a transposed convolution from maps of the given size: the image is
+    // stride * (map - 1) + kernel - 2 * padding. Throws std::invalid_argument when that is < 1.
     static convolution_shape from_map(long filters, long map_rows, long map_columns, long channels,
                                       long kernel, long stride, long padding);
 };
 
-/// map = (or += when `add`) W correlated with the padded image at the stride, plus bias[filter]
-/// unless `bias` is null.
+// map = (or += when `add`) W correlated with the padded image at the stride, plus bias[filter]
+// unless `bias` is null.
 void correlate(const convolution_shape& shape, long samples, const float* image,
                const float* filters, const float* bias, bool add, float* map);
 
-/// The adjoint of correlate: image = (or +=) each map value times its filter, summed where filters
-/// overlap, plus bias[channel] unless `bias` is null.
+// The adjoint of correlate: image = (or +=) each map value times its filter, summed where filters
+// overlap, plus bias[channel] unless `bias` is null.
 void spread(const convolution_shape& shape, long samples, const float* map, const float* filters,
             const float* bias, bool add, float* image);
 
-/// gradient (filters, channels, kernel, kernel) = sum over samples and places of map times the
-/// image under the filter: the derivative of <map, correlate(image)> by W.
+// gradient (filters, channels, kernel, kernel) = sum over samples and places of map times the
+// image under the filter: the derivative of <map, correlate(image)> by W.
 void filter_gradient(const convolution_shape& shape, long samples, const float* image,
                      const float* map, float* gradient);
 
-/// gradient[channel] = sum of values (samples, channels, places) over samples and places.
+// gradient[channel] = sum of values (samples, channels, places) over samples and places.
 void bias_gradient(long samples, long channels, long places, const float* values, float* gradient);
 
 } // namespace ffgan::layers
-
-#endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_MINIMAL_FILTERING_H
-#define FFGAN_LAYERS_MINIMAL_FILTERING_H
-
+//
 // The transforms of F(m, r) in one dimension (see tiled_convolution.h): with d the m + r - 1 inputs
 // and g the r taps, outputs y[i] = sum over a of g[a] d[i + a] are output(input(d) * filter(g)).
 // F(2, 2) has the interpolation points 0, -1 and infinity, F(3, 2) and F(2, 3) have 0, 1, -1 and
@@ -9,6 +7,8 @@
 // and Gray. The adjoints give gradients: of y by g, filter_adjoint(input(d) * output_adjoint(dy)).
 //
 // V is float or a vector of floats.
+
+#pragma once
 
 namespace ffgan::layers {
 
@@ -215,7 +215,7 @@ template <> struct minimal_filtering<4, 3> {
     }
 };
 
-/// A transform along both dimensions, from In x In to Out x Out values.
+// A transform along both dimensions, from In x In to Out x Out values.
 template <int In, int Out, class V, class Transform>
 [[gnu::always_inline]] inline void in_two_dimensions(const V (&in)[In * In], V (&out)[Out * Out],
                                                      const Transform& transform) {
@@ -239,5 +239,3 @@ template <int In, int Out, class V, class Transform>
 }
 
 } // namespace ffgan::layers
-
-#endif

@@ -2,8 +2,8 @@
 #include "kernels/norm_kernels.h"
 
 #include "base/float8.h"
-#include "kernels/pointwise.h"
 #include "base/threads.h"
+#include "kernels/pointwise.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@ namespace {
 // below float32's own.
 constexpr long block_places = 512;
 
-/// Sum over [0, n) of value(i, count), eight terms at a time, in doubles.
+// Sum over [0, n) of value(i, count), eight terms at a time, in doubles.
 template <class F> double sum_eights(long n, F&& value) {
     double total = 0;
     for (long begin = 0; begin < n; begin += block_places) {
@@ -41,7 +41,7 @@ struct gradient_sums {
     double plain, centred; // of g, and of g times the norm's centred input
 };
 
-/// One channel, with the parts of norm_surroundings that a loop should not ask for at each value.
+// One channel, with the parts of norm_surroundings that a loop should not ask for at each value.
 template <bool Before, bool After, bool Masked> class channel_pass {
   public:
     channel_pass(const norm_shape& shape, const norm_surroundings& around, long channel)
@@ -113,7 +113,7 @@ template <bool Before, bool After, bool Masked> class channel_pass {
         return sums;
     }
 
-    /// scale * (g - constant - slope * centred input), g being the gradient of the norm's output.
+    // scale * (g - constant - slope * centred input), g being the gradient of the norm's output.
     void spread_gradient(const float* input, const float* gradient, float mean, float scale,
                          float shift, float constant, float slope, bool add,
                          float* data_gradient) const {
@@ -156,7 +156,7 @@ template <bool Before, bool After, bool Masked> class channel_pass {
     const long channel_;
 };
 
-/// f(channel_pass, channel) for every channel, in parallel.
+// f(channel_pass, channel) for every channel, in parallel.
 template <bool Before, bool After, bool Masked, class F>
 void for_channels_as(const norm_shape& shape, const norm_surroundings& around, F& f) {
     parallel_chunks(shape.channels, [&](long, long begin, long end) {

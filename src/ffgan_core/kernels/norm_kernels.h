@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_NORM_KERNELS_H
-#define FFGAN_LAYERS_NORM_KERNELS_H
-
+//
 // Batch normalisation of (samples, channels, places) floats, together with the activation and the
 // dropout that stand next to it between two convolutions. These passes are bound by the memory, so
 // there is one in each direction: a channel's statistics (or sums of gradients) are taken first,
 // and its values are computed while the channel is still in the cache. Every channel belongs to one
 // thread, so results do not depend on the number of threads.
+
+#pragma once
 
 #include <cstdint>
 
@@ -16,8 +16,8 @@ struct norm_shape {
     long samples, channels, places;
 };
 
-/// What surrounds the norm: factor * kept(after(norm(before(x)))), where before and after are
-/// leaky ReLUs with these slopes and kept zeroes the elements whose bit of the mask is 0.
+// What surrounds the norm: factor * kept(after(norm(before(x)))), where before and after are
+// leaky ReLUs with these slopes and kept zeroes the elements whose bit of the mask is 0.
 struct norm_surroundings {
     float slope_before = 1;
     float slope_after = 1;
@@ -25,23 +25,23 @@ struct norm_surroundings {
     float factor = 1;
 };
 
-/// Means and variances (divided by the count, not the count less one) over samples and places.
+// Means and variances (divided by the count, not the count less one) over samples and places.
 void channel_statistics(const norm_shape& shape, const float* input, double* means,
                         double* variances);
 
-/// The norm being (x - mean) * scale + shift.
+// The norm being (x - mean) * scale + shift.
 void normalize(const norm_shape& shape, const norm_surroundings& around, const float* input,
                const float* means, const float* scales, const float* shifts, float* output);
 
-/// The norm being gamma * (x - mean) * invstd + beta with invstd = 1 / sqrt(variance + eps), by the
-/// statistics of before(input), which are stored.
+// The norm being gamma * (x - mean) * invstd + beta with invstd = 1 / sqrt(variance + eps), by the
+// statistics of before(input), which are stored.
 void normalize_batch(const norm_shape& shape, const norm_surroundings& around, double eps,
                      const float* gamma, const float* beta, const float* input, double* means,
                      double* variances, float* rounded_means, float* invstds, float* output);
 
-/// The gradients of normalize_batch, or of normalize where means and invstds are constants, not
-/// functions of the input (`batch_statistics` false): see Ioffe and Szegedy, "Batch normalization",
-/// 2015, section 3. data_gradient is added to when `add`, else written, and may then be `gradient`.
+// The gradients of normalize_batch, or of normalize where means and invstds are constants, not
+// functions of the input (`batch_statistics` false): see Ioffe and Szegedy, "Batch normalization",
+// 2015, section 3. data_gradient is added to when `add`, else written, and may then be `gradient`.
 void normalize_backward(const norm_shape& shape, const norm_surroundings& around,
                         bool batch_statistics, const float* input, const float* gradient,
                         const float* means, const float* invstds, const float* gamma,
@@ -49,5 +49,3 @@ void normalize_backward(const norm_shape& shape, const norm_surroundings& around
                         float* beta_gradient);
 
 } // namespace ffgan::layers
-
-#endif

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/packed_product.h"
 
-#include "base/float8.h"
+#include "kernels/register_tile.h"
+#include "kernels/sizes.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ffgan::packed {
 namespace {
@@ -11,39 +13,20 @@ namespace {
 // Panels of L taken together, small enough for L2.
 constexpr long block_panels = 16;
 
-long rounded_up(long value, long multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// One register tile: 6 x 16 accumulators are the most that leave room for the operands in 16
-/// vector registers of 8 floats.
 void multiply_tile(long rows, const float* left, const float* right, bool add, float* c, long ldc,
                    long height, long width) {
-    float8 sum[panel_rows][2] = {};
+    register_tile<panel_rows> tile;
     for (long p = 0; p < rows; ++p) {
-        const float8 r0 = load8(right);
-        const float8 r1 = load8(right + 8);
-#pragma GCC unroll 6
-        for (long i = 0; i < panel_rows; ++i) {
-            const float8 x = broadcast8(left[i]);
-            sum[i][0] += x * r0;
-            sum[i][1] += x * r1;
-        }
+        tile.add([&](long i) { return left[i]; }, right);
         left += panel_rows;
         right += panel_columns;
     }
     if (height == panel_rows && width == panel_columns) {
-#pragma GCC unroll 6
-        for (long i = 0; i < panel_rows; ++i) {
-            float* row = c + i * ldc;
-            store8(row, add ? load8(row) + sum[i][0] : sum[i][0]);
-            store8(row + 8, add ? load8(row + 8) + sum[i][1] : sum[i][1]);
-        }
+        tile.store(add, c, ldc);
         return;
     }
     float edge[panel_rows][panel_columns];
-    for (long i = 0; i < panel_rows; ++i) {
-        store8(edge[i], sum[i][0]);
-        store8(edge[i] + 8, sum[i][1]);
-    }
+    tile.store(false, edge[0], panel_columns);
     for (long i = 0; i < height; ++i)
         for (long j = 0; j < width; ++j)
             c[i * ldc + j] = add ? c[i * ldc + j] + edge[i][j] : edge[i][j];

@@ -1,46 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/panel_product.h"
 
-#include "base/float8.h"
+#include "kernels/register_tile.h"
 
 namespace ffgan::panel {
 namespace {
 
-// 6 x 16 accumulators are the most that leave room for the operands in 16 vector registers of 8
-// floats.
-constexpr long most_rows = 6;
 // A panel comes from the L3 cache the first time: fetched this many rows ahead.
 constexpr long rows_ahead = 16;
-
-template <long Height>
-void store_tile(const float8 (&sum)[Height][2], bool add, float* c, long c_stride) {
-#pragma GCC unroll 6
-    for (long i = 0; i < Height; ++i) {
-        float* row = c + i * c_stride;
-        store8(row, add ? load8(row) + sum[i][0] : sum[i][0]);
-        store8(row + 8, add ? load8(row + 8) + sum[i][1] : sum[i][1]);
-    }
-}
 
 template <long Height> struct rows_in_sequence {
     static void multiply(const float* l, long l_stride, long depth, const float* panel, long,
                          bool add, float* c, long c_stride) {
-        float8 sum[Height][2] = {};
+        register_tile<Height> tile;
         const float* row[Height];
         for (long i = 0; i < Height; ++i)
             row[i] = l + i * l_stride;
         for (long p = 0; p < depth; ++p) {
             __builtin_prefetch(panel + (p + rows_ahead) * columns);
-            const float8 r0 = load8(panel + p * columns);
-            const float8 r1 = load8(panel + p * columns + 8);
-#pragma GCC unroll 6
-            for (long i = 0; i < Height; ++i) {
-                const float8 x = broadcast8(row[i][p]);
-                sum[i][0] += x * r0;
-                sum[i][1] += x * r1;
-            }
+            tile.add([&](long i) { return row[i][p]; }, panel + p * columns);
         }
-        store_tile<Height>(sum, add, c, c_stride);
+        tile.store(add, c, c_stride);
     }
     static const float* rows_from(const float* l, long l_stride, long i) {
         return l + i * l_stride;
@@ -50,20 +30,13 @@ template <long Height> struct rows_in_sequence {
 template <long Height> struct columns_in_sequence {
     static void multiply(const float* l, long l_stride, long depth, const float* panel,
                          long panel_stride, bool add, float* c, long c_stride) {
-        float8 sum[Height][2] = {};
+        register_tile<Height> tile;
         for (long p = 0; p < depth; ++p) {
-            const float8 r0 = load8(panel);
-            const float8 r1 = load8(panel + 8);
-#pragma GCC unroll 6
-            for (long i = 0; i < Height; ++i) {
-                const float8 x = broadcast8(l[i]);
-                sum[i][0] += x * r0;
-                sum[i][1] += x * r1;
-            }
+            tile.add([&](long i) { return l[i]; }, panel);
             l += l_stride;
             panel += panel_stride;
         }
-        store_tile<Height>(sum, add, c, c_stride);
+        tile.store(add, c, c_stride);
     }
     static const float* rows_from(const float* l, long, long i) { return l + i; }
 };
@@ -72,7 +45,7 @@ template <template <long> class Tile>
 void multiply_tiles(long rows, const float* l, long l_stride, long depth, const float* panel,
                     long panel_stride, bool add, float* c, long c_stride) {
     // Tiles of almost equal height: a last one of one row would leave the pipelines idle.
-    for (long tiles = (rows + most_rows - 1) / most_rows, done = 0; tiles > 0; --tiles) {
+    for (long tiles = (rows + tile_rows - 1) / tile_rows, done = 0; tiles > 0; --tiles) {
         const long height = (rows - done + tiles - 1) / tiles;
         const float* first = Tile<1>::rows_from(l, l_stride, done);
         float* target = c + done * c_stride;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_POINTWISE_H
-#define FFGAN_LAYERS_POINTWISE_H
-
+//
 // What the layers that work on each value by itself do to eight of them at a time.
+
+#pragma once
 
 #include "base/float8.h"
 
@@ -12,7 +12,7 @@
 
 namespace ffgan::layers {
 
-/// The first `count` of p's values (at most 8), then zeros.
+// The first `count` of p's values (at most 8), then zeros.
 inline float8 load_up_to_8(const float* p, long count) {
     if (count >= 8)
         return load8(p);
@@ -25,7 +25,7 @@ inline void store_up_to_8(float* p, long count, float8 v) {
     std::memcpy(p, &v, static_cast<std::size_t>(std::min(count, 8L)) * sizeof(float));
 }
 
-/// f(i, count) for eights of [0, n) and the rest; an eight's count is a constant, 8.
+// f(i, count) for eights of [0, n) and the rest; an eight's count is a constant, 8.
 template <class F> void by_eights(long n, F&& f) {
     long i = 0;
     for (; i + 8 <= n; i += 8)
@@ -34,19 +34,19 @@ template <class F> void by_eights(long n, F&& f) {
         f(i, n - i);
 }
 
-/// The first `count` of the values, then zeros.
+// The first `count` of the values, then zeros.
 inline float8 first_of_8(float8 v, long count) {
     for (long i = count; i < 8; ++i)
         v[i] = 0;
     return v;
 }
 
-/// value where gate > 0, elsewhere slope * value.
+// value where gate > 0, elsewhere slope * value.
 inline float8 leaky8(float8 gate, float8 value, float slope) {
     return gate > float8{} ? value : slope * value;
 }
 
-/// Bits [index, index + count) of a mask, count at most 8; what is above them is arbitrary.
+// Bits [index, index + count) of a mask, count at most 8; what is above them is arbitrary.
 inline std::uint64_t mask_bits(const std::uint64_t* mask, long index, long count) {
     const long word = index / 64, bit = index % 64;
     std::uint64_t bits = mask[word] >> bit;
@@ -55,7 +55,7 @@ inline std::uint64_t mask_bits(const std::uint64_t* mask, long index, long count
     return bits;
 }
 
-/// The values whose bit is 1, and zeros.
+// The values whose bit is 1, and zeros.
 inline float8 kept(std::uint64_t bits, float8 values) {
     const int32x8 select = {1, 2, 4, 8, 16, 32, 64, 128};
     const std::int32_t byte = static_cast<std::int32_t>(bits & 255);
@@ -68,5 +68,3 @@ inline float8 kept(std::uint64_t bits, float8 values) {
 }
 
 } // namespace ffgan::layers
-
-#endif

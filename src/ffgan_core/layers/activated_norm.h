@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_ACTIVATED_NORM_H
-#define FFGAN_LAYERS_ACTIVATED_NORM_H
-
+//
 // Batch norm, the (leaky) ReLU before or after it, and dropout, as one layer. As layers of their
 // own, each reads and writes all of its values in both directions, which between large convolutions
 // takes as long as some of these do; and each needs memory for what the next one overwrites.
+
+#pragma once
 
 #include "layers/activations.h"
 #include "layers/batch_norm.h"
@@ -37,7 +37,7 @@ class activated_norm {
     const dlib::tensor& get_layer_params() const { return norm_.get_layer_params(); }
     dlib::tensor& get_layer_params() { return norm_.get_layer_params(); }
 
-    /// Forgets the last mask, as dlib's networks do before they are saved.
+    // Forgets the last mask, as dlib's networks do before they are saved.
     void clean() { dropout_.clean(); }
 
     // The norm, then the dropout, in dlib's formats.
@@ -47,7 +47,7 @@ class activated_norm {
     friend void to_xml(const activated_norm& item, std::ostream& out);
 
   protected:
-    /// The leaky ReLUs' slopes before and after the norm; 1 where there is none, 0 for a ReLU.
+    // The leaky ReLUs' slopes before and after the norm; 1 where there is none, 0 for a ReLU.
     activated_norm(float slope_before, float slope_after, float dropout_rate)
         : slope_before_(slope_before), slope_after_(slope_after), dropout_(dropout_rate) {}
 
@@ -79,5 +79,3 @@ struct leaky_relu_norm_dropout : activated_norm {
 };
 
 } // namespace ffgan::layers
-
-#endif

@@ -4,15 +4,15 @@
 #ifndef DLIB_USE_CUDA
 
 #include "base/exponential.h"
-#include "kernels/pointwise.h"
 #include "base/threads.h"
+#include "kernels/pointwise.h"
 
 #include <algorithm>
 
 namespace ffgan::layers::detail {
 namespace {
 
-/// f(begin, end) on parts of [0, n) in parallel; a small tensor is not worth waking a thread for.
+// f(begin, end) on parts of [0, n) in parallel; a small tensor is not worth waking a thread for.
 template <class F> void for_elements(long n, F&& f) {
     constexpr long worth_a_thread = 16 * 1024;
     if (n < 2 * worth_a_thread)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_ACTIVATIONS_H
-#define FFGAN_LAYERS_ACTIVATIONS_H
-
+//
 // Activations of large tensors are bound by memory bandwidth, which dlib's single-threaded loops do
 // not use up. These in-place layers write dlib's file format and use every thread; where dlib has
 // CUDA they are dlib's own layers.
+
+#pragma once
 
 #ifdef DLIB_USE_CUDA
 #include <dlib/dnn.h>
@@ -16,8 +16,8 @@
 
 namespace ffgan::layers {
 
-/// Slope of the leaky ReLU below zero (Radford, Metz, Chintala: "Unsupervised representation
-/// learning with deep convolutional generative adversarial networks", 2016, section 3).
+// Slope of the leaky ReLU below zero (Radford, Metz, Chintala: "Unsupervised representation
+// learning with deep convolutional generative adversarial networks", 2016, section 3).
 constexpr float leaky_slope = 0.2f;
 
 #ifdef DLIB_USE_CUDA
@@ -41,7 +41,7 @@ void sigmoid_backward(long n, const float* output, const float* gradient, bool a
                       float* data_gradient);
 } // namespace detail
 
-/// What every activation is to dlib: an in-place layer without parameters.
+// What every activation is to dlib: an in-place layer without parameters.
 class activation {
   public:
     template <typename Subnet> void setup(const Subnet&) {}
@@ -63,7 +63,7 @@ class activation {
     dlib::resizable_tensor params_;
 };
 
-/// x > 0 ? x : slope * x. Slopes must not be negative: the gradient is taken at the output.
+// x > 0 ? x : slope * x. Slopes must not be negative: the gradient is taken at the output.
 class leaky_relu : public activation {
   public:
     explicit leaky_relu(float slope = leaky_slope) : slope_(slope) {}
@@ -99,10 +99,10 @@ class leaky_relu : public activation {
     float slope_;
 };
 
-/// max(x, 0).
+// max(x, 0).
 class relu : public activation {
   public:
-    /// As dlib's relu_: a disabled layer hands its input on.
+    // As dlib's relu_: a disabled layer hands its input on.
     void disable() { disabled_ = true; }
     bool is_disabled() const { return disabled_; }
 
@@ -145,7 +145,7 @@ class relu : public activation {
     bool disabled_ = false;
 };
 
-/// 1 / (1 + exp(-x)), to within 2 units in the last place of float32.
+// 1 / (1 + exp(-x)), to within 2 units in the last place of float32.
 class sigmoid : public activation {
   public:
     void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
@@ -169,5 +169,3 @@ class sigmoid : public activation {
 #endif
 
 } // namespace ffgan::layers
-
-#endif

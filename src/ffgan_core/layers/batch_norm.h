@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_BATCH_NORM_H
-#define FFGAN_LAYERS_BATCH_NORM_H
-
+//
 // dlib's bn_con chooses between batch and running statistics by the batch size, updates the running
 // ones at every forward pass, and computes on one thread. A GAN runs a discriminator several times
 // per step and a generator on single images, so here the caller names the statistics to use.
 
-#include "layers/gradient_target.h"
+#pragma once
+
 #include "kernels/norm_kernels.h"
+#include "layers/gradient_target.h"
 
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
@@ -15,12 +15,12 @@
 
 namespace ffgan::layers {
 
-/// Batch normalisation per channel (dlib's bn_con): parameters are gammas, then betas.
+// Batch normalisation per channel (dlib's bn_con): parameters are gammas, then betas.
 class batch_norm {
   public:
-    /// training: normalise by the batch's statistics and update the running ones;
-    /// frozen_statistics: the batch's (a single sample's over its places), running ones untouched;
-    /// inference: the running ones.
+    // training: normalise by the batch's statistics and update the running ones;
+    // frozen_statistics: the batch's (a single sample's over its places), running ones untouched;
+    // inference: the running ones.
     enum class mode { training, frozen_statistics, inference };
 
     static constexpr double default_eps = 1e-4;
@@ -31,18 +31,18 @@ class batch_norm {
     mode get_mode() const { return mode_; }
 
     unsigned long get_running_stats_window_size() const { return window_size_; }
-    /// Throws std::invalid_argument when 0.
+    // Throws std::invalid_argument when 0.
     void set_running_stats_window_size(unsigned long window_size);
     double get_eps() const { return eps_; }
 
-    /// (1, channels); the variances are unbiased, as dlib's.
+    // (1, channels); the variances are unbiased, as dlib's.
     const dlib::resizable_tensor& running_means() const { return running_means_; }
     dlib::resizable_tensor& running_means() { return running_means_; }
     const dlib::resizable_tensor& running_variances() const { return running_variances_; }
     dlib::resizable_tensor& running_variances() { return running_variances_; }
 
-    /// Batches in the running statistics, at most the window size. The next one weighs
-    /// 1 / (updates + 1), so 0 makes the running statistics start anew.
+    // Batches in the running statistics, at most the window size. The next one weighs
+    // 1 / (updates + 1), so 0 makes the running statistics start anew.
     unsigned long updates() const { return updates_; }
     void set_updates(unsigned long updates) { updates_ = updates; }
 
@@ -71,7 +71,7 @@ class batch_norm {
     void compute_gradient(const dlib::tensor& gradient, const dlib::tensor& input,
                           const gradient_target& data_gradient, dlib::tensor& params_gradient);
 #ifndef DLIB_USE_CUDA
-    /// The same, together with what stands next to the norm.
+    // The same, together with what stands next to the norm.
     void compute(const norm_surroundings& around, const dlib::tensor& input,
                  dlib::resizable_tensor& output);
     void compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
@@ -105,5 +105,3 @@ class batch_norm {
 };
 
 } // namespace ffgan::layers
-
-#endif

@@ -1,73 +1,42 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_CONVOLUTION_H
-#define FFGAN_LAYERS_CONVOLUTION_H
-
+//
 // dlib's convolution for the CPU unfolds one image at a time on one thread. This layer is dlib's
 // con_ to everything around it (parameters, files, printing), computed by convolution_kernels.h.
 // Where dlib has CUDA it is dlib's own layer.
 
-#ifdef DLIB_USE_CUDA
-#include <cstdint>
-#include <dlib/dnn.h>
-#else
-#include "kernels/convolution_kernels.h"
-#include "layers/filter_parameters.h"
-#include "layers/gradient_target.h"
-#endif
+#pragma once
+
+#include "layers/square_filters.h"
 
 namespace ffgan::layers {
 
 #ifdef DLIB_USE_CUDA
 
 template <long Filters, long Kernel, int Stride, int Padding>
-class convolution : public dlib::con_<Filters, Kernel, Kernel, Stride, Stride, Padding, Padding> {
-  public:
-    /// cuDNN computes the gradient either way; kept so that callers need not know the device.
-    void set_data_gradient(bool wanted) { data_gradient_ = wanted; }
-    bool data_gradient() const { return data_gradient_; }
-    /// dlib draws the initial filters from std::rand().
-    void set_seed(std::uint64_t) {}
-
-  private:
-    bool data_gradient_ = true;
-};
+class convolution
+    : public device_layer<dlib::con_<Filters, Kernel, Kernel, Stride, Stride, Padding, Padding>> {};
 
 #else
 
-/// Square convolution of (n, k, rows, columns) float32 by Filters filters.
+// Square convolution of (n, k, rows, columns) float32 by Filters filters.
 template <long Filters, long Kernel, int Stride, int Padding>
-class convolution : public filter_parameters {
+class convolution : public square_filters<Filters, Kernel, Stride, Padding> {
+    using base = square_filters<Filters, Kernel, Stride, Padding>;
+
   public:
-    static_assert(Filters > 0 && Kernel > 0 && Stride > 0, "sizes must be positive");
-    static_assert(0 <= Padding && Padding < Kernel, "the padding must be less than the kernel");
-
-    convolution() : filter_parameters(Filters) {}
-
-    long num_filters() const { return output_channels(); }
-    long nr() const { return Kernel; }
-    long nc() const { return Kernel; }
-    long stride_y() const { return Stride; }
-    long stride_x() const { return Stride; }
-    long padding_y() const { return Padding; }
-    long padding_x() const { return Padding; }
-
-    dlib::dpoint map_input_to_output(dlib::dpoint p) const {
-        return {(p.x() + Padding - Kernel / 2) / Stride, (p.y() + Padding - Kernel / 2) / Stride};
-    }
-    dlib::dpoint map_output_to_input(dlib::dpoint p) const {
-        return {p.x() * Stride - Padding + Kernel / 2, p.y() * Stride - Padding + Kernel / 2};
-    }
+    dlib::dpoint map_input_to_output(dlib::dpoint p) const { return base::to_map(p); }
+    dlib::dpoint map_output_to_input(dlib::dpoint p) const { return base::to_image(p); }
 
     template <typename Subnet> void setup(const Subnet& sub) {
         const long channels = sub.get_output().k();
-        allocate(num_filters(), channels, Kernel, channels);
+        this->allocate(this->num_filters(), channels, Kernel, channels);
     }
 
     template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
         const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
         output.set_size(input.num_samples(), shape.filters, shape.map_rows, shape.map_columns);
-        correlate(shape, input.num_samples(), input.host(), filters(), biases(), false,
+        correlate(shape, input.num_samples(), input.host(), this->filters(), this->biases(), false,
                   output.host_write_only());
     }
 
@@ -75,22 +44,16 @@ class convolution : public filter_parameters {
     void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
         const dlib::tensor& input = sub.get_output();
         const auto shape = shape_of(input);
-        if (data_gradient()) {
+        if (this->data_gradient()) {
             const gradient_target target = gradient_of(sub);
-            spread(shape, input.num_samples(), gradient_input.host(), filters(), nullptr,
+            spread(shape, input.num_samples(), gradient_input.host(), this->filters(), nullptr,
                    target.add, target.values.host());
         }
-        if (get_learning_rate_multiplier() == 0)
-            return;
-        filter_gradient(shape, input.num_samples(), input.host(), gradient_input.host(),
-                        params_grad.host());
-        if (!bias_is_disabled())
-            bias_gradient(input.num_samples(), shape.filters, shape.map_rows * shape.map_columns,
-                          gradient_input.host(), params_grad.host() + biases_offset());
+        this->backward_parameters(shape, input, gradient_input, gradient_input, params_grad);
     }
 
     friend void serialize(const convolution& item, std::ostream& out) {
-        item.write("con_6", Kernel, Stride, Padding, out);
+        item.write("con_6", out);
         const bool use_relu = false;
         dlib::serialize(use_relu, out);
     }
@@ -101,7 +64,7 @@ class convolution : public filter_parameters {
         if (version != "con_4" && version != "con_5" && version != "con_6")
             throw dlib::serialization_error("expected a convolution in the file, found '" +
                                             version + "'");
-        item.read(version != "con_4", Kernel, Stride, Padding, in);
+        item.read(version != "con_4", in);
         bool use_relu = false;
         if (version == "con_6")
             dlib::deserialize(use_relu, in);
@@ -111,17 +74,17 @@ class convolution : public filter_parameters {
     }
 
     friend std::ostream& operator<<(std::ostream& out, const convolution& item) {
-        item.print("con", Kernel, Stride, Padding, out);
+        item.print("con", out);
         return out;
     }
 
     friend void to_xml(const convolution& item, std::ostream& out) {
-        item.print_xml("con", " use_relu='false'", Kernel, Stride, Padding, out);
+        item.print_xml("con", " use_relu='false'", out);
     }
 
   private:
     convolution_shape shape_of(const dlib::tensor& input) const {
-        return convolution_shape::over_image(input.k(), input.nr(), input.nc(), num_filters(),
+        return convolution_shape::over_image(input.k(), input.nr(), input.nc(), this->num_filters(),
                                              Kernel, Stride, Padding);
     }
 };
@@ -129,5 +92,3 @@ class convolution : public filter_parameters {
 #endif
 
 } // namespace ffgan::layers
-
-#endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/dropout.h"
 
-#include "kernels/pointwise.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "kernels/pointwise.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr long word_bits = 64;
 
-/// f(first, last) on parts of the words of a mask of n bits.
+// f(first, last) on parts of the words of a mask of n bits.
 template <class F> void for_words(long n, F&& f) {
     parallel_chunks((n + word_bits - 1) / word_bits,
                     [&](long, long first, long last) { f(first, last); });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_DROPOUT_H
-#define FFGAN_LAYERS_DROPOUT_H
-
+//
 // dlib's dropout draws from a generator seeded by std::rand(), so a run cannot be repeated, and it
 // is always on. Here the caller sets a key before each forward pass and the mask is a pure function
 // of it; inference replaces the mask by its expectation, as dlib's multiply_ does.
+
+#pragma once
 
 #include <cstdint>
 #include <dlib/cuda/tensor_tools.h>
@@ -15,45 +15,45 @@
 namespace ffgan::layers {
 
 namespace detail {
-/// Bit i of the words: 1 keeps element i, which happens with probability 1 - rate (to 2^-16),
-/// independently; a pure function of (key, i).
+// Bit i of the words: 1 keeps element i, which happens with probability 1 - rate (to 2^-16),
+// independently; a pure function of (key, i).
 void dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t>& mask);
 
-/// Bits first to first + n become those from 0 on; n <= first.
+// Bits first to first + n become those from 0 on; n <= first.
 void repeat_mask(long first, long n, std::vector<std::uint64_t>& mask);
 
-/// output = (or +=) input where kept, else 0.
+// output = (or +=) input where kept, else 0.
 void dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input, bool add,
                    float* output);
 
-/// output = (or +=) factor * input.
+// output = (or +=) factor * input.
 void dropout_scale(float factor, long n, const float* input, bool add, float* output);
 } // namespace detail
 
-/// dlib's, with which the original trains.
+// dlib's, with which the original trains.
 constexpr float default_dropout = 0.5f;
 
 class dropout {
   public:
     enum class mode { training, inference };
 
-    /// rate is the probability of dropping an element, 0 <= rate <= 1. Kept elements are not
-    /// scaled up. Throws std::invalid_argument.
+    // rate is the probability of dropping an element, 0 <= rate <= 1. Kept elements are not
+    // scaled up. Throws std::invalid_argument.
     explicit dropout(float rate = default_dropout) { set_rate(rate); }
 
     float get_drop_rate() const { return rate_; }
     void set_rate(float rate);
     void set_mode(mode value) { mode_ = value; }
     mode get_mode() const { return mode_; }
-    /// Fixes the mask of the next forward pass in training. The last `repeated` samples of it take
-    /// those of the first ones, so that the two can be compared.
+    // Fixes the mask of the next forward pass in training. The last `repeated` samples of it take
+    // those of the first ones, so that the two can be compared.
     void set_key(std::uint64_t key, long repeated = 0) {
         key_ = key;
         repeated_ = repeated;
     }
 
-    /// For layers that apply the dropout in a pass of their own: draws the mask for x, in
-    /// training; which elements are kept (null: all); and what they are multiplied by.
+    // For layers that apply the dropout in a pass of their own: draws the mask for x, in
+    // training; which elements are kept (null: all); and what they are multiplied by.
     void draw(const dlib::tensor& x);
     const std::uint64_t* mask() const { return mask_.empty() ? nullptr : mask_.data(); }
     float factor() const { return mode_ == mode::inference ? 1 - rate_ : 1; }
@@ -67,7 +67,7 @@ class dropout {
     const dlib::tensor& get_layer_params() const { return params_; }
     dlib::tensor& get_layer_params() { return params_; }
 
-    /// Forgets the last mask, as dlib's networks do before they are saved.
+    // Forgets the last mask, as dlib's networks do before they are saved.
     void clean();
 
     // dlib's format, with the empty mask that a cleaned dlib layer has.
@@ -93,5 +93,3 @@ class dropout {
 };
 
 } // namespace ffgan::layers
-
-#endif

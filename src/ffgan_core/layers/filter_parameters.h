@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_FILTER_PARAMETERS_H
-#define FFGAN_LAYERS_FILTER_PARAMETERS_H
-
+//
 // What a convolution and a transposed convolution have in common: one flat parameter tensor,
 // filters then biases, with dlib's multipliers, and dlib's serialisation up to its version tag.
+
+#pragma once
 
 #include "base/random.h"
 
@@ -20,7 +20,7 @@ class filter_parameters {
   public:
     double get_learning_rate_multiplier() const { return learning_rate_multiplier_; }
     double get_weight_decay_multiplier() const { return weight_decay_multiplier_; }
-    /// 0 also means that backward computes no parameter gradients.
+    // 0 also means that backward computes no parameter gradients.
     void set_learning_rate_multiplier(double value) { learning_rate_multiplier_ = value; }
     void set_weight_decay_multiplier(double value) { weight_decay_multiplier_ = value; }
     double get_bias_learning_rate_multiplier() const { return bias_learning_rate_multiplier_; }
@@ -28,12 +28,12 @@ class filter_parameters {
     void set_bias_learning_rate_multiplier(double value) { bias_learning_rate_multiplier_ = value; }
     void set_bias_weight_decay_multiplier(double value) { bias_weight_decay_multiplier_ = value; }
 
-    /// false: backward leaves the gradient of the layer's input untouched. For the first layer of a
-    /// network whose input needs no gradient.
+    // false: backward leaves the gradient of the layer's input untouched. For the first layer of a
+    // network whose input needs no gradient.
     void set_data_gradient(bool wanted) { data_gradient_ = wanted; }
     bool data_gradient() const { return data_gradient_; }
 
-    /// Seed of the initial filters; the same seed gives the same filters.
+    // Seed of the initial filters; the same seed gives the same filters.
     void set_seed(std::uint64_t seed) { seed_ = seed; }
 
     bool bias_is_disabled() const { return !use_bias_; }
@@ -56,9 +56,9 @@ class filter_parameters {
   protected:
     explicit filter_parameters(long output_channels) : output_channels_(output_channels) {}
 
-    /// Allocates (a, b, kernel, kernel) filters and zero biases; filters are uniform within the
-    /// bounds of Glorot and Bengio ("Understanding the difficulty of training deep feedforward
-    /// neural networks", AISTATS 2010, equation 16), fan-out counted as dlib counts it.
+    // Allocates (a, b, kernel, kernel) filters and zero biases; filters are uniform within the
+    // bounds of Glorot and Bengio ("Understanding the difficulty of training deep feedforward
+    // neural networks", AISTATS 2010, equation 16), fan-out counted as dlib counts it.
     void allocate(long a, long b, long kernel, long inputs) {
         filters_ = dlib::alias_tensor(a, b, kernel, kernel);
         const long size = static_cast<long>(filters_.size());
@@ -101,7 +101,7 @@ class filter_parameters {
         serialize(use_bias_, out);
     }
 
-    /// Reads what `write` writes after the version; `has_bias_flag` is false for the oldest files.
+    // Reads what `write` writes after the version; `has_bias_flag` is false for the oldest files.
     void read(bool has_bias_flag, long kernel, int stride, int padding, std::istream& in) {
         using dlib::deserialize;
         long rows = 0, columns = 0;
@@ -172,5 +172,3 @@ class filter_parameters {
 };
 
 } // namespace ffgan::layers
-
-#endif

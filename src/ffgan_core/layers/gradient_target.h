@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_GRADIENT_TARGET_H
-#define FFGAN_LAYERS_GRADIENT_TARGET_H
-
+//
 // In dlib's networks each layer adds to the gradient of the layer below, which dlib has zeroed:
 // several layers may read one output. Ours are chains, where zeroing and adding are two passes over
 // the memory for nothing. A subnet that has `gradient_to_overwrite` says so.
+
+#pragma once
 
 #include <dlib/cuda/tensor.h>
 
@@ -26,7 +26,7 @@ struct is_overwritten<Subnet,
     : std::true_type {};
 } // namespace detail
 
-/// Where a layer on top of `sub` puts the gradient of its input.
+// Where a layer on top of `sub` puts the gradient of its input.
 template <typename Subnet> gradient_target gradient_of(Subnet& sub) {
     if constexpr (detail::is_overwritten<Subnet>::value)
         return {sub.gradient_to_overwrite(), false};
@@ -35,5 +35,3 @@ template <typename Subnet> gradient_target gradient_of(Subnet& sub) {
 }
 
 } // namespace ffgan::layers
-
-#endif

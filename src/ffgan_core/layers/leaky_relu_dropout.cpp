@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/leaky_relu_dropout.h"
 
-#include "kernels/pointwise.h"
 #include "base/threads.h"
+#include "kernels/pointwise.h"
 
 #include <algorithm>
 
 namespace ffgan::layers {
 namespace {
 
-/// f(i, count) for every eight of n elements and the rest, in parallel.
+// f(i, count) for every eight of n elements and the rest, in parallel.
 template <class F> void by_eights_in_parallel(long n, F&& f) {
     constexpr long grain = 64; // elements
     parallel_chunks((n + grain - 1) / grain, [&](long, long first, long last) {

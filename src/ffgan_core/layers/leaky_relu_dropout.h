@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_LAYERS_LEAKY_RELU_DROPOUT_H
-#define FFGAN_LAYERS_LEAKY_RELU_DROPOUT_H
-
+//
 // A leaky ReLU and dropout in one pass over the memory, in place: the block without a norm.
+
+#pragma once
 
 #include "layers/activations.h"
 #include "layers/dropout.h"
@@ -28,7 +28,7 @@ class leaky_relu_dropout {
     const dlib::tensor& get_layer_params() const { return params_; }
     dlib::tensor& get_layer_params() { return params_; }
 
-    /// Forgets the last mask, as dlib's networks do before they are saved.
+    // Forgets the last mask, as dlib's networks do before they are saved.
     void clean() { dropout_.clean(); }
 
     // The leaky ReLU, then the dropout, in dlib's formats.
@@ -44,5 +44,3 @@ class leaky_relu_dropout {
 };
 
 } // namespace ffgan::layers
-
-#endif

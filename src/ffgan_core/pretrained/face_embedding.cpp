@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/face_embedding.h"
-#include "pretrained/recognition_network.h"
+#include "base/network_pool.h"
 #include "base/threads.h"
+#include "pretrained/recognition_network.h"
 
 #include <algorithm>
-#include <mutex>
 #include <stdexcept>
-#include <vector>
+#include <utility>
 
 namespace ffgan {
 namespace {
 
-using recognition_network = recognition::network;
 using chip = dlib::matrix<dlib::rgb_pixel>;
 
 chip to_chip(const std::uint8_t* pixels) {
@@ -25,45 +24,25 @@ chip to_chip(const std::uint8_t* pixels) {
 
 } // namespace
 
-// A network holds its activations, so each thread that computes takes one of its own from here.
 struct face_embedder::implementation {
-    recognition_network original;
-    std::mutex mutex;
-    std::vector<std::unique_ptr<recognition_network>> idle;
-
-    std::unique_ptr<recognition_network> take() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex);
-            if (!idle.empty()) {
-                auto network = std::move(idle.back());
-                idle.pop_back();
-                return network;
-            }
-        }
-        return std::make_unique<recognition_network>(original);
-    }
-
-    void give_back(std::unique_ptr<recognition_network> network) {
-        const std::lock_guard<std::mutex> lock(mutex);
-        idle.push_back(std::move(network));
-    }
+    network_pool<recognition::network> pool;
 
     void embed(const std::uint8_t* chips, long begin, long end, float* embeddings) {
-        auto network = take();
+        auto network = pool.take();
         for (long i = begin; i < end; ++i) {
             // One at a time: the activations of one image stay in the processor's cache.
             const auto& embedding =
                 (*network)(to_chip(chips + i * face_chip_size * face_chip_size * 3));
             std::copy(embedding.begin(), embedding.end(), embeddings + i * face_embedding_size);
         }
-        give_back(std::move(network));
+        pool.give_back(std::move(network));
     }
 };
 
 face_embedder::face_embedder(const std::string& path)
     : implementation_(std::make_unique<implementation>()) {
     try {
-        dlib::deserialize(path) >> implementation_->original;
+        dlib::deserialize(path) >> implementation_->pool.original;
     } catch (const dlib::serialization_error& error) {
         throw std::invalid_argument(error.what());
     }

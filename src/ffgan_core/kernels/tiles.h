@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the convolutions of tiled_convolution.h and the gradient of their filters share.
+
+#pragma once
+
+#include "kernels/minimal_filtering.h"
+#include "kernels/tiled_convolution.h"
+
+#include <vector>
+
+namespace ffgan::layers {
+
+// Tiles multiplied together: enough that streaming the filters past them costs little.
+constexpr long block_tiles = 48;
+// Floats of the transformed input of a block, for L2 next to the panels of the filters.
+constexpr long block_floats = 64 * 1024;
+// Keeps the positions of a tile, which are written together, out of one set of the L1 cache.
+constexpr long position_padding = 16;
+
+// Calls f(minimal_filtering<tile, taps>()).
+template <class F> void with_transform(long tile, long taps, const F& f) {
+    if (tile == 2 && taps == 2)
+        f(minimal_filtering<2, 2>());
+    else if (tile == 3 && taps == 2)
+        f(minimal_filtering<3, 2>());
+    else if (tile == 4 && taps == 2)
+        f(minimal_filtering<4, 2>());
+    else if (tile == 2 && taps == 3)
+        f(minimal_filtering<2, 3>());
+    else
+        f(minimal_filtering<4, 3>());
+}
+
+// The transformed windows of the strips' tiles in the given phases of the input, of channels
+// [begin, end) (without minimal filtering: of rows [begin, end) of the window):
+// v[position][tile][depth].
+void fill_windows(const tiling& how, const std::vector<strip>& strips,
+                  const std::vector<place>& planes, long begin, long end, float* v,
+                  long position_stride);
+
+// Copies the rows that a strip reads, of channels [begin, end), into `pixels`, whose pixels have
+// `stride` floats: zeros where the image ends.
+void load_rows(const tiling& how, const float* planes, long tile_row, long begin, long end,
+               float* pixels, long stride);
+
+} // namespace ffgan::layers
