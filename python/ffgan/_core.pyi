@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The C++ core: networks, inference and training on dlib. NumPy in, NumPy out."""
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import NotRequired
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -31,25 +30,16 @@ class Engine(TypedDict):
     convolution: str
     threads: int
 
-class StepResult(TypedDict):
-    loss_d: float
-    loss_g: float
-    accuracy_real: float
-    accuracy_fake: float
-    penalty: float
-    texture: float
-    anchor: float
-    chroma_excess: NotRequired[float]  # with its weight
-    grid_excess: NotRequired[float]  # with its weight
-    projected_loss: NotRequired[float]  # with a projected discriminator
-    projected_accuracy: NotRequired[float]
-    detail_loss: NotRequired[float]
-    detail_accuracy: NotRequired[float]
-    identity_distance: NotRequired[float]
-    matching_distance: NotRequired[float]
-    perceptual: NotRequired[float]
-    imagenet_loss: NotRequired[float]  # with one that sees through an ImageNet network
-    imagenet_accuracy: NotRequired[float]
+class GeneratorLoss(TypedDict):
+    """A loss of G that plugs in, besides the adversarial one."""
+
+    name: str
+    setting: str  # `<name>_weight`, a setting of `Trainer`
+    measure: str  # in what `Trainer.step` returns
+    default: float  # of the weight: 0, without the loss
+    help: str  # of the weight, one line
+    title: str  # of the measure's chart
+    unit: str  # what the chart's numbers are
 
 def engine() -> Engine: ...
 def set_threads(threads: int) -> None: ...
@@ -60,19 +50,6 @@ def profile_training(
 
 def layers(network: Network) -> list[Layer]: ...
 def parameter_shapes(network: Network) -> dict[str, tuple[int, ...]]: ...
-def augment(
-    images: Float32,
-    *,
-    key: int,
-    colour: bool = False,
-    translation: int = 0,
-    cutout: int = 0,
-    adjoint: bool = False,
-) -> Float32: ...
-def pyramid_loss(images: Float32, targets: Float32, *, skip: int = 0) -> tuple[float, Float32]: ...
-def patch_distance(images: Float32, targets: Float32, *, key: int) -> tuple[float, Float32]: ...
-def chroma_detail(images: Float32) -> tuple[float, Float32]: ...
-def grid_unevenness(images: Float32) -> tuple[float, Float32]: ...
 
 class DnnModel(TypedDict):
     generator: Parameters
@@ -145,92 +122,31 @@ class FaceEmbedder:
     def embed(self, images: UInt8) -> Float32:
         """Aligned faces (n, 150, 150, 3) -> embeddings (n, 128)."""
 
-class JudgedPairs(TypedDict):
-    loss_d: float
-    loss_g: float
-    accuracy_real: float
-    accuracy_fake: float
-    penalty: float
+def trainer_settings() -> dict[str, Any]:
+    """The settings that `Trainer` takes, with their defaults; src/ffgan_core/training/ lists them.
 
-class EnergyDistance:
-    """Energy distance of two distributions, from batches of samples."""
-
-    def __init__(self, size: int) -> None: ...
-    def step(self, real: Float32, fakes: Float32) -> tuple[float, Float32]:
-        """Of (n, size) each: by these and the last 512 samples of each, and its gradient."""
-
-def features(network: str | Parameters, images: Float32) -> list[Float32]:
-    """What that of `ProjectedDiscriminator` makes of (n, 3, 162, 162), pixels divided by 256.
-
-    An array (n, channels, side, side) for each scale, the finest first.
+    The weights of `generator_losses` are among them.
     """
 
-class ProjectedDiscriminator:
-    """Heads on features of dlib's network, by its trusted path, or the ImageNet one, by tensors."""
+def generator_losses() -> list[GeneratorLoss]:
+    """The losses that plug in, in the order in which their gradients are added.
 
-    def __init__(
-        self,
-        network: str | Parameters,
-        *,
-        penalty: float = 0.0,
-        details: float = 0.0,
-        seed: int = 0,
-    ) -> None: ...
-    def step(
-        self,
-        images: Float32,
-        *,
-        key: int,
-        learning_rate: float,
-        heads: float = 1.0,
-        identities: float = 0.0,
-        statistics: float = 0.0,
-        pairs: float = 0.0,
-        paired: int = 0,
-    ) -> tuple[JudgedPairs, JudgedPairs, dict[str, float], Float32]:
-        """One update from (2 n, 3, 162, 162), n real ones and n fakes, pixels divided by 256.
+    The training settings have a weight, the command line an option and the report a chart for each
+    of them, from here: a new one needs no change in Python.
+    """
 
-        Of the heads for whole images, of those for details, the energy distances of the identities
-        and of the features' statistics and the mean distance of the first `paired` pairs in both,
-        as far as they count, and the gradient with respect to the fakes of `heads` times G's loss,
-        summed over the heads, and of each distance times its weight.
-        """
+def adversarial_losses() -> dict[str, tuple[str, ...]]:
+    """The choices for `loss`, each with those of `discriminator_norm` that it goes with."""
 
 class Trainer:
-    def __init__(
-        self,
-        *,
-        discriminator: DiscriminatorName = "program",
-        seed: int = 0,
-        learning_rate_g: float = 2e-4,
-        learning_rate_d: float = 2e-4,
-        beta1: float = 0.5,
-        beta2: float = 0.999,
-        loss: Literal["logistic", "hinge", "relativistic"] = "logistic",
-        label_smoothing: float = 0.0,
-        dropout: float = 0.5,
-        ema: float = 0.999,
-        colour: bool = False,
-        translation: int = 0,
-        cutout: int = 0,
-        joint_update: bool = False,
-        discriminator_norm: Literal["batch", "fixed"] = "batch",
-        gradient_penalty: float = 0.0,
-        adversarial_weight: float = 1.0,
-        texture_weight: float = 0.0,
-        chroma_weight: float = 0.0,
-        grid_weight: float = 0.0,
-        smooth_upsampling: float = 0.0,
-        projected_weight: float = 0.0,
-        projected_penalty: float = 0.1,
-        projected_details: float = 0.0,
-        identity_weight: float = 0.0,
-        matching_weight: float = 0.0,
-        perceptual_weight: float = 0.0,
-        recognition: str = "",
-        imagenet_weight: float = 0.0,
-        imagenet: Parameters = {},
-    ) -> None: ...
+    """Adversarial training, one step at a time. One thread at a time."""
+
+    def __init__(self, **settings: Any) -> None:
+        """`settings`: some of `trainer_settings`.
+
+        Raises TypeError that names one which does not exist or is of the wrong type, ValueError
+        that names one which is out of range or excluded by another.
+        """
     def set_learning_rates(self, generator: float, discriminator: float) -> None: ...
     def set_blur(self, sigma: float) -> None:
         """From now on D sees all images blurred; `sigma` in pixels."""
@@ -241,14 +157,13 @@ class Trainer:
         latents: Float32,
         *,
         update_generator: bool = True,
-        anchor_images: UInt8 | None = None,
-        anchor_weight: float = 0.0,
-        anchor_skip: int = 0,
-    ) -> StepResult:
-        """One adversarial step.
+        anchored: int = 0,
+    ) -> dict[str, float]:
+        """One adversarial step with images (n, 162, 162, 3) and latents (n, 100).
 
-        With `anchor_images` the first latents are their codes, and G's update has a reconstruction
-        term, without the pyramid's `anchor_skip` finest levels.
+        The first `anchored` latents are the codes of the first images. Returns what the parts of
+        the step measured, by name: those of the discriminators, of `generator_losses` that have a
+        weight, and 0 for what was not measured in this step.
         """
 
     def reconstruct(self, latents: Float32, images: UInt8, learning_rate: float) -> float:

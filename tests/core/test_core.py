@@ -7,18 +7,11 @@ import threading
 
 import numpy as np
 import pytest
+from support.batches import random_images, random_latents
 
 from ffgan import _core
 
 SMALL_BATCH = 4
-
-
-def random_latents(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, 100)).astype(np.float32)
-
-
-def random_images(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (n, 162, 162, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +157,7 @@ def test_pixels_are_the_rounded_sigmoid(trained: _core.Trainer) -> None:
 
 
 def small_run(**settings: object) -> dict[str, np.ndarray]:
-    trainer = _core.Trainer(seed=3, **settings)  # type: ignore[arg-type]
+    trainer = _core.Trainer(seed=3, **settings)
     for k in range(2):
         trainer.step(random_images(SMALL_BATCH, k), random_latents(SMALL_BATCH, k))
     trainer.reconstruct(random_latents(2), random_images(2), 1e-3)
@@ -200,14 +193,15 @@ def test_a_loaded_state_goes_on_with_the_same_bytes() -> None:
 
 def test_an_anchor_adds_its_weighted_gradient() -> None:
     def gradients(anchored: float | None, adversarial: bool = True) -> dict[str, np.ndarray]:
-        trainer = _core.Trainer(seed=2, learning_rate_g=1e-9, learning_rate_d=1e-9)
+        settings = {"seed": 2, "learning_rate_g": 1e-9, "learning_rate_d": 1e-9}
+        trainer = _core.Trainer(**settings, anchor_weight=anchored or 0.0)
         images, z = random_images(SMALL_BATCH), random_latents(SMALL_BATCH)
         if not adversarial:
             trainer.reconstruct(z, images, 1e-9)
         elif anchored is None:
             trainer.step(images, z)
         else:
-            trainer.step(images, z, anchor_images=images, anchor_weight=anchored)
+            trainer.step(images, z, anchored=len(images))
         return trainer.gradients("generator")
 
     plain, both = gradients(None), gradients(30.0)
@@ -257,7 +251,7 @@ def test_the_gradient_penalty_does_not_take_dropout_for_a_slope(
 )
 def test_a_setting_out_of_range_is_named(setting: str, value: object) -> None:
     with pytest.raises(ValueError, match=setting):
-        _core.Trainer(**{setting: value})  # type: ignore[arg-type]
+        _core.Trainer(**{setting: value})
 
 
 def test_a_blur_out_of_range_is_named() -> None:
@@ -271,7 +265,7 @@ def test_arguments_of_another_shape_or_type_are_refused(trained: _core.Trainer) 
     with pytest.raises(ValueError, match=r"latents has not the shape \(n, 100\)"):
         generator.generate(np.zeros((2, 99), np.float32))
     with pytest.raises(TypeError):
-        generator.generate(np.zeros((2, 100), np.float64))  # type: ignore[arg-type]
+        generator.generate(np.zeros((2, 100), np.float64))
     with pytest.raises(ValueError, match="differ in number"):
         trained.step(random_images(3), random_latents(4))
     with pytest.raises(ValueError, match="at least two"):
@@ -290,216 +284,11 @@ def test_no_face_is_asked_for(trained: _core.Trainer) -> None:
     assert generator.generate(np.zeros((0, 100), np.float32)).shape == (0, 162, 162, 3)
 
 
-@pytest.mark.parametrize("policy", [{"colour": True}, {"translation": 7}, {"cutout": 9}, None])
-def test_augmentation_and_its_adjoint_belong_together(policy: dict[str, int] | None) -> None:
-    # For an affine map A x + b, <A dx, y> = <dx, A^T y> for all dx and y.
-    settings = policy or {"colour": True, "translation": 7, "cutout": 9}
-    random = np.random.default_rng(1)
-    x, dx, y = (random.random((5, 3, 31, 31), dtype=np.float32) for _ in range(3))
-    changed = _core.augment(x + dx, key=4, **settings) - _core.augment(x, key=4, **settings)
-    back = _core.augment(y, key=4, adjoint=True, **settings)
-    assert np.vdot(changed, y) == pytest.approx(np.vdot(dx, back), rel=1e-4)
-    assert not np.array_equal(_core.augment(x, key=4, **settings), x)
-    assert not np.array_equal(
-        _core.augment(x, key=4, **settings), _core.augment(x, key=5, **settings)
-    )
-
-
-def test_translation_brings_in_grey_and_keeps_the_rest() -> None:
-    x = np.random.default_rng(0).random((64, 3, 20, 20), dtype=np.float32) / 4
-    moved = _core.augment(x, key=0, translation=6)
-    for before, after in zip(x, moved, strict=True):
-        kept = after[:, ~(after == 0.5).all(axis=(0, 2))][:, :, ~(after == 0.5).all(axis=(0, 1))]
-        rows, columns = kept.shape[1:]
-        assert rows >= 14 and columns >= 14
-        windows = np.lib.stride_tricks.sliding_window_view(before, (3, rows, columns))
-        assert (windows == kept).all(axis=(-3, -2, -1)).any()
-
-
-@pytest.mark.parametrize("skip", [0, 2])
-def test_the_pyramid_loss_is_derived_as_finite_differences_say(skip: int) -> None:
-    random = np.random.default_rng(2)
-    x, y = (random.random((2, 3, 21, 18), dtype=np.float32) for _ in range(2))
-    loss, gradient = _core.pyramid_loss(x, y, skip=skip)
-    assert loss > 0 and _core.pyramid_loss(x, x, skip=skip)[0] == 0
-    for _ in range(5):
-        direction = random.standard_normal(x.shape).astype(np.float32)
-        step = 1e-4
-        ahead = _core.pyramid_loss(x + step * direction, y, skip=skip)[0]
-        behind = _core.pyramid_loss(x - step * direction, y, skip=skip)[0]
-        assert (ahead - behind) / (2 * step) == pytest.approx(
-            float(np.vdot(gradient, direction)), rel=2e-2, abs=2e-3
-        )
-
-
-def test_free_levels_compare_how_much_detail_there_is_not_which() -> None:
-    random = np.random.default_rng(3)
-    smooth = np.full((1, 3, 64, 64), 0.5, np.float32)
-    noise = 0.2 * random.choice([-1.0, 1.0], (2, *smooth.shape)).astype(np.float32)
-    one, other = smooth + noise[0], smooth + noise[1]
-    alike = _core.pyramid_loss(one, other, skip=2)[0]
-    assert alike < 0.5 * _core.pyramid_loss(one, smooth, skip=2)[0]
-    assert alike < 0.5 * _core.pyramid_loss(one, other)[0]
-    with pytest.raises(ValueError, match="from 0 to 4"):
-        _core.pyramid_loss(one, other, skip=5)
-
-
-def test_the_patch_distance_is_derived_as_finite_differences_say() -> None:
-    random = np.random.default_rng(4)
-    x, y = (random.random((3, 3, 34, 40), dtype=np.float32) for _ in range(2))
-    distance, gradient = _core.patch_distance(x, y, key=1)
-    assert distance > 0
-    assert _core.patch_distance(x, x, key=1)[0] == 0
-    assert _core.patch_distance(x, y, key=1)[0] == distance
-    assert _core.patch_distance(x, y, key=2)[0] != distance
-    step = 1e-4
-    for _ in range(5):
-        direction = random.standard_normal(x.shape).astype(np.float32)
-        ahead = _core.patch_distance(x + step * direction, y, key=1)[0]
-        behind = _core.patch_distance(x - step * direction, y, key=1)[0]
-        assert (ahead - behind) / (2 * step) == pytest.approx(
-            float(np.vdot(gradient, direction)), rel=5e-2, abs=5e-3
-        )
-
-
-def test_the_chroma_detail_is_what_opencv_says_and_derived_as_finite_differences_say() -> None:
-    import cv2
-
-    random = np.random.default_rng(6)
-    x = random.random((3, 3, 34, 20), dtype=np.float32)
-    detail, gradient = _core.chroma_detail(x)
-    lost = []
-    for image in x.transpose(0, 2, 3, 1):
-        # OpenCV's chroma is shifted and scaled; JFIF's is 0.5 / (1 - 0.299) (R - Y) and so on.
-        y = image @ np.float32([0.299, 0.587, 0.114])
-        for channel, weight in ((2, 0.5 / (1 - 0.114)), (0, 0.5 / (1 - 0.299))):
-            plane = 255 * weight * (image[:, :, channel] - y)
-            half = cv2.resize(plane, (10, 17), interpolation=cv2.INTER_AREA)
-            lost.append(plane - cv2.resize(half, (20, 34), interpolation=cv2.INTER_LINEAR))
-    assert detail == pytest.approx(float(np.mean(np.square(lost))), rel=1e-4)
-    step = 1e-3
-    for _ in range(5):
-        direction = random.standard_normal(x.shape).astype(np.float32)
-        ahead = _core.chroma_detail(x + step * direction)[0]
-        behind = _core.chroma_detail(x - step * direction)[0]
-        assert (ahead - behind) / (2 * step) == pytest.approx(
-            float(np.vdot(gradient, direction)), rel=1e-3, abs=0.02
-        )
-    for shape in ((1, 3, 33, 20), (1, 3, 34, 19), (1, 1, 34, 20)):
-        with pytest.raises(ValueError, match="even sides"):
-            _core.chroma_detail(np.zeros(shape, np.float32))
-
-
-def test_grey_images_and_jpegs_have_next_to_no_chroma_detail() -> None:
-    import cv2
-
-    noise = np.random.default_rng(7).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    coded = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 100])[1]
-
-    def detail(bgr: np.ndarray) -> float:
-        planes = np.ascontiguousarray(bgr[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32)
-        return _core.chroma_detail(planes / 255)[0]
-
-    whole = detail(noise)
-    assert detail(np.repeat(noise[:, :, :1], 3, 2)) < 1e-6 * whole
-    assert detail(cv2.imdecode(coded, cv2.IMREAD_COLOR)) < 0.1 * whole
-
-
-def test_the_grid_unevenness_is_what_its_definition_says_and_derived_as_differences_say() -> None:
-    random = np.random.default_rng(8)
-    x = random.random((3, 2, 13, 10), dtype=np.float32)
-    x[:, :, ::4, ::2] *= 0.3
-    unevenness, gradient = _core.grid_unevenness(x)
-    expected = 0.0
-    for axis in (2, 3):
-        squares = np.square(np.diff(x.astype(np.float64), axis=axis))
-        cells = np.array([squares[:, :, i::4, j::4].mean() for i in range(4) for j in range(4)])
-        expected += cells.var() / cells.mean() ** 2
-    assert expected > 0.05
-    assert unevenness == pytest.approx(expected, rel=1e-6)
-    step = 1e-3
-    for _ in range(5):
-        direction = random.standard_normal(x.shape).astype(np.float32)
-        ahead = _core.grid_unevenness(x + step * direction)[0]
-        behind = _core.grid_unevenness(x - step * direction)[0]
-        assert (ahead - behind) / (2 * step) == pytest.approx(
-            float(np.vdot(gradient, direction)), rel=1e-3, abs=1e-4
-        )
-    flat = np.ones((1, 3, 8, 8), np.float32)
-    unevenness, gradient = _core.grid_unevenness(flat)
-    assert unevenness == 0 and not gradient.any()
-    with pytest.raises(ValueError, match="five by five"):
-        _core.grid_unevenness(np.zeros((1, 3, 4, 8), np.float32))
-
-
-def test_enlarging_by_repetition_makes_a_grid_and_smoothing_does_not() -> None:
-    small = np.random.default_rng(9).random((4, 3, 40, 40), dtype=np.float32)
-    repeated = small.repeat(2, 2).repeat(2, 3)
-    noise = np.random.default_rng(9).random(repeated.shape, dtype=np.float32)
-    assert _core.grid_unevenness(repeated)[0] == pytest.approx(2, rel=0.05)
-    assert _core.grid_unevenness(noise)[0] < 0.002
-
-
-def test_the_grid_weight_takes_a_grid_off_that_real_images_have_not() -> None:
-    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, grid_weight=10.0, learning_rate_g=1e-3)
-    z, noise = random_latents(SMALL_BATCH), random_images(SMALL_BATCH)
-    excess = [trainer.step(noise, z)["grid_excess"] for _ in range(10)]
-    assert 0 < excess[-1] < 0.8 * excess[0]
-    grid = noise.copy()  # which is less even than the fakes: nothing to take off
-    grid[:, ::2] = grid[:, 1::2]
-    assert trainer.step(grid, z)["grid_excess"] < 0
-    np.testing.assert_allclose(trainer.gradients("generator")["conv6.weight"], 0)
-    assert "grid_excess" not in _core.Trainer(seed=2).step(noise, z)
-    with pytest.raises(ValueError, match="grid_weight is below 0"):
-        _core.Trainer(grid_weight=-1.0)
-
-
-def test_the_chroma_weight_takes_detail_of_colour_off_that_real_images_have_not() -> None:
-    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, chroma_weight=1e4, learning_rate_g=1e-3)
-    grey = np.repeat(random_images(SMALL_BATCH)[:, :, :, :1], 3, 3)
-    z = random_latents(SMALL_BATCH)
-    excess = [trainer.step(grey, z)["chroma_excess"] for _ in range(10)]
-    assert 0 < excess[-1] < 0.8 * excess[0]
-    colourful = random_images(SMALL_BATCH)  # which has more of it: nothing to take off
-    assert trainer.step(colourful, z)["chroma_excess"] < 0
-    np.testing.assert_allclose(trainer.gradients("generator")["conv6.weight"], 0)
-    assert "chroma_excess" not in _core.Trainer(seed=2).step(grey, z)
-    with pytest.raises(ValueError, match="chroma_weight is below 0"):
-        _core.Trainer(chroma_weight=-1.0)
-
-
-def test_the_patch_distance_does_not_ask_which_image_has_a_patch() -> None:
-    images = np.random.default_rng(5).random((4, 3, 48, 48), dtype=np.float32)
-    assert _core.patch_distance(images, images[[2, 0, 3, 1]], key=1)[0] < 1e-9
-
-
-def test_the_patch_distance_sees_blur_and_grids() -> None:
-    import cv2
-
-    random = np.random.default_rng(6)
-    # Disks at random places: edges, and nothing that repeats.
-    sets = np.zeros((2, 16, 64, 64, 3), np.float32)
-    for image in sets.reshape(32, 64, 64, 3):
-        for _ in range(12):
-            place = tuple(int(v) for v in random.integers(0, 64, 2))
-            cv2.circle(image, place, int(random.integers(3, 14)), random.random(3).tolist(), -1)
-
-    def distance(changed: np.ndarray) -> float:
-        planes = [np.ascontiguousarray(a.transpose(0, 3, 1, 2)) for a in (changed, sets[1])]
-        return float(np.mean([_core.patch_distance(*planes, key=k)[0] for k in range(4)]))
-
-    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), 1.5) for image in sets[0]])
-    grid = 0.15 * (np.indices((64, 64)).sum(0) % 2 - 0.5)[None, :, :, None]
-    same = distance(sets[0])
-    assert distance(blurred) > 1.1 * same
-    assert distance((sets[0] + grid).astype(np.float32)) > 1.1 * same
-
-
 def test_without_an_adversary_the_discriminator_stays_as_it_is() -> None:
-    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, texture_weight=1.0)
+    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, texture_weight=1.0, anchor_weight=1.0)
     before = trainer.parameters("discriminator"), trainer.parameters("generator")
     images, z = random_images(SMALL_BATCH), random_latents(SMALL_BATCH)
-    result = trainer.step(images, z, anchor_images=images[:2], anchor_weight=1.0)
+    result = trainer.step(images, z, anchored=2)
     assert result["loss_d"] == result["loss_g"] == 0
     assert result["texture"] > 0 and result["anchor"] > 0
     for name, array in trainer.parameters("discriminator").items():

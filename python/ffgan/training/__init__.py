@@ -144,41 +144,19 @@ def make_trainer(settings: Settings) -> _core.Trainer:
     if settings.threads is not None:
         _core.set_threads(settings.threads)
     chosen = settings.augmentations
-    recognition = ""
+    resources: dict[str, Any] = {}
     if settings.projected_weight > 0.0:
-        recognition = str(faces.recognition_file(settings.recognition))
-    imagenet = features.training_network() if settings.imagenet_weight > 0.0 else {}
+        resources["recognition"] = str(faces.recognition_file(settings.recognition))
+    if settings.imagenet_weight > 0.0:
+        resources["imagenet"] = features.training_network()
+    own = {"colour", "translation", "cutout", "recognition", "imagenet"}
+    shared = _core.trainer_settings().keys() - own
     return _core.Trainer(
-        discriminator=settings.discriminator,
-        seed=settings.seed,
-        learning_rate_g=settings.learning_rate_g,
-        learning_rate_d=settings.learning_rate_d,
-        beta1=settings.beta1,
-        beta2=settings.beta2,
-        loss=settings.loss,
-        label_smoothing=settings.label_smoothing,
-        dropout=settings.dropout,
-        ema=settings.ema,
+        **{name: getattr(settings, name) for name in shared},
         colour="colour" in chosen,
         translation=settings.translation if "translation" in chosen else 0,
         cutout=settings.cutout if "cutout" in chosen else 0,
-        joint_update=settings.joint_update,
-        discriminator_norm=settings.discriminator_norm,
-        gradient_penalty=settings.gradient_penalty,
-        adversarial_weight=settings.adversarial_weight,
-        texture_weight=settings.texture_weight,
-        chroma_weight=settings.chroma_weight,
-        grid_weight=settings.grid_weight,
-        smooth_upsampling=settings.smooth_upsampling,
-        projected_weight=settings.projected_weight,
-        projected_penalty=settings.projected_penalty,
-        projected_details=settings.projected_details,
-        identity_weight=settings.identity_weight,
-        matching_weight=settings.matching_weight,
-        perceptual_weight=settings.perceptual_weight,
-        recognition=recognition,
-        imagenet_weight=settings.imagenet_weight,
-        imagenet=imagenet,
+        **resources,
     )
 
 
@@ -254,17 +232,13 @@ class _Run:
         settings, step = self.settings, self.position.step
         z = self.latents()
         x = self.next_images(settings.batch)
-        anchor: dict[str, Any] = {}
+        anchored = 0
         if settings.anchor_weight > 0.0:
-            known = x[: round(settings.anchor_share * settings.batch)]
-            z[: len(known)] = self.codes(known)
-            anchor["anchor_images"] = known
-            anchor["anchor_weight"] = settings.anchor_weight
-            anchor["anchor_skip"] = settings.anchor_skip
+            anchored = round(settings.anchor_share * settings.batch)
+            z[:anchored] = self.codes(x[:anchored])
         self.trainer.set_blur(self.blur())
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
-        result = self.trainer.step(x, z, update_generator=warmed_up, **anchor)
-        return {name: float(value) for name, value in result.items()}  # type: ignore[arg-type]
+        return self.trainer.step(x, z, update_generator=warmed_up, anchored=anchored)
 
     def blur(self) -> float:
         """The blur of this step's images before D, in pixels: it falls along a straight line."""

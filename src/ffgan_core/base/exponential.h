@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_EXPONENTIAL_H
-#define FFGAN_EXPONENTIAL_H
+
+#pragma once
 
 #include "base/float8.h"
 
 namespace ffgan {
 
-/// exp by a degree-6 polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes, expf) and a power of two.
+// exp by a degree-6 polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes, expf) and a power of two.
 inline float8 exp8(float8 x) {
     // Beyond this range the power of two would leave float32's normal numbers.
     const float8 lowest = broadcast8(-87.0f), highest = broadcast8(88.0f);
@@ -33,5 +33,3 @@ inline float8 exp8(float8 x) {
 inline float8 sigmoid8(float8 x) { return 1.0f / (1.0f + exp8(-x)); }
 
 } // namespace ffgan
-
-#endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_FLOAT8_H
-#define FFGAN_FLOAT8_H
-
+//
 // Eight floats as one value, through the vector extension of GCC and Clang: the compiler maps it to
 // whatever instruction set it is told to target, so one source serves SSE, AVX, AVX-512 and NEON.
+
+#pragma once
 
 #include <cstdint>
 #include <cstring>
@@ -36,7 +36,7 @@ inline double sum8(float8 v) {
            ((static_cast<double>(v[4]) + v[5]) + (static_cast<double>(v[6]) + v[7]));
 }
 
-/// A growing, 64-byte aligned scratch array of floats; its content does not survive `get`.
+// A growing, 64-byte aligned scratch array of floats; its content does not survive `get`.
 class workspace {
   public:
     float* get(std::size_t size) {
@@ -50,7 +50,7 @@ class workspace {
         return data_.get();
     }
 
-    /// What the last get() returned.
+    // What the last get() returned.
     const float* data() const { return data_.get(); }
 
   private:
@@ -63,5 +63,3 @@ class workspace {
 };
 
 } // namespace ffgan
-
-#endif

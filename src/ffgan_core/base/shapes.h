@@ -16,8 +16,8 @@ constexpr long image_values = image_channels * image_size * image_size;
 constexpr float pixel_to_input = 1.0f / 256.0f;
 constexpr float sigmoid_to_input = 255.0f / 256.0f;
 
-// What a pretrained network (pretrained/feature_network.h) makes of one image at one scale: channels
-// x side x side.
+// What a pretrained network (pretrained/feature_network.h) makes of one image at one scale:
+// channels x side x side.
 struct feature_shape {
     long channels, side;
     long size() const { return channels * side * side; }

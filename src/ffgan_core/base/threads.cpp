@@ -39,7 +39,7 @@ long affinity_cpus() {
 }
 
 #ifdef __linux__
-/// Quota in CPUs of one cgroup folder, or 0 when it sets none.
+// Quota in CPUs of one cgroup folder, or 0 when it sets none.
 double quota_of(const std::string& folder) {
     std::string quota;
     double period = 0;
@@ -56,7 +56,7 @@ double quota_of(const std::string& folder) {
 }
 #endif
 
-/// The tightest quota of this process's cgroup and its ancestors, or 0.
+// The tightest quota of this process's cgroup and its ancestors, or 0.
 double cgroup_cpus() {
     double tightest = 0;
 #ifdef __linux__
@@ -109,8 +109,8 @@ std::atomic<long> configured_threads{0};
 
 thread_local bool inside_chunk = false;
 
-/// Waits for `ready` without sleeping, for as long as the layers of a network are apart: to wake a
-/// sleeping thread takes longer than many a layer.
+// Waits for `ready` without sleeping, for as long as the layers of a network are apart: to wake a
+// sleeping thread takes longer than many a layer.
 template <class F> void spin_until(const F& ready) {
     constexpr std::chrono::microseconds patience{50};
     const auto end = std::chrono::steady_clock::now() + patience;

@@ -29,7 +29,7 @@ named_tensors to_named_tensors(const pybind11::dict& arrays);
 pybind11::dict to_dict(const named_tensors& tensors);
 
 void register_engine(pybind11::module_& m);
-void register_differentiable(pybind11::module_& m);
+void register_testing(pybind11::module_& m);
 void register_faces(pybind11::module_& m);
 void register_networks(pybind11::module_& m);
 void register_trainer(pybind11::module_& m);

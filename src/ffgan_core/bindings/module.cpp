@@ -7,7 +7,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "The C++ core: networks, inference and training on dlib. NumPy in, NumPy out.";
     m.attr("__version__") = FFGAN_VERSION;
     ffgan::bindings::register_engine(m);
-    ffgan::bindings::register_differentiable(m);
+    ffgan::bindings::register_testing(m);
     ffgan::bindings::register_faces(m);
     ffgan::bindings::register_networks(m);
     ffgan::bindings::register_trainer(m);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "networks/architecture.h"
+#include "base/shapes.h"
 #include "bindings/arrays.h"
 #include "inference/discriminator.h"
 #include "inference/generator.h"
+#include "networks/architecture.h"
 #include "networks/network.h"
-#include "base/shapes.h"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

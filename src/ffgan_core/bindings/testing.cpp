@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bindings/arrays.h"
-#include "training/augment.h"
 #include "losses/chroma_detail.h"
 #include "losses/energy_distance.h"
-#include "pretrained/face_features.h"
 #include "losses/grid_unevenness.h"
-#include "pretrained/imagenet_features.h"
+#include "losses/loss.h"
 #include "losses/patch_distance.h"
-#include "training/projected_discriminator.h"
 #include "losses/pyramid_loss.h"
+#include "pretrained/face_features.h"
+#include "pretrained/imagenet_features.h"
+#include "training/augment.h"
+#include "training/projected_discriminator.h"
 
 #include <algorithm>
 #include <variant>
@@ -72,6 +73,26 @@ py::tuple grid(const array<float>& images) {
     return py::make_tuple(unevenness, to_array(gradient));
 }
 
+// A loss that plugs in, by its name: real images and fakes as planes (n, 3, 162, 162).
+py::tuple measure_loss(const std::string& name, const array<float>& fakes,
+                       const array<std::uint8_t>& real, long anchored, std::uint64_t key,
+                       int anchor_skip) {
+    const py::ssize_t count = samples(fakes, {3, 162, 162}, "fakes");
+    if (samples(real, image_shape, "real") != count || anchored < 0 || anchored > count)
+        throw std::invalid_argument("real and fakes differ in number, or anchored is not in it");
+    for (const loss_description& one : generator_losses())
+        if (one.name == name) {
+            real_planes planes;
+            planes.set(real.data(), static_cast<long>(count));
+            dlib::resizable_tensor gradient;
+            const double measured =
+                one.make({anchor_skip})
+                    ->measure({to_tensor(fakes), planes, anchored, key}, gradient);
+            return py::make_tuple(measured, to_array(gradient));
+        }
+    throw std::invalid_argument("there is no loss '" + name + "'");
+}
+
 py::tuple measure_energy(energy_distance& self, const array<float>& real,
                          const array<float>& fakes) {
     const auto good = [&](const array<float>& x) {
@@ -94,15 +115,15 @@ std::unique_ptr<feature_network> make_features(const std::variant<std::string, p
 // The features of images (n, 3, 162, 162), an array for each scale.
 py::list features(const std::variant<std::string, py::dict>& network, const array<float>& images) {
     const py::ssize_t count = samples(images, {3, 162, 162}, "images");
-    const auto eye = make_features(network);
+    const auto backbone = make_features(network);
     std::vector<array<float>> results;
     std::vector<float*> targets;
-    for (const feature_shape& shape : eye->shapes()) {
+    for (const feature_shape& shape : backbone->shapes()) {
         results.emplace_back(
             std::vector<py::ssize_t>{count, shape.channels, shape.side, shape.side});
         targets.push_back(results.back().mutable_data());
     }
-    eye->see(images.data(), static_cast<long>(count), targets, nullptr);
+    backbone->forward(images.data(), static_cast<long>(count), targets, nullptr);
     return py::cast(results);
 }
 
@@ -114,22 +135,25 @@ py::tuple judge_projected(projected_discriminator& self, const array<float>& ima
         throw std::invalid_argument("paired is not in [0, n]");
     array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
     gradient_memory memory;
-    const projected_values values =
-        self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
-                  {heads, identities, statistics, pairs, paired}, memory, gradient.mutable_data());
+    const projected_values values = self.step(
+        images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
+        {heads, {identities, statistics, pairs, paired}}, memory, gradient.mutable_data());
     const auto to_dict = [](const loss_values& of) {
         return py::dict("loss_d"_a = of.loss_d, "loss_g"_a = of.loss_g,
                         "accuracy_real"_a = of.accuracy_real, "accuracy_fake"_a = of.accuracy_fake,
                         "penalty"_a = of.penalty);
     };
-    const py::dict distances("identities"_a = values.identities, "statistics"_a = values.statistics,
-                             "pairs"_a = values.pairs);
+    const py::dict distances("identities"_a = values.distances.identities,
+                             "statistics"_a = values.distances.statistics,
+                             "pairs"_a = values.distances.pairs);
     return py::make_tuple(to_dict(values.whole), to_dict(values.details), distances, gradient);
 }
 
 } // namespace
 
-void register_differentiable(py::module_& m) {
+void register_testing(py::module_& parent) {
+    py::module_ m = parent.def_submodule(
+        "_testing", "Parts of the trainer, one by one, for tests. Nothing else may use it.");
     m.def("augment", &augment, py::arg("images").noconvert(), py::kw_only(), "key"_a,
           "colour"_a = false, "translation"_a = 0, "cutout"_a = 0, "adjoint"_a = false,
           "Differentiable augmentation of images (n, 3, rows, columns) float32 in [0, 1], or its "
@@ -150,6 +174,12 @@ void register_differentiable(py::module_& m) {
         "How much more neighbouring pixels of float32 images (n, k, rows, columns) differ at some "
         "places of a grid of 4x4 pixels than at others: (variance of the mean square differences "
         "over the square of their mean, of both directions, gradient with respect to images).");
+    m.def("generator_loss", &measure_loss, "name"_a, py::arg("fakes").noconvert(),
+          py::arg("real").noconvert(), py::kw_only(), "anchored"_a = 0, "key"_a = 0,
+          "anchor_skip"_a = 0,
+          "One of generator_losses() for float32 fakes (n, 3, 162, 162) in [0, 1] and uint8 real "
+          "images (n, 162, 162, 3): (measure, gradient with respect to the fakes, or to the first "
+          "ones, or to none).");
     py::class_<energy_distance>(m, "EnergyDistance",
                                 "Energy distance of two distributions, from batches of samples.")
         .def(py::init<long>(), "size"_a)

@@ -2,9 +2,13 @@
 #include "training/trainer.h"
 
 #include "bindings/arrays.h"
+#include "losses/loss.h"
 
+#include <array>
 #include <map>
-#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
 
 namespace py = pybind11;
 using namespace pybind11::literals;
@@ -12,61 +16,129 @@ using namespace pybind11::literals;
 namespace ffgan::bindings {
 namespace {
 
-template <typename T>
-T choose(const char* name, const std::string& value, const std::map<std::string, T>& choices) {
-    const auto found = choices.find(value);
-    if (found == choices.end())
-        throw std::invalid_argument(std::string(name) + " cannot be '" + value + "'");
-    return found->second;
+// ---- Settings by name ---------------------------------------------------------------------------
+
+constexpr std::array all_losses{adversarial_loss::logistic, adversarial_loss::hinge,
+                                adversarial_loss::relativistic};
+
+constexpr std::array<std::pair<const char*, norm_statistics>, 2> all_norms{
+    {{"batch", norm_statistics::batch}, {"fixed", norm_statistics::fixed}}};
+
+[[noreturn]] void refuse(const std::string& name, const std::string& value) {
+    throw std::invalid_argument(name + " cannot be '" + value + "'");
 }
 
-std::unique_ptr<trainer>
-make_trainer(const std::string& discriminator, std::uint64_t seed, double learning_rate_g,
-             double learning_rate_d, double beta1, double beta2, const std::string& loss,
-             double label_smoothing, double dropout, double ema, bool colour, long translation,
-             long cutout, bool joint_update, const std::string& norm, double gradient_penalty,
-             double adversarial_weight, double texture_weight, double chroma_weight,
-             double grid_weight, double smooth_upsampling, double projected_weight,
-             double projected_penalty, double projected_details, double identity_weight,
-             double matching_weight, double perceptual_weight, const std::string& recognition,
-             double imagenet_weight, const py::dict& imagenet) {
+[[noreturn]] void refuse_type(const std::string& name, const char* wanted, py::handle value) {
+    throw py::type_error(name + " must be " + wanted + ", not " + Py_TYPE(value.ptr())->tp_name);
+}
+
+template <typename T>
+T cast(const std::string& name, const char* wanted, py::handle value, bool convert) {
+    py::detail::make_caster<T> caster;
+    if (!caster.load(value, convert))
+        refuse_type(name, wanted, value);
+    return py::detail::cast_op<T>(caster);
+}
+
+void read(const std::string& name, py::handle value, std::string& setting) {
+    setting = cast<std::string>(name, "str", value, false);
+}
+void read(const std::string& name, py::handle value, bool& setting) {
+    setting = cast<bool>(name, "bool", value, false);
+}
+void read(const std::string& name, py::handle value, double& setting) {
+    setting = cast<double>(name, "float", value, true);
+}
+template <typename T>
+std::enable_if_t<std::is_integral_v<T>> read(const std::string& name, py::handle value,
+                                             T& setting) {
+    setting = cast<T>(name, std::is_signed_v<T> ? "int" : "int of 0 or more", value, true);
+}
+void read(const std::string& name, py::handle value, adversarial_loss& setting) {
+    const auto wanted = cast<std::string>(name, "str", value, false);
+    for (const adversarial_loss loss : all_losses)
+        if (wanted == to_string(loss)) {
+            setting = loss;
+            return;
+        }
+    refuse(name, wanted);
+}
+void read(const std::string& name, py::handle value, norm_statistics& setting) {
+    const auto wanted = cast<std::string>(name, "str", value, false);
+    for (const auto& [norm, statistics] : all_norms)
+        if (wanted == norm) {
+            setting = statistics;
+            return;
+        }
+    refuse(name, wanted);
+}
+void read(const std::string& name, py::handle value, named_tensors& setting) {
+    if (!py::isinstance<py::dict>(value))
+        refuse_type(name, "a dict of arrays", value);
+    setting = to_named_tensors(py::reinterpret_borrow<py::dict>(value));
+}
+
+const char* shown(adversarial_loss loss) { return to_string(loss); }
+const char* shown(norm_statistics statistics) {
+    return all_norms[static_cast<std::size_t>(statistics)].first;
+}
+py::dict shown(const named_tensors& tensors) { return to_dict(tensors); }
+template <typename T> const T& shown(const T& value) { return value; }
+
+void read_setting(const std::string& name, py::handle value, trainer_settings& settings) {
+#define FFGAN_READ(type, known, standard, range)                                                   \
+    if (name == #known)                                                                            \
+        return read(name, value, settings.known);
+    FFGAN_TRAINER_SETTINGS(FFGAN_READ)
+#undef FFGAN_READ
+    for (const loss_description& loss : generator_losses())
+        if (name == loss.setting())
+            return read(name, value, settings.loss_weights[loss.name]);
+    throw py::type_error("Trainer has no setting '" + name + "'");
+}
+
+std::unique_ptr<trainer> make_trainer(const py::kwargs& given) {
     trainer_settings settings;
-    settings.discriminator = discriminator;
-    settings.seed = seed;
-    settings.learning_rate_g = learning_rate_g;
-    settings.learning_rate_d = learning_rate_d;
-    settings.beta1 = beta1;
-    settings.beta2 = beta2;
-    settings.loss = choose<adversarial_loss>("loss", loss,
-                                             {{"logistic", adversarial_loss::logistic},
-                                              {"hinge", adversarial_loss::hinge},
-                                              {"relativistic", adversarial_loss::relativistic}});
-    settings.norm = choose<discriminator_norm>(
-        "discriminator_norm", norm,
-        {{"batch", discriminator_norm::batch}, {"fixed", discriminator_norm::fixed}});
-    settings.gradient_penalty = gradient_penalty;
-    settings.adversarial_weight = adversarial_weight;
-    settings.texture_weight = texture_weight;
-    settings.chroma_weight = chroma_weight;
-    settings.grid_weight = grid_weight;
-    settings.smooth_upsampling = smooth_upsampling;
-    settings.projected_weight = projected_weight;
-    settings.projected_penalty = projected_penalty;
-    settings.projected_details = projected_details;
-    settings.identity_weight = identity_weight;
-    settings.matching_weight = matching_weight;
-    settings.perceptual_weight = perceptual_weight;
-    settings.recognition = recognition;
-    settings.imagenet_weight = imagenet_weight;
-    settings.imagenet = to_named_tensors(imagenet);
-    settings.label_smoothing = label_smoothing;
-    settings.dropout = dropout;
-    settings.ema = ema;
-    settings.augment = {colour, translation, cutout};
-    settings.joint_update = joint_update;
+    for (const auto& [name, value] : given)
+        read_setting(py::cast<std::string>(name), value, settings);
     py::gil_scoped_release release; // sets up three networks, no Python object in it
     return std::make_unique<trainer>(settings);
 }
+
+py::dict default_settings() {
+    const trainer_settings defaults;
+    py::dict result;
+#define FFGAN_SHOW(type, name, standard, range) result[#name] = shown(defaults.name);
+    FFGAN_TRAINER_SETTINGS(FFGAN_SHOW)
+#undef FFGAN_SHOW
+    for (const loss_description& loss : generator_losses())
+        result[py::str(loss.setting())] = 0.0;
+    return result;
+}
+
+py::list losses() {
+    py::list result;
+    for (const loss_description& loss : generator_losses())
+        result.append(py::dict("name"_a = loss.name, "setting"_a = loss.setting(),
+                               "measure"_a = loss.measure, "default"_a = 0.0, "help"_a = loss.help,
+                               "title"_a = loss.title, "unit"_a = loss.unit));
+    return result;
+}
+
+py::dict norms_of_losses() {
+    py::dict result;
+    for (const adversarial_loss loss : all_losses) {
+        py::list norms;
+        if (allows_batch_norm(loss))
+            norms.append(shown(norm_statistics::batch));
+        if (allows_fixed_norm(loss))
+            norms.append(shown(norm_statistics::fixed));
+        result[to_string(loss)] = py::tuple(norms);
+    }
+    return result;
+}
+
+// ---- Steps --------------------------------------------------------------------------------------
 
 void check_equal(py::ssize_t one, py::ssize_t other, const char* message) {
     if (one != other)
@@ -74,52 +146,21 @@ void check_equal(py::ssize_t one, py::ssize_t other, const char* message) {
 }
 
 py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>& latents,
-              bool update_generator, const std::optional<array<std::uint8_t>>& anchor_images,
-              double anchor_weight, int anchor_skip) {
+              bool update_generator, long anchored) {
     const py::ssize_t count = samples(real, image_shape, "real");
     check_equal(samples(latents, latent_shape, "latents"), count,
                 "real and latents differ in number");
-    anchor anchored;
-    if (anchor_images) {
-        anchored.count = samples(*anchor_images, image_shape, "anchor_images");
-        anchored.images = anchor_images->data();
-        anchored.weight = anchor_weight;
-        anchored.skip = anchor_skip;
-    }
     const std::uint8_t* images = real.data();
     const float* noise = latents.data();
-    step_result result;
+    measures measured;
     {
         py::gil_scoped_release release; // the arrays are held by the caller's frame
-        result = self.step(images, noise, count, update_generator, anchored);
+        measured = self.step(images, noise, count, update_generator, anchored);
     }
-    py::dict measures("loss_d"_a = result.loss_d, "loss_g"_a = result.loss_g,
-                      "accuracy_real"_a = result.accuracy_real,
-                      "accuracy_fake"_a = result.accuracy_fake, "penalty"_a = result.penalty,
-                      "texture"_a = result.texture, "anchor"_a = result.anchor);
-    if (self.settings().chroma_weight > 0)
-        measures["chroma_excess"] = result.chroma_excess;
-    if (self.settings().grid_weight > 0)
-        measures["grid_excess"] = result.grid_excess;
-    if (self.settings().projected_weight > 0) {
-        measures["projected_loss"] = result.projected_loss;
-        measures["projected_accuracy"] = result.projected_accuracy;
-        if (self.settings().projected_details > 0) {
-            measures["detail_loss"] = result.detail_loss;
-            measures["detail_accuracy"] = result.detail_accuracy;
-        }
-        if (self.settings().identity_weight > 0)
-            measures["identity_distance"] = result.identity_distance;
-    }
-    if (self.settings().imagenet_weight > 0) {
-        measures["imagenet_loss"] = result.imagenet_loss;
-        measures["imagenet_accuracy"] = result.imagenet_accuracy;
-    }
-    if (self.settings().matching_weight > 0)
-        measures["matching_distance"] = result.matching_distance;
-    if (self.settings().perceptual_weight > 0)
-        measures["perceptual"] = result.perceptual;
-    return measures;
+    py::dict result;
+    for (const auto& [name, value] : measured)
+        result[py::str(name)] = value;
+    return result;
 }
 
 double reconstruct(trainer& self, const array<float>& latents, const array<std::uint8_t>& images,
@@ -153,35 +194,21 @@ array<std::uint8_t> sample(trainer& self, const array<float>& latents, bool aver
 } // namespace
 
 void register_trainer(py::module_& m) {
-    const trainer_settings defaults;
+    m.def("trainer_settings", &default_settings,
+          "The settings that Trainer takes, with their defaults.");
+    m.def("generator_losses", &losses,
+          "The losses of G that plug in, besides the adversarial one: for each a dict of its name, "
+          "setting (<name>_weight), measure (in what Trainer.step returns), default, help, title "
+          "and unit (of the measure's chart).");
+    m.def("adversarial_losses", &norms_of_losses,
+          "The adversarial losses, each with the discriminator norms that it goes with.");
     py::class_<trainer>(m, "Trainer",
                         "Adversarial training, one step at a time. One thread at a time.")
-        .def(py::init(&make_trainer), py::kw_only(), "discriminator"_a = defaults.discriminator,
-             "seed"_a = defaults.seed, "learning_rate_g"_a = defaults.learning_rate_g,
-             "learning_rate_d"_a = defaults.learning_rate_d, "beta1"_a = defaults.beta1,
-             "beta2"_a = defaults.beta2, "loss"_a = "logistic",
-             "label_smoothing"_a = defaults.label_smoothing, "dropout"_a = defaults.dropout,
-             "ema"_a = defaults.ema, "colour"_a = defaults.augment.colour,
-             "translation"_a = defaults.augment.translation, "cutout"_a = defaults.augment.cutout,
-             "joint_update"_a = defaults.joint_update, "discriminator_norm"_a = "batch",
-             "gradient_penalty"_a = defaults.gradient_penalty,
-             "adversarial_weight"_a = defaults.adversarial_weight,
-             "texture_weight"_a = defaults.texture_weight,
-             "chroma_weight"_a = defaults.chroma_weight, "grid_weight"_a = defaults.grid_weight,
-             "smooth_upsampling"_a = defaults.smooth_upsampling,
-             "projected_weight"_a = defaults.projected_weight,
-             "projected_penalty"_a = defaults.projected_penalty,
-             "projected_details"_a = defaults.projected_details,
-             "identity_weight"_a = defaults.identity_weight,
-             "matching_weight"_a = defaults.matching_weight,
-             "perceptual_weight"_a = defaults.perceptual_weight,
-             "recognition"_a = defaults.recognition, "imagenet_weight"_a = defaults.imagenet_weight,
-             "imagenet"_a = py::dict())
+        .def(py::init(&make_trainer))
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
-             py::kw_only(), "update_generator"_a = true, "anchor_images"_a = py::none(),
-             "anchor_weight"_a = 0.0, "anchor_skip"_a = 0)
+             py::kw_only(), "update_generator"_a = true, "anchored"_a = 0)
         .def("reconstruct", &reconstruct, py::arg("latents").noconvert(),
              py::arg("images").noconvert(), "learning_rate"_a)
         .def("estimate_statistics", &estimate_statistics, py::arg("latents").noconvert())

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "inference/chains.h"
 
-#include "networks/architecture.h"
-#include "layers/activations.h"
-#include "layers/batch_norm.h"
 #include "base/shapes.h"
+#include "layers/activations.h"
+#include "networks/architecture.h"
+#include "networks/fold.h"
 
-#include <cmath>
 #include <stdexcept>
 
 namespace ffgan {
@@ -16,11 +15,6 @@ using layers::convolution_shape;
 using layers::tiling;
 
 std::size_t count(long n) { return static_cast<std::size_t>(n); }
-
-const std::vector<float>* find(const named_tensors& parameters, const std::string& name) {
-    const auto found = parameters.find(name);
-    return found == parameters.end() ? nullptr : &found->second.values;
-}
 
 tiling tiling_of(const convolution_facts& c) {
     if (c.transposed)
@@ -32,65 +26,22 @@ tiling tiling_of(const convolution_facts& c) {
             tiling::direction::correlate};
 }
 
-/// A batch norm on its stored statistics: x * gain + offset.
-struct affine {
-    std::vector<float> gain, offset;
-};
-
-affine affine_of(const named_tensors& parameters, const std::string& norm) {
-    const float eps = static_cast<float>(layers::batch_norm::default_eps);
-    const std::vector<float>& mean = parameters.at(norm + ".running_mean").values;
-    const std::vector<float>& variance = parameters.at(norm + ".running_var").values;
-    const std::vector<float>& weight = parameters.at(norm + ".weight").values;
-    const std::vector<float>& bias = parameters.at(norm + ".bias").values;
-    affine result;
-    for (std::size_t i = 0; i < mean.size(); ++i) {
-        result.gain.push_back(weight[i] / std::sqrt(variance[i] + eps));
-        result.offset.push_back(bias[i] - mean[i] * result.gain[i]);
-    }
-    return result;
-}
-
-/// filters times a factor per output channel.
-void scale_filters(std::vector<float>& filters, const tiling& how,
-                   const std::vector<float>& factors) {
-    const convolution_shape& s = how.shape;
-    const long taps = s.kernel * s.kernel;
-    const bool correlates = how.way == tiling::direction::correlate;
-    for (long f = 0; f < s.filters; ++f)
-        for (long c = 0; c < s.channels; ++c)
-            for (long k = 0; k < taps; ++k)
-                filters[count((f * s.channels + c) * taps + k)] *=
-                    factors[count(correlates ? f : c)];
-}
-
-/// Convolution i (from 1 on), with the norm that follows it right away folded into it, and all
-/// times `keep`, which a (leaky) ReLU commutes with.
-feed_forward_layer folded(const named_tensors& parameters, const convolution_facts& c,
-                          std::size_t i, float keep) {
+// Convolution i (from 1 on) of a network whose norms are folded.
+feed_forward_layer layer_of(const named_tensors& folded, const convolution_facts& c,
+                            std::size_t i) {
     const std::string name = "conv" + std::to_string(i);
-    feed_forward_layer layer{
-        name, tiling_of(c), parameters.at(name + ".weight").values, {}, false, 0, {}, {}};
-    std::vector<float> factors(count(c.out_channels), keep);
-    layer.bias.assign(count(c.out_channels), 0.0f);
-    if (const std::vector<float>* bias = find(parameters, name + ".bias"))
-        layer.bias = *bias;
-    const std::string norm = "norm" + std::to_string(i);
-    if (find(parameters, norm + ".weight") != nullptr) {
-        const affine a = affine_of(parameters, norm);
-        for (std::size_t k = 0; k < factors.size(); ++k) {
-            factors[k] *= a.gain[k];
-            layer.bias[k] = layer.bias[k] * a.gain[k] + a.offset[k];
-        }
-    }
-    for (float& value : layer.bias)
-        value *= keep;
-    scale_filters(layer.filters, layer.how, factors);
-    return layer;
+    return {name,
+            tiling_of(c),
+            folded.at(name + ".weight").values,
+            folded.at(name + ".bias").values,
+            false,
+            0,
+            {},
+            {}};
 }
 
-/// The last layer of the generator, whose phases all see the same 2 x 2 places of the map, as one
-/// convolution from these to the 2 x 2 pixels.
+// The last layer of the generator, whose phases all see the same 2 x 2 places of the map, as one
+// convolution from these to the 2 x 2 pixels.
 feed_forward_layer pixel_squares(const named_tensors& parameters, const convolution_facts& c,
                                  std::size_t i) {
     const std::string name = "conv" + std::to_string(i);
@@ -127,9 +78,10 @@ feed_forward_layer pixel_squares(const named_tensors& parameters, const convolut
 std::unique_ptr<feed_forward> make_generator_chain(const named_tensors& parameters) {
     check_parameters("generator", parameters);
     const std::vector<convolution_facts> all = convolutions_of("generator");
+    const named_tensors folded = fold_norms("generator", parameters, 1.0f);
     std::vector<feed_forward_layer> chain;
     for (std::size_t i = 0; i + 1 < all.size(); ++i) {
-        chain.push_back(folded(parameters, all[i], i + 1, 1.0f));
+        chain.push_back(layer_of(folded, all[i], i + 1));
         chain.back().activate = true;
     }
     chain.push_back(pixel_squares(parameters, all.back(), all.size()));
@@ -145,30 +97,26 @@ std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& networ
     const std::vector<convolution_facts> all = convolutions_of(network);
     const float keep = 1.0f - dropout;
     std::vector<feed_forward_layer> chain;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (network == "table") {
-            // The norm follows the activation, and zeros around its output are no longer zeros
-            // before it: it cannot become part of the next convolution either.
-            const std::string name = "conv" + std::to_string(i + 1);
-            chain.push_back({name,
-                             tiling_of(all[i]),
-                             parameters.at(name + ".weight").values,
-                             parameters.at(name + ".bias").values,
-                             true,
-                             layers::leaky_slope,
-                             {},
-                             {}});
-            const affine a = affine_of(parameters, "norm" + std::to_string(i + 1));
-            for (std::size_t k = 0; k < a.gain.size(); ++k) {
-                chain.back().scale.push_back(a.gain[k] * keep);
-                chain.back().shift.push_back(a.offset[k] * keep);
+    if (network == "table") {
+        // The norm follows the activation, and zeros around its output are no longer zeros before
+        // it: it cannot become part of the next convolution either.
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            chain.push_back(layer_of(parameters, all[i], i + 1));
+            chain.back().activate = true;
+            chain.back().slope = layers::leaky_slope;
+            const norm_affine norm = affine_of_norm(parameters, "norm" + std::to_string(i + 1));
+            for (std::size_t k = 0; k < norm.gain.size(); ++k) {
+                chain.back().scale.push_back(norm.gain[k] * keep);
+                chain.back().shift.push_back(norm.offset[k] * keep);
             }
-            continue;
         }
-        const bool last = i + 1 == all.size();
-        chain.push_back(folded(parameters, all[i], i + 1, last ? 1.0f : keep));
-        chain.back().activate = !last;
-        chain.back().slope = layers::leaky_slope;
+    } else {
+        const named_tensors folded = fold_norms(network, parameters, keep);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            chain.push_back(layer_of(folded, all[i], i + 1));
+            chain.back().activate = i + 1 < all.size();
+            chain.back().slope = layers::leaky_slope;
+        }
     }
     return std::make_unique<feed_forward>(std::move(chain));
 }

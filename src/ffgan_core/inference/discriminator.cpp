@@ -4,8 +4,8 @@
 #include "base/shapes.h"
 
 #ifdef DLIB_USE_CUDA
+#include "base/pixels.h"
 #include "networks/network.h"
-#include "networks/pixels.h"
 #include <mutex>
 #else
 #include "inference/chains.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "inference/engine.h"
 
-#include "kernels/blas.h"
 #include "base/threads.h"
+#include "kernels/blas.h"
 
 namespace ffgan {
 

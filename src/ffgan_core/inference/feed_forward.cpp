@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "inference/feed_forward.h"
 
-#include "kernels/panel_product.h"
 #include "base/threads.h"
+#include "kernels/panel_product.h"
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +35,7 @@ std::vector<float> padded(const std::vector<float>& values, long size) {
     return result;
 }
 
-/// An image with room around it, as the layer that reads it wants it.
+// An image with room around it, as the layer that reads it wants it.
 struct padded_image {
     long first_row = 0, first_column = 0; // not positive
     long rows = 0, columns = 0;
@@ -91,7 +91,7 @@ struct feed_forward::stage {
     bool grouped = false; // several images at a time
 };
 
-/// The images between the layers, of a group of images in the layers with small maps.
+// The images between the layers, of a group of images in the layers with small maps.
 class feed_forward::arena {
   public:
     arena(const std::vector<stage>& stages) {
@@ -114,7 +114,7 @@ class feed_forward::arena {
         }
     }
 
-    /// Input of layer `index`, or the output of the last one.
+    // Input of layer `index`, or the output of the last one.
     image_view view(std::size_t index, long image) {
         return images_[index].view(memory_[index].get(0) + image * images_[index].size());
     }
@@ -124,7 +124,7 @@ class feed_forward::arena {
     std::vector<workspace> memory_;
 };
 
-/// An arena for the time of a call.
+// An arena for the time of a call.
 class feed_forward::lease {
   public:
     explicit lease(const feed_forward& owner) : owner_(owner) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef FFGAN_FEED_FORWARD_H
-#define FFGAN_FEED_FORWARD_H
-
+//
 // A chain of convolutions for inference. Training keeps every activation of a batch and packs its
 // filters anew at every step; a program that only makes or judges faces wants neither. Here the
 // filters are transformed and packed once, bias and activation are applied while a result is still
@@ -10,6 +8,8 @@
 //
 // One object serves any number of threads. A batch is divided image by image among the cores, a
 // single image layer by layer; either way an image's bytes are the same.
+
+#pragma once
 
 #include "base/float8.h"
 #include "base/layer_time.h"
@@ -23,7 +23,7 @@
 
 namespace ffgan {
 
-/// One convolution, or transposed convolution, and what follows it.
+// One convolution, or transposed convolution, and what follows it.
 struct feed_forward_layer {
     std::string name;
     layers::tiling how;
@@ -37,22 +37,22 @@ struct feed_forward_layer {
 
 class feed_forward {
   public:
-    /// Throws std::invalid_argument when a layer's input is not the previous one's output.
+    // Throws std::invalid_argument when a layer's input is not the previous one's output.
     explicit feed_forward(std::vector<feed_forward_layer> layers);
     ~feed_forward();
 
-    /// fill(image, pixels): writes the input of an image, channels side by side, rows without gaps.
+    // fill(image, pixels): writes the input of an image, channels side by side, rows without gaps.
     using fill = std::function<void(long image, float* pixels)>;
-    /// consume(image, output, begin, end): takes rows [begin, end) of the last layer's output.
+    // consume(image, output, begin, end): takes rows [begin, end) of the last layer's output.
     using consume =
         std::function<void(long image, const layers::image_view& output, long begin, long end)>;
 
-    /// Calls `fill` once and `consume` for all rows of each of `count` images, from several
-    /// threads.
+    // Calls `fill` once and `consume` for all rows of each of `count` images, from several
+    // threads.
     void run(long count, const fill& source, const consume& sink) const;
 
-    /// Milliseconds that each layer takes for one image on all cores, medians of `repetitions`
-    /// runs, and last what `source` and `sink` take.
+    // Milliseconds that each layer takes for one image on all cores, medians of `repetitions`
+    // runs, and last what `source` and `sink` take.
     std::vector<layer_time> profile(const fill& source, const consume& sink,
                                     long repetitions) const;
 
@@ -63,16 +63,16 @@ class feed_forward {
     class lease;
     struct stage;
 
-    /// Images that a stage works on: where they lie in the arena, and how many.
+    // Images that a stage works on: where they lie in the arena, and how many.
     struct slots {
         long in, out, count;
     };
     void run_stage(std::size_t index, arena& memory, const slots& images, long part,
                    long parts) const;
-    /// Several images on one core.
+    // Several images on one core.
     void run_images(arena& memory, long first, long count, const fill& source,
                     const consume& sink) const;
-    /// One image on several cores; adds the time of each stage, and of the rest, to `times`.
+    // One image on several cores; adds the time of each stage, and of the rest, to `times`.
     void run_shared(arena& memory, long image, long cores, const fill& source, const consume& sink,
                     std::vector<double>* times) const;
 
@@ -83,5 +83,3 @@ class feed_forward {
 };
 
 } // namespace ffgan
-
-#endif

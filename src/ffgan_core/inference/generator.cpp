@@ -2,8 +2,8 @@
 #include "inference/generator.h"
 
 #ifdef DLIB_USE_CUDA
+#include "base/pixels.h"
 #include "networks/network.h"
-#include "networks/pixels.h"
 #include <mutex>
 #else
 #include "base/exponential.h"
@@ -62,7 +62,7 @@ namespace {
 constexpr long square = 2; // pixels per place of the chain's output, in each dimension
 constexpr long row_values = image_size * image_channels;
 
-/// One row of the image, interleaved RGB, from row y of the squares in row `place` of the output.
+// One row of the image, interleaved RGB, from row y of the squares in row `place` of the output.
 void sigmoid_row(const layers::image_view& output, long place, long y, float* row) {
     constexpr long values = square * image_channels;
     for (long x = 0; x < image_size / square; ++x)
@@ -77,8 +77,8 @@ void sigmoid_row(const layers::image_view& output, long place, long y, float* ro
 struct generator::implementation {
     std::unique_ptr<feed_forward> chain;
 
-    /// Calls f(source, sink), which hands latents in and each row of an image out as take(image,
-    /// row, values): the sigmoids, interleaved RGB.
+    // Calls f(source, sink), which hands latents in and each row of an image out as take(image,
+    // row, values): the sigmoids, interleaved RGB.
     template <typename consumer, typename function>
     static void with_rows(const float* latents, const consumer& take, const function& f) {
         f([&](long image,

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace ffgan {
 namespace {
@@ -14,9 +13,6 @@ namespace {
 constexpr long penalty_share = 4;
 
 constexpr double lowest_advantage = 30;
-
-// The standard deviation of a discriminator's first scores: a small one means a smooth D.
-constexpr double first_deviation = 0.1;
 
 } // namespace
 
@@ -33,6 +29,34 @@ void add_signs(const float* from, long size, std::uint64_t key, double distance,
             to[i] = from[i] + ((word >> (i % 64)) & 1 ? step : -step);
         }
     });
+}
+
+pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores,
+                       score_target target, dlib::tensor& gradient) {
+    const long count = static_cast<long>(scores.num_samples());
+    const double sign = target == score_target::fake ? -1 : 1; // of the score that is asked for
+    const double smooth = target == score_target::real ? settings.label_smoothing : 0;
+    double loss = 0;
+    long correct = 0;
+    const float* s = scores.host();
+    float* g = gradient.host_write_only();
+    for (long i = 0; i < count; ++i) {
+        double slope = 0;
+        if (settings.loss == adversarial_loss::logistic) {
+            loss += (1 - smooth) * softplus(-sign * s[i]) + smooth * softplus(sign * s[i]);
+            slope = sign * (smooth * logistic(sign * s[i]) - (1 - smooth) * logistic(-sign * s[i]));
+        } else if (target == score_target::generator) {
+            loss += -s[i];
+            slope = -1;
+        } else {
+            loss += std::max(0.0, 1 - sign * s[i]);
+            slope = sign * s[i] < 1 ? -sign : 0;
+        }
+        g[i] = static_cast<float>(slope / static_cast<double>(count));
+        correct += sign * s[i] > 0;
+    }
+    return {loss / static_cast<double>(count),
+            static_cast<double>(correct) / static_cast<double>(count)};
 }
 
 loss_values judge(const loss_settings& settings, const dlib::tensor& scores, long count,
@@ -73,23 +97,6 @@ loss_values judge(const loss_settings& settings, const dlib::tensor& scores, lon
     }
     result.loss_d += result.penalty;
     return result;
-}
-
-void calm_scores(network& net, const dlib::tensor& scores) {
-    const long count = static_cast<long>(scores.size());
-    const float* s = scores.host();
-    const double mean = std::accumulate(s, s + count, 0.0) / static_cast<double>(count);
-    double variance = 0;
-    for (long i = 0; i < count; ++i)
-        variance += (s[i] - mean) * (s[i] - mean) / static_cast<double>(count);
-    const double scale = variance > 0 ? first_deviation / std::sqrt(variance) : 1;
-    // Weights, then one bias.
-    dlib::tensor& last = *net.parameter_tensors().back().values;
-    float* values = last.host();
-    const std::size_t bias = last.size() - 1;
-    values[bias] -= static_cast<float>(mean);
-    for (std::size_t i = 0; i <= bias; ++i)
-        values[i] *= static_cast<float>(scale);
 }
 
 } // namespace ffgan

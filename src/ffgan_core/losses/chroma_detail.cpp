@@ -2,6 +2,7 @@
 #include "losses/chroma_detail.h"
 
 #include "base/threads.h"
+#include "losses/excess.h"
 
 #include <algorithm>
 #include <array>
@@ -124,6 +125,15 @@ double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradien
         }
     });
     return std::accumulate(sums.begin(), sums.end(), 0.0) / terms;
+}
+
+loss_description chroma_loss() {
+    return {"chroma",
+            "chroma_excess",
+            "weight of chroma noise beyond that of the real images",
+            "Chroma noise beyond that of the real images",
+            "mean square",
+            [](const loss_options&) { return make_excess_loss(chroma_detail); }};
 }
 
 } // namespace ffgan

@@ -2,6 +2,7 @@
 #include "losses/grid_unevenness.h"
 
 #include "base/threads.h"
+#include "losses/excess.h"
 
 #include <algorithm>
 #include <array>
@@ -100,6 +101,15 @@ double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradi
         }
     });
     return unevenness;
+}
+
+loss_description grid_loss() {
+    return {"grid",
+            "grid_excess",
+            "weight of checkerboard artifacts beyond those of the real images",
+            "Checkerboard artifacts beyond those of the real images",
+            "variance over the grid",
+            [](const loss_options&) { return make_excess_loss(grid_unevenness); }};
 }
 
 } // namespace ffgan

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "losses/patch_distance.h"
 
-#include "losses/laplacian_pyramid.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "losses/laplacian_pyramid.h"
+#include "losses/loss.h"
 
 #include <algorithm>
 #include <cmath>
@@ -247,6 +248,30 @@ double patch_distance(const dlib::tensor& images, const dlib::tensor& targets, s
         }
     });
     return distance;
+}
+
+namespace {
+
+class texture final : public generator_loss {
+  public:
+    double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
+        return patch_distance(inputs.fakes, inputs.real.planes(), inputs.key, gradient);
+    }
+};
+
+} // namespace
+
+loss_description texture_loss() {
+    return {
+        "texture",
+        "texture",
+        "weight of the sliced Wasserstein distance between patches of generated and real images",
+        "Texture: distance of patches from those of the real images",
+        "sliced Wasserstein distance",
+        [](const loss_options&) -> std::unique_ptr<generator_loss> {
+            return std::make_unique<texture>();
+        },
+        true};
 }
 
 } // namespace ffgan

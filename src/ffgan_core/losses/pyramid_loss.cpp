@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "losses/pyramid_loss.h"
 
-#include "losses/laplacian_pyramid.h"
 #include "base/threads.h"
+#include "losses/laplacian_pyramid.h"
+#include "losses/loss.h"
 
 #include <algorithm>
 #include <cmath>
@@ -109,6 +110,45 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
     for (const double loss : losses)
         sum += loss;
     return sum / static_cast<double>(planes);
+}
+
+namespace {
+
+// The warm start's loss, on the images of the batch whose codes G gets.
+class anchor final : public generator_loss {
+  public:
+    explicit anchor(int skip) : skip_(skip) {
+        if (skip < 0 || skip >= pyramid_levels)
+            throw std::invalid_argument("anchor_skip is not from 0 to " +
+                                        std::to_string(pyramid_levels - 1));
+    }
+
+    double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
+        if (inputs.anchored == 0)
+            return 0;
+        const auto first = [&](const dlib::tensor& images) {
+            return dlib::alias_tensor(inputs.anchored, images.k(), images.nr(), images.nc())(images,
+                                                                                             0);
+        };
+        return pyramid_loss(first(inputs.fakes), first(inputs.real.planes()), gradient, skip_);
+    }
+
+  private:
+    int skip_;
+};
+
+} // namespace
+
+loss_description anchor_loss() {
+    return {"anchor",
+            "anchor",
+            "weight of the warm start's reconstruction loss in the steps after it",
+            "Reconstruction loss after the warm start",
+            "Laplacian pyramid",
+            [](const loss_options& options) -> std::unique_ptr<generator_loss> {
+                return std::make_unique<anchor>(options.anchor_skip);
+            },
+            true};
 }
 
 } // namespace ffgan

@@ -90,7 +90,11 @@ std::map<std::string, std::vector<long>> parameter_shapes(const std::string& net
 }
 
 void check_parameters(const std::string& network, const named_tensors& parameters) {
-    const std::map<std::string, std::vector<long>> shapes = parameter_shapes(network);
+    check_parameters(parameter_shapes(network), parameters);
+}
+
+void check_parameters(const std::map<std::string, std::vector<long>>& shapes,
+                      const named_tensors& parameters) {
     for (const auto& [name, shape] : shapes) {
         const auto found = parameters.find(name);
         if (found == parameters.end())

@@ -92,10 +92,6 @@ class network {
 // "generator", "program" or "table"; throws std::invalid_argument for another name.
 std::unique_ptr<network> make_network(const std::string& name);
 
-// The small discriminators of projected_discriminator.h, by what they see. Throws
-// std::invalid_argument for features that there is none for.
-std::unique_ptr<network> make_feature_head(const feature_shape& features);
-
 // For inference: of "generator" or "program" with batch norm folded and dropout replaced by its
 // expectation; "table", whose norms cannot be folded through the next zero padding, as it is.
 std::unique_ptr<network> make_inference_network(const std::string& name,

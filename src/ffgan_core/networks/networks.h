@@ -6,12 +6,12 @@
 
 #pragma once
 
+#include "base/shapes.h"
 #include "layers/activated_norm.h"
 #include "layers/activations.h"
 #include "layers/convolution.h"
 #include "layers/leaky_relu_dropout.h"
 #include "layers/transposed_convolution.h"
-#include "base/shapes.h"
 
 #include <dlib/dnn.h>
 
@@ -108,55 +108,6 @@ using table_network =
     table_block<512, 4, 2, 1,  //  80x80x512
     table_block<  3, 3, 1, 0,  // 160x160x3
     rgb_image>>>>>>>;
-
-// ---- Heads of the projected discriminator: features -> score ------------------------------------
-
-template <long filters, long kernel, int stride, int padding, typename subnet>
-using step_down = leaky_relu<conp<filters, kernel, stride, padding, subnet>>;
-
-using fine_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   4x4x128
-    step_down<128, 4, 2, 1,    //   9x9x128
-    step_down< 64, 4, 2, 1,    //  19x19x64
-    tensor_input<32, 38, 38>>>>>;
-
-using middle_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   4x4x128
-    step_down<128, 4, 2, 1,    //   9x9x128
-    tensor_input<64, 19, 19>>>>;
-
-using coarse_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   4x4x128
-    step_down<128, 3, 1, 1,    //   9x9x128
-    tensor_input<128, 9, 9>>>>;
-
-using imagenet_fine_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   5x5x128
-    step_down<128, 4, 2, 1,    // 10x10x128
-    step_down< 64, 4, 2, 1,    //  20x20x64
-    tensor_input<24, 41, 41>>>>>;
-
-using imagenet_middle_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   5x5x128
-    step_down<128, 4, 2, 1,    // 10x10x128
-    tensor_input<40, 21, 21>>>>;
-
-using imagenet_coarse_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   5x5x128
-    step_down<128, 3, 1, 1,    // 11x11x128
-    tensor_input<112, 11, 11>>>>;
-
-using imagenet_coarsest_head =
-    dlib::fc<1,
-    step_down<128, 4, 2, 1,    //   3x3x128
-    step_down<128, 1, 1, 0,    //   6x6x128
-    tensor_input<320, 6, 6>>>>;
 
 // ---- For inference: batch norm and the dropout's expectation folded into the convolutions -----
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/face_features.h"
 
-#include "pretrained/recognition_network.h"
 #include "base/shapes.h"
 #include "base/threads.h"
+#include "pretrained/recognition_network.h"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@ namespace {
 constexpr long plane = image_size * image_size;
 
 // The recognition network on some of the images, with its activations.
-struct eye {
+struct copy {
     recognition::embedder net;
     dlib::resizable_tensor x;
 
@@ -44,18 +44,18 @@ class face_features final : public feature_network {
         } catch (const dlib::serialization_error& error) {
             throw std::invalid_argument(error.what());
         }
-        auto first = std::make_unique<eye>();
+        auto first = std::make_unique<copy>();
         first->net = whole.subnet();
         dlib::set_all_learning_rate_multipliers(first->net, 0); // no gradients of its parameters
-        eyes_.push_back(std::move(first));
+        copies_.push_back(std::move(first));
     }
 
     const std::vector<feature_shape>& shapes() const override { return shapes_; }
     long embedding_size() const override { return face_embedding_size; }
 
-    void see(const float* images, long count, const std::vector<float*>& targets,
-             float* embeddings) override {
-        each_part(count, [&](eye& mine, long begin, long end) {
+    void forward(const float* images, long count, const std::vector<float*>& targets,
+                 float* embeddings) override {
+        each_part(count, [&](copy& mine, long begin, long end) {
             // As the network's own input layer makes a tensor of pixels, which divides by 256 too.
             const auto& input = mine.net.input_layer();
             const std::array<float, image_channels> mean = {input.get_avg_red() * pixel_to_input,
@@ -79,9 +79,9 @@ class face_features final : public feature_network {
         });
     }
 
-    void look_back(const std::vector<const float*>& gradients, const float* of_embeddings,
-                   long count, float* of_images) override {
-        each_part(count, [&](eye& mine, long begin, long) {
+    void backward(const std::vector<const float*>& gradients, const float* of_embeddings,
+                  long count, float* of_images) override {
+        each_part(count, [&](copy& mine, long begin, long) {
             mine.each_layer([&](std::size_t scale, auto& layer) {
                 dlib::tensor& gradient = layer.get_gradient_input(); // zeroed by dlib
                 std::copy_n(gradients[scale] + begin * shapes_[scale].size(), gradient.size(),
@@ -100,21 +100,21 @@ class face_features final : public feature_network {
     }
 
   private:
-    // Calls f(eye, begin, end) for a part of the images each, always the same for so many.
+    // Calls f(copy, begin, end) for a part of the images each, always the same for so many.
     template <typename F> void each_part(long count, F&& f) {
 #ifdef DLIB_USE_CUDA
-        f(*eyes_.front(), 0, count); // there is one device, not many cores
+        f(*copies_.front(), 0, count); // there is one device, not many cores
 #else
-        while (static_cast<long>(eyes_.size()) < std::min(count, threads()))
-            eyes_.push_back(std::make_unique<eye>(*eyes_.front()));
+        while (static_cast<long>(copies_.size()) < std::min(count, threads()))
+            copies_.push_back(std::make_unique<copy>(*copies_.front()));
         parallel_chunks(count, [&](long part, long begin, long end) {
-            f(*eyes_[static_cast<std::size_t>(part)], begin, end);
+            f(*copies_[static_cast<std::size_t>(part)], begin, end);
         });
 #endif
     }
 
     const std::vector<feature_shape> shapes_ = {{32, 38}, {64, 19}, {128, 9}};
-    std::vector<std::unique_ptr<eye>> eyes_; // one for each thread
+    std::vector<std::unique_ptr<copy>> copies_; // one for each thread
 };
 
 } // namespace

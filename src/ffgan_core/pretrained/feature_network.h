@@ -24,13 +24,13 @@ class feature_network {
 
     // images: `count` x 3 x 162 x 162 on the scale of pixel_to_input. targets: of each scale, room
     // for the features of all. embeddings: likewise, or null if they are not wanted.
-    virtual void see(const float* images, long count, const std::vector<float*>& targets,
-                     float* embeddings) = 0;
+    virtual void forward(const float* images, long count, const std::vector<float*>& targets,
+                         float* embeddings) = 0;
 
-    // From gradients with respect to what see wrote last, that with respect to its images.
+    // From gradients with respect to what forward wrote last, that with respect to its images.
     // of_embeddings is null if and only if these were not wanted.
-    virtual void look_back(const std::vector<const float*>& gradients, const float* of_embeddings,
-                           long count, float* of_images) = 0;
+    virtual void backward(const std::vector<const float*>& gradients, const float* of_embeddings,
+                          long count, float* of_images) = 0;
 };
 
 } // namespace ffgan

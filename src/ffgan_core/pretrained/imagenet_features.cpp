@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/imagenet_features.h"
 
-#include "kernels/blas.h"
 #include "base/float8.h"
 #include "base/shapes.h"
 #include "base/threads.h"
+#include "kernels/blas.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -305,21 +305,22 @@ class imagenet_features final : public feature_network {
     const std::vector<feature_shape>& shapes() const override { return shapes_; }
     long embedding_size() const override { return 0; }
 
-    void see(const float* images, long count, const std::vector<float*>& targets, float*) override {
+    void forward(const float* images, long count, const std::vector<float*>& targets,
+                 float*) override {
         passes_of_images_.resize(as_size(count * passes_));
         parallel_chunks(count, [&](long, long begin, long end) {
             scratch memory(largest_);
             for (long i = begin; i < end; ++i)
-                see_one(images + i * image_values, i, targets, memory);
+                forward_one(images + i * image_values, i, targets, memory);
         });
     }
 
-    void look_back(const std::vector<const float*>& gradients, const float*, long count,
-                   float* of_images) override {
+    void backward(const std::vector<const float*>& gradients, const float*, long count,
+                  float* of_images) override {
         parallel_chunks(count, [&](long, long begin, long end) {
             scratch memory(largest_);
             for (long i = begin; i < end; ++i)
-                look_back_one(gradients, i, memory, of_images + i * image_values);
+                backward_one(gradients, i, memory, of_images + i * image_values);
         });
     }
 
@@ -337,8 +338,8 @@ class imagenet_features final : public feature_network {
         shapes_.push_back({channels, side});
     }
 
-    void see_one(const float* image, long number, const std::vector<float*>& targets,
-                 scratch& memory) {
+    void forward_one(const float* image, long number, const std::vector<float*>& targets,
+                     scratch& memory) {
         std::uint8_t* passes = passes_of_images_.data() + number * passes_;
         float *x = memory.x.data(), *y = memory.y.data(), *z = memory.z.data();
         const long stem_places = stem_.shape.side * stem_.shape.side;
@@ -376,8 +377,8 @@ class imagenet_features final : public feature_network {
         }
     }
 
-    void look_back_one(const std::vector<const float*>& gradients, long number, scratch& memory,
-                       float* of_image) const {
+    void backward_one(const std::vector<const float*>& gradients, long number, scratch& memory,
+                      float* of_image) const {
         const std::uint8_t* passes = passes_of_images_.data() + (number + 1) * passes_;
         float *x = memory.x.data(), *y = memory.y.data(), *z = memory.z.data(); // gradients of them
         const block& last = blocks_.back();

@@ -6,8 +6,8 @@
 
 #pragma once
 
-#include "pretrained/feature_network.h"
 #include "base/named_tensor.h"
+#include "pretrained/feature_network.h"
 
 #include <memory>
 

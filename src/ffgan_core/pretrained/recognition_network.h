@@ -5,8 +5,8 @@
 
 #pragma once
 
-#include "pretrained/face_embedding.h"
 #include "layers/convolution.h"
+#include "pretrained/face_embedding.h"
 
 #include <dlib/dnn.h>
 

@@ -4,19 +4,16 @@
 // 2021, "Projected GANs Converge Faster"): its parameters stay as they are, it turns an image into
 // features at several scales, and at each a small network, the head, learns to tell real from
 // generated. It knows what pictures are made of from the first step on, where the discriminator of
-// pixels has to find it out. Details, which such a network sees coarsely, can be shown to it
-// magnified, and have heads of their own.
-//
-// What the heads judge one by one can be too much alike. The energy distance compares whole sets:
-// of the features' statistics, and of the embeddings, where the network was made to tell people
-// apart.
+// pixels has to find it out. Magnified parts of the images (magnified_parts.h) have heads of their
+// own.
 
 #pragma once
 
-#include "training/adam.h"
 #include "losses/adversarial_loss.h"
-#include "pretrained/feature_network.h"
 #include "networks/network.h"
+#include "pretrained/feature_network.h"
+#include "training/adam.h"
+#include "training/feature_distances.h"
 
 #include <cstdint>
 #include <memory>
@@ -27,16 +24,12 @@ namespace ffgan {
 // How much each counts in the gradient for G.
 struct projected_weights {
     double heads = 1;
-    double identities = 0; // the energy distance of the embeddings
-    double statistics = 0; // the mean of those of the features' means and of their deviations
-    double pairs = 0;      // the mean distance of the first pairs, in both respects
-    long paired = 0;       // so many of them, each a real image and what should look like it
+    distance_weights distances;
 };
 
 struct projected_values {
-    loss_values whole, details;            // the means over the heads
-    double identities = 0, statistics = 0; // the energy distances, where they count
-    double pairs = 0;
+    loss_values whole, details; // the means over the heads
+    distance_values distances;  // where they count
 };
 
 class projected_discriminator {
@@ -44,7 +37,7 @@ class projected_discriminator {
     // R1, if the loss has it, is of the features, in their standard deviations. detail_share: of so
     // many of the pairs it sees a quarter too, at twice the size. Throws std::invalid_argument for
     // features that no head is made for.
-    projected_discriminator(std::unique_ptr<feature_network> eye, const loss_settings& loss,
+    projected_discriminator(std::unique_ptr<feature_network> backbone, const loss_settings& loss,
                             double detail_share, std::uint64_t seed);
     ~projected_discriminator();
 

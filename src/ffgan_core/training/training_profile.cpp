@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "training/training_profile.h"
 
-#include "networks/architecture.h"
-#include "kernels/convolution_kernels.h"
 #include "base/random.h"
+#include "kernels/convolution_kernels.h"
+#include "networks/architecture.h"
 
 #include <algorithm>
 #include <chrono>

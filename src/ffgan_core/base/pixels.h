@@ -17,5 +17,7 @@ void sigmoid_to_pixels(const dlib::tensor& images, std::uint8_t* pixels);
 // count x 162 x 162 x 3 -> count x 3 x 162 x 162, times `scale`.
 void pixels_to_planes(const std::uint8_t* pixels, long count, float scale,
                       dlib::resizable_tensor& planes);
+// The same into memory that has room for them.
+void pixels_to_planes(const std::uint8_t* pixels, long count, float scale, float* planes);
 
 } // namespace ffgan

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "networks/pixels.h"
+#include "base/pixels.h"
 
 #include "base/shapes.h"
 #include "base/threads.h"
@@ -28,7 +28,10 @@ void sigmoid_to_pixels(const dlib::tensor& images, std::uint8_t* pixels) {
 void pixels_to_planes(const std::uint8_t* pixels, long count, float scale,
                       dlib::resizable_tensor& planes) {
     planes.set_size(count, image_channels, image_size, image_size);
-    float* values = planes.host_write_only();
+    pixels_to_planes(pixels, count, scale, planes.host_write_only());
+}
+
+void pixels_to_planes(const std::uint8_t* pixels, long count, float scale, float* values) {
     parallel_chunks(count, [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
             const std::uint8_t* in = pixels + n * image_values;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the heads of a projected discriminator judge one by one can be too much alike. The energy
+// distance compares whole sets: of the features' statistics at each scale, and of the embeddings,
+// where the network makes any. Pairs that should look alike are compared one by one, in the same
+// respects.
+
+#pragma once
+
+#include "base/named_tensor.h"
+#include "base/shapes.h"
+#include "losses/energy_distance.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace ffgan {
+
+// How much each counts in the gradient for G.
+struct distance_weights {
+    double identities = 0; // the energy distance of the embeddings
+    double statistics = 0; // the mean of those of the features' means and of their deviations
+    double pairs = 0;      // the mean distance of the first pairs, in both respects
+    long paired = 0;       // so many of them, each a real image and what should look like it
+};
+
+struct distance_values {
+    double identities = 0, statistics = 0, pairs = 0;
+};
+
+class feature_distances {
+  public:
+    feature_distances(const std::vector<feature_shape>& shapes, long embedding_size);
+
+    // Before the features of a pass over `count` real images and as many fakes.
+    void begin(long count, const distance_weights& weights);
+    // Where the embeddings of each kind go; null if they are not wanted.
+    float* real_embeddings();
+    float* fake_embeddings();
+
+    void compare_embeddings();
+    // features: of the real images, then of the fakes.
+    void compare_statistics(std::size_t scale, const float* features);
+    const distance_values& values() const { return values_; }
+
+    // Writes the gradient with respect to the features of a fake, times `factor`, over them; 0
+    // where statistics do not count.
+    void write_gradient(std::size_t scale, long fake, float factor, float* features) const;
+    // With respect to the fakes' embeddings; null if they were not wanted.
+    const float* embedding_gradient() const;
+
+    void reset();
+
+    // What is remembered of the last steps. prefix: of the embeddings' distance; scale_prefix, with
+    // the scale's number from 1 and a dot: of the statistics'.
+    void add_state(const std::string& prefix, const std::string& scale_prefix,
+                   named_tensors& state) const;
+    // Begins anew with what the state lacks.
+    void load_state(const std::string& prefix, const std::string& scale_prefix,
+                    const named_tensors& state);
+
+  private:
+    void compare(energy_distance& distance, const float* real, const float* fakes, double weight,
+                 double factor, double& between, std::vector<float>& of_fakes);
+    bool has_pairs() const { return weights_.pairs > 0 && weights_.paired > 0; }
+    bool has_statistics() const { return weights_.statistics > 0 || has_pairs(); }
+    bool has_embeddings() const {
+        return identities_.size() > 0 && (weights_.identities > 0 || has_pairs());
+    }
+
+    struct scale_data {
+        feature_shape shape;
+        energy_distance distance;
+        std::vector<float> values, of_fakes;
+    };
+
+    energy_distance identities_;
+    std::vector<float> embeddings_, of_embeddings_;
+    std::vector<scale_data> scales_;
+    long count_ = 0;
+    distance_weights weights_;
+    distance_values values_;
+};
+
+} // namespace ffgan

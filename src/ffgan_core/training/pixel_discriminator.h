@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The discriminator of pixels, with its solver. Norms by the batch make an image's score hang on
+// the batch, so real images, fakes, and fakes on G's behalf take a pass each; with fixed norms one
+// pass serves all (adversarial_loss.h).
+
+#pragma once
+
+#include "losses/adversarial_loss.h"
+#include "training/adversary.h"
+#include "training/augment.h"
+#include "training/random_streams.h"
+#include "training/trainer_settings.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace ffgan {
+
+class pixel_discriminator final : public adversary {
+  public:
+    explicit pixel_discriminator(const trainer_settings& settings);
+
+    network& net() { return *net_; }
+    const loss_settings& loss() const { return loss_; }
+
+    void name_measures(measures& result) const override;
+
+    // With fixed norms.
+    void update(const judged_images& batch, gradient_memory& memory, dlib::tensor* gradient,
+                measures& result) override;
+
+    // With norms by the batch. real: as many images of 162 x 162 x 3 as there are fakes, which are
+    // from 0 to 1, and with respect to which the gradient is.
+    void update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes, double blur,
+                           std::uint64_t step, const adam_settings& rates, gradient_memory& memory,
+                           dlib::tensor* gradient, measures& result);
+
+    void reset() override;
+
+    // "discriminator." with its parameters, "solver_d." and the updates of its statistics.
+    void add_state(named_tensors& state) override;
+    void load_state(const named_tensors& state) override;
+
+  private:
+    struct judgement {
+        double loss;                  // mean
+        double accuracy;              // share of the images with the right sign
+        dlib::tensor* image_gradient; // with respect to images_; of the generator's pass only
+    };
+    // One forward and backward pass on images_.
+    judgement pass_batch_norm(pass which, double blur, std::uint64_t step, gradient_memory& memory);
+    void update_parameters(const adam_settings& rates);
+
+    std::uint64_t seed_;
+    augment_policy augment_;
+    loss_settings loss_;
+    bool joint_update_;
+    std::unique_ptr<network> net_;
+    adam solver_;
+    dlib::resizable_tensor images_, seen_, score_gradient_;
+};
+
+} // namespace ffgan
