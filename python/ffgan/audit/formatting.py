@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of an audit as text: a table, whose rows the page shows too."""
+"""The figures of an audit as a table of text; the page shows the same rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         independent = {"p": nearest["p_if_independent"]}
         lines += [
             ("a training image is the nearest real one", f"{nearest['samples']:.1%}", ""),
-            ("  by chance", f"{nearest['expected']:.1%}", ""),
+            ("  expected by chance", f"{nearest['expected']:.1%}", ""),
             ("  p value", p_value(nearest), ""),
-            ("  p value, were faces independent", p_value(independent), ""),
+            ("  p value, if faces were independent", p_value(independent), ""),
         ]
     lines += [
         (

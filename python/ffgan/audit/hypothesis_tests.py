@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a difference is more than chance: the tests that the audit reports, in NumPy alone.
+"""Tests of statistical significance for the audit, in NumPy alone.
 
 All are one-sided: their p value is the probability of a figure at least so large, or so small,
 where nothing but chance is at work.

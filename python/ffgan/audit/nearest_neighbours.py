@@ -22,8 +22,8 @@ SPACES: Final[tuple[Space, ...]] = get_args(Space)
 SIDE: Final = 54
 """Images are compared in pixels at this side: each pixel the average of 3x3.
 
-A copy may be blurred, sharpened, or off by a pixel; at 54x54 it is still a copy. And it is where
-the codes of a warm start live, which could be learnt by heart.
+A copy may be blurred, sharpened, or off by a pixel; at 54x54 it is still a copy. It is also the
+resolution of a warm start's codes, which could be memorised.
 """
 
 _ROWS: Final = 512  # of a matrix of distances that is never there as a whole

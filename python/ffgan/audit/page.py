@@ -57,10 +57,10 @@ def render(audit: Audit) -> str:
             _histogram(found, real),
             html_report.table(rows(found), ("generated", "real")),
             f"<h2>Generated faces closest to a training image, {IN_WORDS[space]}</h2>",
-            "<p>Left the generated face, right the training image.</p>",
+            "<p>Left: the generated face. Right: the training image.</p>",
             _pairs(audit.pairs[space]),
             f"<h2>For comparison: {real} closest to a training image</h2>",
-            "<p>So close do images of different people come.</p>",
+            "<p>How close images of different people come.</p>",
             _pairs(audit.real_pairs[space]),
         ]
     parts.append(html_report.CLOSE)

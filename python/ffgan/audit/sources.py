@@ -70,7 +70,7 @@ class Samples:
 
 
 class Folder:
-    """The readable images of a folder, in the order of chance of `evaluation.real_images`."""
+    """The readable images of a folder, in the random order of `evaluation.real_images`."""
 
     def __init__(
         self, directory: str | os.PathLike[str], fit: Fit, network: features.Network, mirrored: bool
@@ -81,7 +81,7 @@ class Folder:
 
     @property
     def count(self) -> int:
-        """Images met so far."""
+        """Images read so far."""
         return sum(self._readable)
 
     def representations(self, count: int, progress: Counted) -> Iterator[Block]:
@@ -93,8 +93,8 @@ class Folder:
             progress(first, count)
 
     def _index(self, place: int) -> int:
-        looked_at = evaluation.order(self.dataset)[: len(self._readable)]
-        return int(looked_at[np.flatnonzero(self._readable)[place]])
+        read = evaluation.order(self.dataset)[: len(self._readable)]
+        return int(read[np.flatnonzero(self._readable)[place]])
 
     def image(self, place: int) -> RGB:
         return self.dataset.image(self._index(place))

@@ -10,7 +10,7 @@ from ffgan.audit.nearest_neighbours import SPACES, Space
 ALPHA: Final = 1e-3
 """A test whose p value is below this counts as a sign of copying."""
 
-IN_WORDS: Final[dict[Space, str]] = {"pixels": "in pixels", "faces": "by whose face it is"}
+IN_WORDS: Final[dict[Space, str]] = {"pixels": "in pixels", "faces": "by face embeddings"}
 
 
 def verdict(figures: dict[str, Any]) -> dict[str, Any]:

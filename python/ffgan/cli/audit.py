@@ -19,7 +19,7 @@ EXAMPLES = """\
 examples:
   ffgan audit --train photos --heldout others     is anything of photos copied?
   ffgan audit --train photos --heldout others --report audit.html
-  ffgan audit --train photos                      without others: what can be said then
+  ffgan audit --train photos                      without held-out images
   ffgan audit --train photos --model FILE --json > audit.json
 
 Exit status: 0 no sign of copying, 3 signs of copying. Needs pip install 'ffgan[evaluate]'."""
@@ -34,14 +34,14 @@ def add_options(parser: Parser) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder of the pictures that the model was trained on (required)",
+        help="folder of the images that the model was trained on (required)",
     )
     images.add_argument(
         "--heldout",
         metavar="DIR",
         type=Path,
-        help="folder of pictures of the same kind that it was not trained on "
-        "(default: none, and training pictures beside one another instead)",
+        help="folder of images of the same kind that it was not trained on "
+        "(default: none; training images are compared with each other instead)",
     )
     images.add_argument(
         "--mirrored",
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "find out whether a model copies",
-    "Find out whether a model copies: its faces beside the pictures it was trained on.",
+    "Find out whether a model copies: its faces beside the images it was trained on.",
     EXAMPLES,
     add_options,
     run,

@@ -15,7 +15,7 @@ EXAMPLES = """\
 examples:
   ffgan evaluate --real photos                    2000 faces of the packaged model beside photos
   ffgan evaluate --real photos --model FILE --json > figures.json
-  ffgan evaluate --real photos --samples 500      four times as fast, and not as sure
+  ffgan evaluate --real photos --samples 500      four times as fast, less precise
   ffgan evaluate --real photos --candidates       the faces that `gen` would draw
   ffgan evaluate --real photos --cache real.cache for several models: measure photos once
 
@@ -31,14 +31,14 @@ def add_options(parser: Parser) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder of pictures to compare with, or a file made by `pack` (required)",
+        help="folder of images to compare with, or a file made by `pack` (required)",
     )
     add_fit(images)
     images.add_argument(
         "--cache",
         metavar="FILE",
         type=Path,
-        help="keep what the networks make of the real images in this file (default: no cache)",
+        help="keep the networks' outputs of the real images in this file (default: no cache)",
     )
     add_samples(parser, evaluation.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES)
     measures = parser.add_argument_group("measures")

@@ -22,9 +22,9 @@ examples:
   ffgan extract photos faces --min-sharpness 1.5    selects again, without detecting again
   ffgan extract photos faces --dry-run              counts, and writes nothing
 
-Ctrl+C stops after the photographs at hand; the same command resumes, and processes only photographs
-that are new or changed. Photographs are never written to, and nothing leaves this machine;
-`rm -r faces` deletes all that was made. Needs pip install 'ffgan[faces]'."""
+Ctrl+C stops after the current photographs; the same command resumes, and processes only new and
+changed ones. Photographs are never written to, and nothing leaves this machine; `rm -r faces`
+deletes all that was made. Needs pip install 'ffgan[faces]'."""
 
 
 def add_options(parser: Parser) -> None:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "cut the faces out of photographs",
-    "Find the faces in all photographs of a folder, cut them out upright, leave out bad ones.",
+    "Detect the faces in all photographs of a folder, cut them out upright, leave out bad ones.",
     EXAMPLES,
     add_options,
     run,

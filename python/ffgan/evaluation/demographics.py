@@ -2,8 +2,8 @@
 """Demographics of a set of faces: skin tone as it appears in the image, and head pose.
 
 Shares of such groups beside the real images' tell which ones a model shows too often or too seldom.
-The tone is the individual typology angle (Chardon et al. 1991), taken from the cheeks. It does not
-know the light: a dim picture counts as darker skin, in both sets alike.
+The tone is the individual typology angle (Chardon et al. 1991), taken from the cheeks. It does
+not allow for the light: a dim image counts as darker skin, in both sets alike.
 """
 
 from __future__ import annotations

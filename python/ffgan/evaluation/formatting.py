@@ -41,19 +41,19 @@ def table(result: dict[str, Any]) -> str:
     def both(label: str, values: dict[str, float], digits: int = 3) -> None:
         rows.append((label, f"{values['samples']:.{digits}f}", f"{values['real']:.{digits}f}"))
 
-    both("share with a face found", result["faces_found"])
+    both("share with a face detected", result["faces_found"])
     for label, key in (
-        ("distance of two identities, mean", "mean"),
-        ("distance of two identities, deviation", "deviation"),
+        ("distance between two identities, mean", "mean"),
+        ("distance between two identities, std. dev.", "deviation"),
         (f"pairs nearer than {faces.SAME_PERSON}", "below"),
     ):
         both(label, {name: identities[name][key] for name in identities})
     for group in result["groups"]["real"]:
-        label = "heads turned" if group == "turned" else f"skin {group}"
+        label = "heads turned away" if group == "turned" else f"skin tone {group}"
         both(label, {name: found[group] for name, found in result["groups"].items()})
     both("discriminator's mean score", discriminator["mean_score"], 2)
     both(f"score above {discriminator['threshold']:g}", discriminator["accepted"])
-    tries = "mean tries" if samples["candidates"] else "mean tries of a search, expected"
+    tries = "mean tries" if samples["candidates"] else "mean tries of a search, estimated"
     rows.append((tries, f"{discriminator['mean_tries']:.2f}", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines += [

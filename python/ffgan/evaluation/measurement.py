@@ -22,7 +22,7 @@ SEED: Final = 0
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    """What networks say of n images.
+    """The outputs of networks for n images.
 
     ``features`` (n, d) and ``embeddings`` (n, 128) float32; ``found`` (n,) bool: whether dlib's
     detector finds a face; ``tone`` and ``yaw`` (n,) float32: its `demographics.Attributes`.

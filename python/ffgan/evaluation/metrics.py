@@ -220,9 +220,9 @@ def spread(x: Features, limit: float) -> Spread:
 def laplacian_pyramid(images: UInt8) -> list[Float32]:
     """Return the levels of images (n, h, w, 3) uint8: (n, 3, h', w') float32, finest first.
 
-    Burt and Adelson 1983: each level is what its picture loses when it is halved with a binomial
+    Burt and Adelson 1983: each level is what its image loses when it is halved with a binomial
     filter of 5 taps and enlarged again; the last, of at least `SMALLEST_LEVEL` pixels, is the
-    small picture itself. Values count from 0 to 1, levels from -1 to 1. Rows and columns are
+    small image itself. Values count from 0 to 1, levels from -1 to 1. Rows and columns are
     mirrored at the borders.
     """
     level = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32) / np.float32(255)

@@ -51,9 +51,9 @@ def evaluate(
     The faces of ``samples`` seeds from ``seed`` on: their first draws, or with ``candidates`` what
     the candidate search with ``tries`` and ``threshold`` takes. Beside them as many real images, or
     all where there are fewer, walked and resized by `ffgan.dataset.Dataset` as in training; which
-    ones follows from a fixed seed. ``cache``: a file for what networks make of the real images; one
-    of other images or networks is replaced. ``progress`` is told what is being measured, images
-    done and in all.
+    ones follows from a fixed seed. ``cache``: a file for the networks' outputs of the real images;
+    one of other images or networks is replaced. ``progress`` is called with what is being
+    measured, the images done, and all of them.
 
     Raises `UsageError`, `DatasetError` for fewer than `MIN_IMAGES` images, `ModelError`, and
     `ExtraError` when the networks that measure are not installed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real images of an evaluation: which ones, and a cache of what networks say of them."""
+"""The real images of an evaluation: which ones, and a cache of the networks' outputs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def order(dataset: Dataset) -> Int64:
 def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
     """Yield ``count`` images in blocks (k, 162, 162, 3) uint8 RGB, in a random order.
 
-    The order follows from a fixed seed and the number of files. In place of a broken one comes the
-    next; there may not be so many. ``readable`` grows by a bool for each file looked at. Raises
+    The order follows from a fixed seed and the number of files. A broken one is replaced by the
+    next; there may be fewer. ``readable`` grows by a bool for each file read. Raises
     `DatasetError` for fewer than `MIN_IMAGES`.
     """
     numbers = order(dataset).tolist()

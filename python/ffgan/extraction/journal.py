@@ -133,7 +133,7 @@ class Journal:
             if self._file is not None:
                 self._file.close()
         except OSError:
-            pass  # `add` has told of a line that could not be written
+            pass  # `add` has raised for the line that could not be written
         finally:
             os.close(self._lock)
 

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workers:
-    """``count`` threads; ``advice``: what an interrupted user is told to do."""
+    """``count`` threads; ``advice``: the end of the message after an interruption."""
 
     count: int
     interruption: Interruption

@@ -17,7 +17,7 @@ from ffgan.typing import RGB, Float32, Int64
 
 HASH_BYTES: Final = 32
 SAME_HASH: Final = 32
-"""Hashes that differ in at most so many of their 255 bits are of one photograph."""
+"""Hashes that differ in at most this many of their 255 bits are of one photograph."""
 
 SAME_EMBEDDING: Final = 0.2
 """Embeddings nearer than this are of one photograph, or of two taken in one moment."""

@@ -52,8 +52,8 @@ def extract(
     Other keyword arguments are fields of `Settings`. ``out`` gets the faces, named after their
     photographs, a manifest, a contact sheet and the journal; an earlier run with the same
     photographs is resumed. With ``dry_run`` everything is processed and nothing written.
-    ``progress`` is told what is being done, how much of it is done, and how much there is. What
-    else there is to say is logged under "ffgan.extraction".
+    ``progress`` is called with what is being done, how much of it is done, and how much there is;
+    notices are logged under "ffgan.extraction".
 
     Raises `DatasetError` for a folder without photographs, `UsageError` for other bad input,
     `ExtraError` and `ModelError` without dlib's files, `Error` when something cannot be written,
@@ -68,7 +68,7 @@ def extract(
     folder = ImageFolder(source)
     header = {"photos": printable(os.fsencode(source)), "looked_for": chosen.detection()}
     with contextlib.ExitStack() as stack:
-        interruption = stack.enter_context(Interruption("finishing the photographs at hand"))
+        interruption = stack.enter_context(Interruption("finishing the current photographs"))
         journal = None if dry_run else stack.enter_context(Journal(target, header))
         workers = Workers(
             chosen.threads or int(_core.engine()["threads"]),
@@ -247,7 +247,7 @@ class _Extraction:
         places = [place for _, _, some in shown for place in some]
         thumbnails = self.workers.map("contact sheet", self._thumbnail, places)
         groups = [(title, count, [next(thumbnails) for _ in some]) for title, count, some in shown]
-        for _ in thumbnails:  # to its end, where an interruption is told
+        for _ in thumbnails:  # to its end, where an interruption is raised
             pass
         return contact_sheet(groups, len(self.names))
 

@@ -68,7 +68,7 @@ def _blurred(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 GREY: Final = 8.0
-"""A face of less colour is grey; a JPEG of a grey picture has about 1, skin 20 and more."""
+"""A face of less colour is grey; a JPEG of a grey image has about 1, skin 20 and more."""
 
 REASONS: Final = (
     "too small",

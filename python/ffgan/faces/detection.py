@@ -28,13 +28,13 @@ def detect(
 ) -> list[Box]:
     """Return the faces in ``image`` (rows, columns, 3) uint8 RGB, the most certain first.
 
-    ``hog``, dlib's frontal detector, sees upright faces of 80 pixels and more, turned by up to some
-    30 degrees. ``cnn``, dlib's network, also sees turned and covered ones, and takes some seven
-    times as long; ``file`` is a network of its form instead of that of the extra `faces`.
-    ``upsample`` (0 to 4) doubles the image so many times before, at four times the work each.
-    ``threshold`` is the least confidence: below 0 more faces, and more that are none. A large image
-    is looked at in pieces (`ffgan.tiles`), so memory is bounded. Raises `ExtraError`, `ModelError`,
-    `UsageError`.
+    ``hog``, dlib's frontal detector, finds upright faces of 80 pixels and more, turned by up to
+    some 30 degrees. ``cnn``, dlib's network, also finds turned and covered ones, and takes some
+    seven times as long; ``file`` is a network of its form instead of that of the extra `faces`.
+    ``upsample`` (0 to 4) doubles the image so often beforehand, at four times the work each.
+    ``threshold`` is the least confidence: below 0 more faces, and more false ones. A large image is
+    searched in tiles (`ffgan.faces.tiling`), so memory is bounded. Raises `ExtraError`,
+    `ModelError`, `UsageError`.
     """
     return detect_all(
         [image], upsample=upsample, threshold=threshold, detector=detector, file=file

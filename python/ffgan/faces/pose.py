@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a head is turned, from the corners of its eyes and the bottom of its nose.
+"""Head pose, estimated from the corners of the eyes and the bottom of the nose.
 
 The five points of an average face stand in space; where the nose lies between the eyes tells by how
-much it is turned. Noses differ, so the angles are good to some ten degrees: enough to tell a face
-that looks at the camera from one that does not.
+much it is turned. Noses differ, so the angles are good to some ten degrees: enough to tell a
+frontal face from one that is turned away.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIVE_OF_68: Final = (45, 42, 36, 39, 33)
 
 
 class Pose(NamedTuple):
-    """In degrees. ``yaw``: to the right in the picture; ``pitch``: down; ``roll``: clockwise."""
+    """In degrees. ``yaw``: to the right in the image; ``pitch``: down; ``roll``: clockwise."""
 
     yaw: float
     pitch: float
@@ -40,7 +40,7 @@ def five(points: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def pose(points: NDArray[np.int64]) -> Pose:
-    """Return how the face of landmarks (5 or 68, 2), column and row, is turned."""
+    """Return the pose of a head by its landmarks (5 or 68, 2), column and row."""
     right, _, left, _, nose = five(points).astype(float)
     across = right - left
     width = max(float(np.hypot(*across)), 1e-9)

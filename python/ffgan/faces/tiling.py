@@ -3,8 +3,8 @@
 
 A detector keeps several numbers for each pixel. Beyond `WHOLE` pixels the image is cut into tiles
 that overlap by `OVERLAP`: a face of up to that size is whole in one of them. Larger ones are found
-in the image at half its size, which is cut into tiles in turn, until it is looked at as a whole.
-What is found twice is kept once, where the detector is the most certain.
+in the image at half its size, which is cut into tiles in turn, until it is searched as a whole.
+Of several boxes of one face the most confident is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ffgan.faces.box import Box
 from ffgan.typing import RGB
 
 WHOLE: Final = 16_000_000
-"""Most pixels, after upsampling, that are looked at in one piece."""
+"""Most pixels, after upsampling, that are searched in one piece."""
 
 TILE: Final = 4000
 OVERLAP: Final = 640
@@ -31,7 +31,7 @@ SAME_FACE: Final = 0.5
 
 
 def fits(shape: tuple[int, ...], upsample: int) -> bool:
-    """Whether an image of ``shape`` (rows, columns) is looked at in one piece."""
+    """Whether an image of ``shape`` (rows, columns) is searched in one piece."""
     return shape[0] * shape[1] << 2 * upsample <= WHOLE
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Feature networks: what they make of images is what evaluation and audit compare.
+"""Feature networks, whose outputs evaluation and audit compare.
 
-Distances between sets of images are distances between their features. `imagenet` sees what an
-image looks like, blur and artefacts included; `faces` sees whose face it is and little else.
+Distances between sets of images are distances between their features. `imagenet` responds to the
+whole appearance, blur and artefacts included; `faces` to the identity and little else.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def resized(batch: RGB, size: int) -> RGB:
 
 
 def in_parts(batch: RGB, size: int, run: Callable[[RGB], Float32], features: int) -> Float32:
-    """(n, features) of (n, h, w, 3), so many images in a call, and calls side by side."""
+    """Return (n, features) of images (n, h, w, 3): ``size`` in a call, calls in parallel."""
     parts = [batch[start : start + size] for start in range(0, len(batch), size)]
     with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
         results = list(pool.map(run, parts))

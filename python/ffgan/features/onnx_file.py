@@ -26,7 +26,7 @@ class OnnxFile:
     Its one input takes images, either float32 (n, 3, h, w), RGB from 0 to 1, or uint8
     (n, h, w, 3); they are resized to the h = w that it states, if it does. ``tensor``, or else its
     first output, is float32 (n, d), or (n, d, rows, columns), which is averaged over the places.
-    Raises ExtraError, and ModelError where the file is nothing of that kind.
+    Raises ExtraError, and ModelError for any other file.
     """
 
     def __init__(self, path: Path, tensor: str | None) -> None:
