@@ -272,6 +272,7 @@ def test_a_picture_is_shown_in_its_colours_and_enlarged(screen: Screen, tmp_path
     assert errors == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "action"),
     [("n", "next"), ("s", "save"), ("q", "quit"), ("Escape", "quit"), ("shift+q", "quit")],
@@ -287,6 +288,7 @@ def test_keys(key: str, action: str, screen: Screen, tmp_path: Path) -> None:
     assert output.split()[0] == action
 
 
+@pytest.mark.slow
 def test_the_close_button_ends_the_wait_and_the_window_stays_closed(
     screen: Screen, tmp_path: Path
 ) -> None:
@@ -344,6 +346,7 @@ def test_gen_steps_through_the_faces_and_saves_one(
     assert str(Path("faces") / "face-6.png") in output
 
 
+@pytest.mark.slow
 def test_gen_ends_by_itself_after_n_faces_and_writes_nothing_unasked(
     screen: Screen, tmp_path: Path, model: str
 ) -> None:
@@ -356,6 +359,7 @@ def test_gen_ends_by_itself_after_n_faces_and_writes_nothing_unasked(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["close button", "q", "Escape"])
 def test_gen_stops_when_the_user_has_seen_enough(
     way: str, screen: Screen, tmp_path: Path, model: str
@@ -374,6 +378,7 @@ def test_gen_stops_when_the_user_has_seen_enough(
     assert 3 <= len(files) < 100000
 
 
+@pytest.mark.slow
 def test_gen_stops_with_ctrl_c_and_keeps_what_it_wrote(
     screen: Screen, tmp_path: Path, model: str
 ) -> None:

@@ -230,6 +230,7 @@ def test_without_ffgan_the_way_out_is_named(tmp_path: Path) -> None:
     assert "pip install ." in done.stderr
 
 
+@pytest.mark.slow
 def test_a_busy_machine_is_refused() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
         try:
