@@ -86,6 +86,23 @@ def test_grey_and_cmyk_jpeg(mode: str) -> None:
     assert_like_pillow(file_of(picture().convert(mode), "JPEG", quality=95), tolerance=2)
 
 
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_colours_sampled_in_any_way_have_opencvs_pixels(mode: str, subsampling: str) -> None:
+    data = file_of(picture(163, 97).convert(mode), "JPEG", subsampling=subsampling)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(images.decode(data), pixels[..., ::-1])
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_scaled_while_decoding_has_opencvs_pixels(progressive: bool) -> None:
+    data = file_of(Image.effect_noise((301, 205), 80), "JPEG", progressive=progressive)
+    for factor in (2, 4, 8):
+        flag = getattr(cv2, f"IMREAD_REDUCED_COLOR_{factor}")
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+        assert np.array_equal(decoding.decode_jpeg(data, factor), pixels[..., ::-1])
+
+
 def test_transparent_webp_is_laid_over_white() -> None:
     assert_like_pillow(file_of(with_alpha(picture()), "WEBP", lossless=True, exact=True))
 

@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image files to 8-bit RGB. OpenCV makes the pixels; ICC profiles are not applied."""
+"""Image files to 8-bit RGB: JPEG by simplejpeg, the others by OpenCV. No ICC profile is applied."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import functools
-import os
-import threading
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +12,20 @@ from ffgan.errors import DatasetError
 from ffgan.images.containers import DAMAGED, Container, Jpeg, container
 from ffgan.images.lazy_opencv import opencv
 from ffgan.typing import RGB
+
+# libjpeg's warnings (jerror.h) of bytes between two segments, of headers that are not quite right,
+# of a profile that nobody reads.
+_HARMLESS: Final = (
+    "extraneous bytes",
+    "Invalid SOS parameters",
+    "Inconsistent progression sequence",
+    "Unknown Adobe color transform code",
+    "unknown JFIF revision number",
+    "bad ICC marker",
+)
+
+_UNUSUAL_SAMPLING: Final = "Could not determine subsampling level"
+"""What TurboJPEG says of colours sampled in a way that has no name, as in some CMYK files."""
 
 MAX_PIXELS: Final = 100_000_000
 """Decoding refuses images of more pixels: 100 million take 800 MB as 16-bit RGBA."""
@@ -47,23 +55,61 @@ def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool
         )
     orientation, content = file.check()
 
-    cv2 = opencv()
-    flags = int(cv2.IMREAD_UNCHANGED)
     if isinstance(file, Jpeg):
         for factor in (8, 4, 2) if at_least else ():
             if min(width, height) >= 2 * (at_least or 0) * factor:
                 shrink = max(shrink, factor)
                 break
-        flags = cv2.IMREAD_COLOR
-        if shrink > 1:
-            flags = getattr(cv2, f"IMREAD_REDUCED_COLOR_{shrink}")
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    pixels, message = _imdecode(content, flags)
+        return _turn(decode_jpeg(content, shrink), orientation)
+    pixels = _imdecode(content, int(opencv().IMREAD_UNCHANGED))
+    return _turn(_to_rgb(pixels, premultiplied=file.kind == "TIFF"), orientation)
+
+
+def decode_jpeg(data: bytes, factor: int = 1) -> RGB:
+    """A JPEG's pixels at 1/`factor` of its size (1, 2, 4 or 8), not turned.
+
+    libjpeg also decodes what is damaged, and only warns. Its first warning is an error in strict
+    mode; where it is one that costs no pixel, the file is decoded again. Raises DatasetError.
+    """
+    try:
+        return _turbojpeg(data, factor, strict=True)
+    except ValueError as error:
+        message = str(error).strip()
+    if _UNUSUAL_SAMPLING in message:
+        # OpenCV decodes these too. Where they are damaged, its libjpeg says so on C's stderr only.
+        cv2 = opencv()
+        flags = cv2.IMREAD_COLOR if factor == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{factor}")
+        return _to_rgb(_imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION), premultiplied=False)
+    if not any(harmless in message for harmless in _HARMLESS):
+        raise DatasetError(f"{DAMAGED}: {message}")
+    try:
+        return _turbojpeg(data, factor, strict=False)
+    except ValueError as error:
+        raise DatasetError(f"{DAMAGED}: {str(error).strip()}") from error
+
+
+def _turbojpeg(data: bytes, factor: int, *, strict: bool) -> RGB:
+    import simplejpeg
+
+    height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=strict)
+    height, width = -(-int(height) // factor), -(-int(width) // factor)
+    # Not strict, it leaves out what comes after an error: that is black then, not left to chance.
+    pixels = (np.empty if strict else np.zeros)((height, width, 3), np.uint8)
+    decoded: RGB = simplejpeg.decode_jpeg(
+        data, min_height=height, min_width=width, min_factor=factor, buffer=pixels, strict=strict
+    )
+    return decoded
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[Any]:
+    cv2 = opencv()
+    try:
+        pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise DatasetError(DAMAGED) from error
     if pixels is None:
         raise DatasetError(DAMAGED)
-    if isinstance(file, Jpeg) and _tells_damage(message):
-        raise DatasetError(f"{DAMAGED}: {message.splitlines()[0]}")
-    return _turn(_to_rgb(pixels, premultiplied=file.kind == "TIFF"), orientation)
+    return pixels
 
 
 def _reduction(width: int, height: int) -> int:
@@ -99,95 +145,3 @@ def _to_rgb(pixels: NDArray[Any], *, premultiplied: bool) -> RGB:
     code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
     rgb: RGB = cv2.cvtColor(pixels, code)
     return rgb
-
-
-class _DecoderMessages:
-    """What the codecs inside OpenCV print, kept off the terminal and ascribed to its image.
-
-    libjpeg tells of damaged data only by a line on C's stderr. While a decoder runs, C's `stderr`
-    (not file descriptor 2, which Python and a progress bar write to) is a file in memory. It is
-    one for the whole process, so when it grew, the image is decoded again with no other running.
-    Only glibc lets a program exchange its `stderr`; elsewhere the lines are neither read nor kept.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._running = 0
-        self._alone = False
-        self._file: int | None = None
-        self._stderr = ctypes.c_void_p()
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            if (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
-                self._exchange_with_memory()
-
-    def _exchange_with_memory(self) -> None:
-        libc = ctypes.CDLL(None)
-        libc.fdopen.restype = ctypes.c_void_p
-        libc.setvbuf.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
-        self._stderr = ctypes.c_void_p.in_dll(libc, "stderr")
-        self._original = self._stderr.value
-        file = os.memfd_create("decoder messages")
-        self._captured = libc.fdopen(file, b"a")
-        unbuffered = 2
-        libc.setvbuf(self._captured, None, unbuffered, 0)
-        self._file = file
-
-    @contextlib.contextmanager
-    def capture(self, *, alone: bool = False) -> Iterator[None]:
-        with self._changed:
-            if alone:
-                self._changed.wait_for(lambda: not self._alone)
-                self._alone = True
-                self._changed.wait_for(lambda: self._running == 0)
-                self._clear()
-            else:
-                self._changed.wait_for(lambda: not self._alone)
-            self._running += 1
-            if self._file is not None:
-                self._stderr.value = self._captured
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                if self._running == 0 and self._file is not None:
-                    self._stderr.value = self._original
-                self._alone = self._alone and not alone
-                self._changed.notify_all()
-
-    def size(self) -> int:
-        return 0 if self._file is None else os.fstat(self._file).st_size
-
-    def text(self) -> str:
-        if self._file is None:
-            return ""
-        return os.pread(self._file, 4096, 0).decode("ascii", "replace")
-
-    def _clear(self) -> None:
-        if self._file is not None:
-            os.ftruncate(self._file, 0)
-
-
-_messages = functools.cache(_DecoderMessages)
-
-
-def _imdecode(data: bytes, flags: int) -> tuple[NDArray[Any] | None, str]:
-    cv2, messages = opencv(), _messages()
-    buffer = np.frombuffer(data, np.uint8)
-    try:
-        with messages.capture():
-            before = messages.size()
-            pixels = cv2.imdecode(buffer, flags)
-            quiet = messages.size() == before
-        if quiet:
-            return pixels, ""
-        with messages.capture(alone=True):
-            pixels = cv2.imdecode(buffer, flags)
-            return pixels, messages.text()
-    except cv2.error as error:
-        raise DatasetError(DAMAGED) from error
-
-
-def _tells_damage(message: str) -> bool:
-    # Bytes between two segments are common and cost no pixel.
-    return message.startswith("Corrupt JPEG data") and "extraneous bytes" not in message
