@@ -7,7 +7,7 @@ import pytest
 
 from ffgan.errors import UsageError
 from ffgan.extraction import Settings
-from ffgan.extraction.quality import Appearance, appearance, fault
+from ffgan.extraction.quality import GREY, Appearance, appearance, fault
 from ffgan.faces.pose import Pose
 
 GOOD = Appearance(sharpness=2.3, light=130, contrast=35, colour=60)
@@ -77,6 +77,14 @@ def test_each_fault_has_its_reason(given: dict[str, object], reason: str) -> Non
     sound = {"side": 100.0, "outside": 0.0, "pose": FRONTAL, "appearance": GOOD,
              "settings": Settings()}  # fmt: skip
     assert fault(**(sound | given)) == reason  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("light", ["min_light", "max_light"])
+def test_a_face_at_every_threshold_passes(light: str) -> None:
+    limit = Settings(min_size=100, max_yaw=40, max_pitch=30, grey=False)
+    seen = Appearance(limit.min_sharpness, getattr(limit, light), limit.min_contrast, GREY)
+    pose = Pose(limit.max_yaw, -limit.max_pitch, 0)
+    assert fault(limit.min_size, limit.max_outside, pose, seen, limit) == ""
 
 
 def test_every_threshold_has_limits() -> None:

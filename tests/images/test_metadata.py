@@ -129,6 +129,16 @@ def test_a_png_text_that_unpacks_without_bound_is_cut() -> None:
     assert len(found["big"]) == images.MAX_TEXT
 
 
+def test_a_png_text_that_does_not_unpack_is_an_error() -> None:
+    text = PngInfo()
+    text.add_text("Description", "from elsewhere" * 100, zip=True)
+    data = bytearray(file_of(picture(), "PNG", pnginfo=text))
+    packed = data.index(b"Description\0") + len("Description\0") + 1
+    data[packed : packed + 2] = b"\0\0"
+    with pytest.raises(UsageError, match="damaged"):
+        images.read_metadata(bytes(data))
+
+
 def test_xml_that_defines_entities_is_not_read() -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
     assert images.read_metadata(file_of(picture(), "WEBP", xmp=bomb)) == {}
