@@ -13,6 +13,7 @@ from ffgan.training import identity_codes
 from ffgan.training.identity_codes import IdentityCodes
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import CODE_SIZE, PrincipalComponents, principal_components
+from ffgan.typing import RGB
 
 FACES = 300
 COUNT = 20
@@ -29,7 +30,7 @@ class Faces:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def image(self, index: int) -> faces.RGB:
+    def image(self, index: int) -> RGB:
         if index in self._broken:
             raise DatasetError(f"{index} is broken")
         return self.pictures[index]
