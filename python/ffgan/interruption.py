@@ -17,7 +17,7 @@ SHOW_CURSOR = "\x1b[?25h"
 
 
 class Interrupted(Error):
-    """The user stopped the work; `exit_code` is 130 after Ctrl+C, 143 after SIGTERM."""
+    """The user stopped the work; ``exit_code`` is 130 after Ctrl+C, 143 after SIGTERM."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class Interrupted(Error):
 
 
 class Interruption:
-    """A context in which SIGINT and SIGTERM only set `received`, until the second one.
+    """A context in which SIGINT and SIGTERM only set ``received``, until the second one.
 
     Python runs its signal handlers between two of its own instructions, so a step in C++ that takes
     seconds would hold up the second Ctrl+C as well. Hence a thread that waits on the wakeup

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A window for pictures, on OpenCV's; asking first whether one can be opened at all.
+"""A window for images, by OpenCV, after a check that one can be opened at all.
 
 OpenCV's Qt ends the whole process, without an exception, when it finds no display. So nothing here
 touches a window before `available` has tried the display in a process of its own.
@@ -35,7 +35,7 @@ KEYS: dict[int, Action] = {
     ord("Q"): "quit",
     27: "quit",
 }
-"""Key codes as `cv2.waitKey` gives them; 27 is Escape."""
+"""Key codes as ``cv2.waitKey`` gives them; 27 is Escape."""
 
 # Short enough that Ctrl+C, which Python sees only between two polls, feels immediate.
 POLL_SECONDS = 0.03
@@ -79,7 +79,7 @@ def available() -> None:
     """Return when a window can be opened; safe to call where there is no display.
 
     Raises DisplayError, naming what is missing and the way out, and Error when OpenCV itself cannot
-    be imported, since then no picture can be written to a file either.
+    be imported, since then no image can be written to a file either.
     """
     try:
         import cv2
@@ -162,9 +162,9 @@ def _probe_window() -> None:
 
 
 class Window:
-    """One window that shows one picture at a time.
+    """One window that shows one image at a time.
 
-    A picture is (height, width, 3) uint8 RGB; `scale` enlarges it by a whole factor on the screen.
+    Images are (height, width, 3) uint8 RGB; the window enlarges them by a whole factor ``scale``.
     Raises DisplayError where no window can be opened.
     """
 
@@ -179,7 +179,7 @@ class Window:
         cv2.namedWindow(self._name, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def show(self, image: NDArray[np.uint8], title: str | None = None) -> None:
-        """Put `image`, (height, width, 3) uint8 RGB, and a new title up; no effect once closed.
+        """Show ``image``, (height, width, 3) uint8 RGB, and a new title; no effect once closed.
 
         It appears with the next `wait`, which alone takes the user's keys, so that none is lost.
         """
@@ -194,7 +194,7 @@ class Window:
             self._cv2.setWindowTitle(self._name, title)
 
     def wait(self, seconds: float | None = None) -> Action:
-        """Let the window live for `seconds` (None: without end) or until the user does something.
+        """Keep the window open for ``seconds`` (None: without end) or until the user acts.
 
         Returns "next", "save" or "quit" for a key of `KEYS`, "closed", or "timeout".
         """

@@ -165,5 +165,5 @@ def test_reading_metadata_of_damaged_files_ends_in_text_or_an_error(
     try:
         found = images.read_metadata(damage(data, changes)[:kept])
     except UsageError as error:
-        found = {"error": str(error).removeprefix("picture: ")}
+        found = {"error": str(error).removeprefix("image: ")}
     assert all(isinstance(text, str) for text in found.values())

@@ -62,7 +62,7 @@ class Batches(Iterator[RGB]):
 def decode_ahead(
     pool: ThreadPoolExecutor, work: Callable[[int], RGB], items: Iterable[int], count: int
 ) -> Iterator[RGB]:
-    """The results of `work` in the order of `items`, at most `count` of them decoded ahead."""
+    """The results of ``work`` in the order of ``items``; at most ``count`` are made ahead."""
     pending: deque[Future[RGB]] = deque()
     for item in items:
         pending.append(pool.submit(work, item))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The images of a folder or packed file as training batches in a fixed order.
 
-Nothing is decoded at the start, so 250,000 files are ready in seconds. A file that turns out to be
-broken is reported once and its place in the batch is taken by the next one; it is never fatal.
-`docs/dataset.md` has the rules in full and the measured speed.
+Nothing is decoded at the start, so 250,000 files are ready in seconds. A broken file is reported
+once and replaced in its batch by the next one; it is never fatal.
+``docs/dataset.md`` has the rules in full and the measured speed.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ PROBED_BYTES: Final = 1 << 16
 
 
 class Dataset:
-    """The images below `directory`, each as (size, size, 3) uint8 RGB.
+    """The images below ``directory``, each as (size, size, 3) uint8 RGB.
 
-    `directory` may also be a file that `pack` made of a folder, which then is not needed. The
-    folder is walked once, here, as by `ImageFolder`. An image that is not square is cut to its
-    middle (`fit="crop"`) or squeezed (`"stretch"`). With `cache` the decoded images are kept in
-    that file, which the first `batches` writes. Broken files get a line each in `skipped_log`.
-    `workers` threads decode.
+    ``directory`` may also be a file that `pack` made of a folder, which then is not needed. The
+    folder is walked once, here, as by `ImageFolder`. An image that is not square is cropped to its
+    middle (``fit="crop"``) or resized without its aspect ratio (``"stretch"``). With ``cache`` the
+    decoded images are kept in that file, which the first `batches` writes. Broken files get a line
+    each in the file ``skipped_log``. ``workers`` threads decode.
 
     Raises DatasetError when the folder is missing, is another file, cannot be read or holds no
-    image, or when `cache` exists and is not this dataset's; UsageError for arguments out of range.
+    image, or when ``cache`` exists and is not this data set's; UsageError for arguments out of
+    range.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Dataset:
 
     @property
     def small(self) -> int:
-        """Images, of those seen so far, with a side of fewer than `size` pixels."""
+        """Images, of those seen so far, with a side of fewer than ``size`` pixels."""
         return int(np.count_nonzero(self._state == SMALL))
 
     @property
@@ -124,7 +125,7 @@ class Dataset:
 
     @property
     def size_warning(self) -> str:
-        """A line of text where images are smaller than `size`, else nothing.
+        """A line of text where images are smaller than ``size``, else nothing.
 
         While fewer images were decoded, it is what the headers of `PROBED_FILES` files say.
         """
@@ -133,7 +134,7 @@ class Dataset:
             seen, small = self._probed
         if not small:
             return ""
-        whole = f"all {seen:,} images" if seen == len(self) else f"{seen:,} images looked at"
+        whole = f"all {seen:,} images" if seen == len(self) else f"{seen:,} images checked"
         return f"warning: {small:,} of {whole} are under {self.size} pixels and are enlarged"
 
     @property
@@ -150,25 +151,25 @@ class Dataset:
         return "\n".join(lines)
 
     def image(self, index: int) -> RGB:
-        """Image `index` of `paths`, (size, size, 3) uint8 RGB; raises DatasetError if broken."""
+        """Image ``index``, (size, size, 3) uint8 RGB; raises DatasetError if it is broken."""
         try:
             return self._load(range(len(self))[index])
         except DatasetError as error:
             raise DatasetError(f"{printable(os.fsencode(self.paths[index]))}: {error}") from error
 
     def read(self, index: int, limit: int | None = None) -> bytes:
-        """The bytes of file `index`, or the first `limit`; raises DatasetError with the reason."""
+        """The bytes of file ``index``, or the first ``limit``; see `ImageFolder.read`."""
         if self._folder is None:
             raise DatasetError("was broken when it was packed")
         return self._folder.read(index, limit)
 
     def batches(self, batch: int, *, seed: int, start: int = 0, flip: bool = False) -> Batches:
-        """Endless batches (batch, size, size, 3) uint8 RGB, from number `start` on.
+        """Endless batches (batch, size, size, 3) uint8 RGB, from number ``start`` on.
 
         Batch k is a function of seed, files and k alone: epoch e comes in the order of
-        default_rng((seed, e)).permutation(n), a batch goes on from one epoch into the next, and
-        `flip` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
-        In place of a broken image comes the next good one of the order, which then comes twice.
+        default_rng((seed, e)).permutation(n), a batch may span two epochs, and
+        ``flip`` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
+        A broken image is replaced by the next good one of the order, which then comes twice.
 
         Raises UsageError here and Error from the iterator, also when no image can be decoded.
         """
@@ -187,7 +188,7 @@ class Dataset:
         return stream
 
     def close(self) -> None:
-        """Stops all iterators of `batches` and their threads."""
+        """Stop all iterators of `batches` and their threads."""
         for stream in list(self._streams):
             stream.close()
 
@@ -251,16 +252,16 @@ class Dataset:
 
     @cached_property
     def _probed(self) -> tuple[int, int]:
-        """How many files, spread over all, have a header, and how many of them are small."""
+        """Of some files, spread over all: how many have a header, and how many are small."""
         indices = np.unique(np.linspace(0, len(self) - 1, PROBED_FILES).astype(int))
-        looked_at = small = 0
+        checked = small = 0
         for index in indices:
-            # What cannot be read is reported when its turn to be decoded comes.
+            # What cannot be read is reported when it is decoded.
             with contextlib.suppress(DatasetError):
                 sides = images.dimensions(self.read(int(index), PROBED_BYTES))
-                looked_at += 1
+                checked += 1
                 small += min(sides) < self.size
-        return looked_at, small
+        return checked, small
 
     # --- Broken files ---
 
@@ -279,17 +280,18 @@ class Dataset:
 
     @property
     def cache_bytes(self) -> int:
-        """The length of this dataset's cache file."""
+        """The length of this data set's cache file."""
         return self._contents.file_bytes
 
     def build_cache(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Writes the cache file unless it is there; `progress` is told images done and in all.
+        """Write the cache file unless it exists.
 
-        All images are decoded once, in order. The file appears whole or not at all. Raises Error
-        when it cannot be written, DatasetError when it is there and not this dataset's.
+        All images are decoded once, in order; ``progress`` is called with those done and all.
+        The file appears whole or not at all. Raises Error
+        when it cannot be written, DatasetError when it is there and not this data set's.
         """
         if self.cache is None:
-            raise UsageError("the dataset was made without a cache file")
+            raise UsageError("the data set was made without a cache file")
         if not self.cache.exists():
             way_out = "name a file on another disk, or train without a cache"
             try:
@@ -354,11 +356,11 @@ def pack(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Decode the images below `directory` once into `file`, and return the dataset.
+    """Decode the images below ``directory`` once into ``file``, and return the data set.
 
-    It is the cache file of `Dataset`, which can do without the folder. A file that is there is kept
-    if it is what would be written. `progress` is told images done and in all. Raises as `Dataset`
-    and its `build_cache` do.
+    It is the cache file of `Dataset`, which can do without the folder. A file that exists is
+    kept if it is what would be written. ``progress`` is called with images done and in all. Raises
+    as `Dataset` and its `build_cache` do.
     """
     if packed_file.is_packed(Path(directory)):
         raise DatasetError(f"{directory} is packed already")

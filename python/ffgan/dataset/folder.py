@@ -19,17 +19,17 @@ SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".t
 MAX_FILE_BYTES: Final = 1 << 29
 """Larger files are refused before they are read: no image within images.MAX_PIXELS needs more."""
 
-# These say something about the machine at this moment, nothing about the file.
+# Faults of the machine at this moment, not of the file.
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class ImageFolder:
-    """The image files below `directory`, in the order of their names' bytes.
+    """The image files below ``directory``, in the order of their names' bytes.
 
     The folder is walked once, here: symbolic links are followed, each folder is entered once,
-    hidden files and folders are left out. No file is opened. `names` are relative to `directory`,
-    which is absolute; `hash` is the SHA-256 of all names and sizes; `unreadable` are files and
-    folders that cannot be read, with the reason.
+    hidden files and folders are left out. No file is opened. ``names`` are relative to
+    ``directory``, which is absolute; ``hash`` is the SHA-256 of all names and sizes;
+    ``unreadable`` are files and folders that cannot be read, with the reason.
 
     Raises DatasetError when the folder is missing, is a file, cannot be read or holds no image.
     """
@@ -65,7 +65,7 @@ class ImageFolder:
         return "\n".join(lines)
 
     def read(self, index: int, limit: int | None = None) -> bytes:
-        """The bytes of file `index`, or the first `limit`.
+        """The bytes of file ``index``, or the first ``limit``.
 
         Raises DatasetError with the reason alone (the caller knows the name), Error where no file
         can be read.
@@ -131,7 +131,7 @@ class Names(Sequence[bytes]):
 
 
 class Paths(Sequence[Path]):
-    """The paths of the files `names` below the folder `root`."""
+    """The paths of the files ``names`` below the folder ``root``."""
 
     def __init__(self, root: Path, names: Sequence[bytes]) -> None:
         self._root = os.fsencode(root)

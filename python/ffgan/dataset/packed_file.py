@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of decoded images that `pack` and `--cache` make; docs/dataset.md has its layout."""
+"""The file of decoded images that `pack` and ``--cache`` make; docs/dataset.md has its layout."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ UNSEEN, GOOD, SMALL, BROKEN = range(4)
 
 @dataclass(frozen=True)
 class Contents:
-    """What a packed file holds: images of `size` x `size` pixels, made square by `fit`.
+    """What a packed file holds: images of ``size`` x ``size`` pixels, made square by ``fit``.
 
-    `names` and `hash` are those of `ImageFolder`.
+    ``names`` and ``hash`` are those of `ImageFolder`.
     """
 
     names: Sequence[bytes]
@@ -113,9 +113,9 @@ def read_contents(path: Path, size: int, fit: Fit) -> Contents:
 
 
 def write(path: Path, contents: Contents, images: Iterable[RGB], state: UInt8) -> None:
-    """Write the file, whole or not at all; `images` are all of them, in blocks (k, size, size, 3).
+    """Write the file, whole or not at all, from ``images`` in blocks (k, size, size, 3).
 
-    `state` (n,) is written after them, as they leave it. Raises BlockingIOError when another
+    ``state`` (n,) is written after them, as they leave it. Raises BlockingIOError when another
     process is writing the file, OSError when it cannot be written.
     """
     with storage.atomic_file(path, single_writer=True) as file:
@@ -127,7 +127,7 @@ def write(path: Path, contents: Contents, images: Iterable[RGB], state: UInt8) -
 
 
 class PackedImages:
-    """A packed file, open for reading; `state` (n,) says what is known of each image.
+    """A packed file, open for reading; ``state`` (n,) says what is known of each image.
 
     Raises DatasetError when the file is not one of these contents.
     """
@@ -165,7 +165,7 @@ class PackedImages:
         weakref.finalize(self, os.close, self._descriptor)
 
     def image(self, index: int) -> RGB:
-        """Image `index`, (size, size, 3) uint8 RGB; raises Error when it cannot be read."""
+        """Image ``index``, (size, size, 3) uint8 RGB; raises Error when it cannot be read."""
         # Not mapped: a mapping fills the process with pages, and dies of SIGBUS when the file is
         # cut off under it or the disk fails.
         image = np.empty((self._size, self._size, 3), np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moving pictures from frames that come one by one: an animated WebP, an MP4.
+"""Animations from frames that come one by one: WebP and MP4.
 
 Frames are (height, width, 3) uint8 RGB, all of one size.
 """
@@ -41,8 +41,8 @@ class AnimatedWebP:
 
     def add(self, frame: RGB) -> None:
         self._size = frame.shape[1], frame.shape[0]
-        picture = encode(frame, "webp", self._quality)
-        self._frames.append(_pixels(picture))
+        image = encode(frame, "webp", self._quality)
+        self._frames.append(_pixels(image))
 
     def finish(self) -> bytes:
         """The file's bytes (container specification: RFC 9649, section 2.7)."""
@@ -75,7 +75,7 @@ class MP4:
     """
 
     def __init__(self, *, size: tuple[int, int], fps: int) -> None:
-        """`size` is height and width."""
+        """``size`` is height and width."""
         _check(fps)
         # Who gives up while a frame is being added on another thread must not end the writer too.
         self._lock = threading.Lock()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The structure of JPEG, PNG, WebP, BMP and TIFF files: what OpenCV does not tell.
 
-Size before anything is allocated, EXIF orientation, whether the file is whole. Each kind of file
-has a class, whose objects hold the file's bytes and take them apart once.
+The size before anything is allocated, EXIF orientation, whether the file is whole. Each format has
+a class; an object holds a file's bytes and parses them once.
 """
 
 from __future__ import annotations

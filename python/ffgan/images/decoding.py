@@ -36,12 +36,12 @@ def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool
 
     Grey and palette become RGB, CMYK is converted without a profile, 16 bits are rounded to 8,
     transparency is laid over white, EXIF orientation is applied, of several frames the first
-    is taken. With `at_least` a large JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its
-    shorter side keeps twice that many pixels; this is faster. With `reduce` a JPEG of more than
+    is taken. With ``at_least`` a large JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its
+    shorter side keeps twice that many pixels; this is faster. With ``reduce`` a JPEG of more than
     MAX_PIXELS comes at the first of these sizes that has fewer, unless it is progressive, since
     such a file is unpacked whole.
 
-    Raises DatasetError with the reason alone (the caller knows the name) for anything else:
+    Raises DatasetError with the reason alone (the caller knows the name) otherwise:
     another type, a file that is cut off or damaged, more than MAX_PIXELS pixels.
     """
     file = data if isinstance(data, Container) else container(data)
@@ -66,7 +66,7 @@ def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool
 
 
 def decode_jpeg(data: bytes, factor: int = 1) -> RGB:
-    """A JPEG's pixels at 1/`factor` of its size (1, 2, 4 or 8), not turned.
+    """A JPEG's pixels at 1/``factor`` of its size (1, 2, 4 or 8), not turned.
 
     libjpeg also decodes what is damaged, and only warns. Its first warning is an error in strict
     mode; where it is one that costs no pixel, the file is decoded again. Raises DatasetError.

@@ -30,11 +30,11 @@ def format_of(path: str | Path) -> Format:
     try:
         return _FORMATS[Path(path).suffix.lower()]
     except KeyError:
-        raise UsageError(f"{path}: pictures end in .png, .jpg or .webp") from None
+        raise UsageError(f"{path}: image files end in .png, .jpg or .webp") from None
 
 
 def encoder() -> str:
-    """What decides the bytes that `encode` makes of a picture: OpenCV and its version."""
+    """What decides the bytes that `encode` makes of an image: OpenCV and its version."""
     return f"OpenCV {opencv().__version__}"
 
 
@@ -44,14 +44,14 @@ def encode(
     quality: int = DEFAULT_QUALITY,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A picture file's bytes of `image` (height, width, 3) uint8 RGB; equal input, equal bytes.
+    """The bytes of a file of ``image`` (height, width, 3) uint8 RGB; equal input, equal bytes.
 
-    `quality` is 1 to 100, for jpg and webp; png is lossless. `metadata` is plain text by name: in
-    PNG one tEXt chunk each (iTXt where it is not ASCII), in JPEG a comment, in WebP the XMP
+    ``quality`` is 1 to 100, for jpg and webp; png is lossless. ``metadata`` is plain text by name:
+    in PNG one tEXt chunk each (iTXt where it is not ASCII), in JPEG a comment, in WebP the XMP
     description, the latter two as one JSON object. Raises UsageError.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise UsageError(f"a picture is (height, width, 3) uint8, not {image.shape} {image.dtype}")
+        raise UsageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality} is outside 1 to 100")
     if format == "webp" and max(image.shape) > WEBP_MAX_SIDE:
@@ -69,9 +69,9 @@ def encode(
             f".{format}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options[format]
         )
     except cv2.error as error:
-        raise Error(f"OpenCV cannot write this picture as {format}: {error.err}") from error
+        raise Error(f"OpenCV cannot write this image as {format}: {error.err}") from error
     if not done:
-        raise Error(f"OpenCV cannot write this picture as {format}")
+        raise Error(f"OpenCV cannot write this image as {format}")
     data: bytes = buffer.tobytes()
     if not metadata:
         return data
@@ -84,7 +84,7 @@ def save(
     metadata: Mapping[str, str] | None = None,
     quality: int = DEFAULT_QUALITY,
 ) -> None:
-    """Writes `image` to `path`, in the format of its suffix; the file is whole or not there.
+    """Write ``image`` to ``path``, in the format of its suffix; the file is whole or not there.
 
     Raises UsageError as `encode` does, and Error when the file cannot be written.
     """

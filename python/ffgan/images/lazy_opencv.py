@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenCV, imported at the first use: it takes longer than everything else that is imported."""
+"""OpenCV, imported at the first use, since that takes longer than all other imports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def opencv() -> ModuleType:
             f"OpenCV cannot be loaded ({error}): pip install opencv-python-headless, "
             "which needs no system libraries"
         ) from error
-    # Its log would put lines of its own between ours for every damaged file.
+    # It would print a line for every damaged file.
     if hasattr(cv2, "setLogLevel"):
         cv2.setLogLevel(0)
     else:

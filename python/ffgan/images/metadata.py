@@ -37,9 +37,9 @@ _XMP_KEYWORD: Final = "{http://purl.org/dc/elements/1.1/}description"
 def insert_metadata(
     data: bytes, format: str, metadata: Mapping[str, str], *, size: tuple[int, int]
 ) -> bytes:
-    """The file `data` of a format (png, jpg, webp) with the text by name put in.
+    """The file ``data`` of a format (png, jpg, webp) with the text by name put in.
 
-    `size` is the image's width and height, in pixels. Raises UsageError for a name or text that
+    ``size`` is the image's width and height, in pixels. Raises UsageError for a name or text that
     the format cannot hold.
     """
     for name, text in metadata.items():
@@ -121,7 +121,7 @@ def read_metadata(source: str | Path | bytes) -> dict[str, str]:
     when it is of another type or cut off.
     """
     if isinstance(source, bytes):
-        name, data = "picture", source
+        name, data = "image", source
     else:
         name = str(source)
         try:

@@ -19,7 +19,7 @@ FITS: Final[tuple[Fit, ...]] = get_args(Fit)
 
 
 def resize(image: RGB, size: int | tuple[int, int]) -> RGB:
-    """`image` stretched to `size` (a side, or height and width, in pixels).
+    """``image`` stretched to ``size`` (a side, or height and width, in pixels).
 
     A side that shrinks is averaged over the area of each new pixel, one that grows is interpolated
     by cubic splines, one that stays is not touched. Raises UsageError for a size below 1.
@@ -38,7 +38,7 @@ def resize(image: RGB, size: int | tuple[int, int]) -> RGB:
 
 
 def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
-    """`image` (height, width, 3) as (size, size, 3): its middle square, or all of it stretched."""
+    """``image`` (h, w, 3) as (size, size, 3): its middle square, or all of it stretched."""
     height, width = image.shape[:2]
     if fit == "crop":
         side = min(height, width)
@@ -48,10 +48,10 @@ def fit_square(image: RGB, size: int, fit: Fit) -> RGB:
 
 
 def grid(images: RGB, columns: int | None = None) -> RGB:
-    """Images (n, height, width, 3) side by side, row by row, in one (rows * h, columns * w, 3).
+    """Images (n, height, width, 3) row by row in one of (rows * height, columns * width, 3).
 
-    Without `columns` the grid is as near to a square as it gets. Missing ones at the end are black.
-    Raises UsageError for no images or no columns.
+    Without ``columns`` the grid is as near to a square as it gets. The rest of the last row is
+    black. Raises UsageError for no images or no columns.
     """
     images = np.asarray(images)
     if images.ndim != 4 or len(images) == 0:

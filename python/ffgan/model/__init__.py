@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A trained model: load it, make faces with it, judge pictures with it, save it."""
+"""A trained model: load it, make faces with it, score images with it, save it."""
 
 from ffgan.model.candidate_search import DEFAULT_TRIES, MAX_TRIES, Face
 from ffgan.model.file import by_network, packaged_model, read_model, save_model

@@ -34,7 +34,7 @@ def packaged_model(discriminator: str = "program") -> Path:
 
 
 def by_network(tensors: Mapping[str, Float32]) -> dict[str, dict[str, Float32]]:
-    """Return the tensors grouped by the first part of their names: `a.b.c` as `["a"]["b.c"]`."""
+    """Return the tensors by the first part of their names: ``a.b.c`` as ``["a"]["b.c"]``."""
     networks: dict[str, dict[str, Float32]] = {}
     for name, tensor in tensors.items():
         network, _, rest = name.partition(".")

@@ -24,7 +24,7 @@ from ffgan.typing import Float32, UInt8
 
 
 class Model:
-    """A generator with its discriminator. Any number of threads may call one model."""
+    """A generator with its discriminator. It may be shared by threads."""
 
     def __init__(
         self,

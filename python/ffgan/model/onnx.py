@@ -21,18 +21,18 @@ from ffgan.typing import Float32
 if TYPE_CHECKING:
     import onnx
 
-# Old enough for every runtime in use, new enough for rounding on uint8's side of the graph.
+# Old enough for every runtime in use, new enough for the rounding to uint8.
 ONNX_OPSET = 13
 ONNX_IR_VERSION = 8
 
 
 def export_onnx(model: Model, out: str | os.PathLike[str]) -> Path:
-    """Write the generator as an ONNX file: `latents` (N, 100) float32 to `images` (N, 162, 162, 3).
+    """Write the generator as an ONNX file.
 
-    The images are uint8 RGB as `Model.render` makes them, up to the runtime's own rounding: a
-    value that falls on the boundary of two pixel values may go to either. Batch norm is folded
-    into the convolutions. Returns ``out``. Raises `Error` without the package onnx, `ModelError`
-    when ``out`` cannot be written.
+    It maps ``latents`` (N, 100) float32 to ``images`` (N, 162, 162, 3) uint8 RGB, those of
+    `Model.render` up to the runtime's own rounding: a value on the boundary of two pixel values may
+    go to either. Batch norm is folded into the convolutions. Returns ``out``.
+    Raises `Error` without the package onnx, `ModelError` when ``out`` cannot be written.
     """
     try:
         import onnx
