@@ -9,7 +9,6 @@ from pathlib import Path
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import show_log
 from ffgan.cli.parser import Command, Parser, integer, number
-from ffgan.cli.settings_options import add_settings, given_settings
 from ffgan.errors import UsageError
 
 MAX_WORKERS = 256
@@ -29,6 +28,7 @@ OTHERWISE = ("tokens", "cors", "access_log")
 
 
 def add_options(parser: Parser) -> None:
+    from ffgan.cli.settings_options import add_settings
     from ffgan.server import DEFAULT_GRACE, DEFAULT_PORT, Settings
 
     parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
@@ -100,6 +100,7 @@ def read_tokens(path: Path) -> tuple[str, ...]:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ffgan.cli.settings_options import given_settings
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
