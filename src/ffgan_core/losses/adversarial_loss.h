@@ -51,7 +51,7 @@ struct loss_values {
     double penalty = 0;
 };
 
-// R1 looks at so many of `count` real images, every fourth.
+// R1 takes so many of `count` real images, every fourth.
 long penalised_images(const loss_settings& settings, long count);
 
 // The neighbours that R1 compares these values with: to[i] = from[i] + or - distance, by random

@@ -8,7 +8,8 @@
     X(texture)                                                                                     \
     X(chroma)                                                                                      \
     X(grid)                                                                                        \
-    X(anchor)
+    X(anchor)                                                                                      \
+    /* a further one comes here */
 
 namespace ffgan {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Who a face is, as far as dlib's face recognition network can tell: 128 numbers, near each other
-// for pictures of one person. The network is that of dlib's dnn_face_recognition_ex, a ResNet of 29
-// convolutions, and reads its file.
+// Face embeddings of dlib's face recognition network: 128 numbers, near each other for pictures of
+// one person. The network is that of dlib's dnn_face_recognition_ex, a ResNet of 29 convolutions,
+// and reads its file.
 
 #pragma once
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A further discriminator, which sees images through a network that others trained (Sauer et al.
-// 2021, "Projected GANs Converge Faster"): its parameters stay as they are, it turns an image into
-// features at several scales, and at each a small network, the head, learns to tell real from
-// generated. It knows what pictures are made of from the first step on, where the discriminator of
-// pixels has to find it out. Magnified parts of the images (magnified_parts.h) have heads of their
-// own.
+// A projected discriminator (Sauer et al. 2021, "Projected GANs Converge Faster"): a frozen,
+// pretrained network turns an image into features at several scales, and at each a small network,
+// the head, learns to tell real from generated. It has features of images from the first step on,
+// where the discriminator of pixels has to learn them. Magnified parts of the images
+// (magnified_parts.h) have heads of their own.
 
 #pragma once
 
