@@ -175,6 +175,8 @@ def test_the_table_has_a_row_for_every_setting() -> None:
     assert "### Training\n" in table
     assert "| `--batch` | 64 | from 2 to 4096 | images per step |\n" in table
     assert "| `--steps` | no limit | 1 or more | when to stop |\n" in table
+    assert "| `--file` | none | a path | a file |\n" in table
+    assert "| how fast (twice) |\n" in markdown_table(Settings, {"rate": " (twice)"})
     assert table.count("| `--") == len(Settings.model_fields)
 
 

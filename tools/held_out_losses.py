@@ -24,7 +24,7 @@ from ffgan.errors import Error
 from ffgan.latent import LATENT_SIZE
 from ffgan.model import by_network
 from ffgan.training import make_trainer
-from ffgan.training.settings import resolve
+from ffgan.training.plan import resolve
 
 # Adam's steps are about as long as its rate, and these vanish beside any parameter.
 STANDING_STILL = 1e-30

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import cli, training
+from ffgan import cli
+from ffgan.training import trainer
 
 Float32 = NDArray[np.float32]
 
@@ -76,9 +77,9 @@ class HeldNorms:
 
 
 def main() -> int:
-    make = training.make_trainer
+    make = trainer.make_trainer
     # What the command makes its trainer with.
-    training.make_trainer = lambda settings: HeldNorms(make(settings))  # type: ignore[assignment, return-value]
+    trainer.make_trainer = lambda settings: HeldNorms(make(settings))  # type: ignore[assignment, return-value]
     return cli.main(["train", *sys.argv[1:]])
 
 

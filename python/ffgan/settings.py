@@ -33,7 +33,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ffgan.errors import UsageError
@@ -53,10 +53,8 @@ class _IsPath:
     """Marks the type of a field that names a place on this machine."""
 
 
-PathText = Annotated[
-    str, BeforeValidator(lambda v: os.fspath(v) if isinstance(v, os.PathLike) else v), _IsPath()
-]
-"""The type of a setting that is a path: kept as text, given as text or as a Path."""
+PathText = Annotated[str, _IsPath()]
+"""The type of a setting that is a path, kept as text."""
 
 
 def setting(
@@ -137,6 +135,7 @@ class BaseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     command: ClassVar[str] = "ffgan"
+    groups: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **given: Any) -> None:
         checked = self.checked(given)
@@ -149,7 +148,10 @@ class BaseSettings(BaseModel):
 
     @classmethod
     def about(cls) -> dict[str, Setting]:
-        """What is declared of every setting, by name, in the order of declaration."""
+        """What is declared of every setting, by name.
+
+        In the order of ``groups``, where the class has such a list, and of declaration.
+        """
         return _about(cls)
 
     @classmethod
@@ -165,12 +167,15 @@ class BaseSettings(BaseModel):
     def checked(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """The given values, each checked by itself and converted to its setting's type.
 
-        Rules about several settings are not looked at: what is not given may come from elsewhere.
-        Raises `UsageError` for an unknown name or a wrong value.
+        A number may be given as text, and text as a Path. Rules about several settings are not
+        looked at: what is not given may come from elsewhere. Raises `UsageError` for an unknown
+        name or a wrong value.
         """
         cls.check_names(given)
         values = {}
         for name, value in given.items():
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
             try:
                 values[name] = _adapter(cls, name).validate_python(value)
             except ValidationError as error:
@@ -227,15 +232,19 @@ def assignment(text: str, model: type[BaseSettings]) -> tuple[str, str]:
     return name, value.strip()
 
 
-def markdown_table(model: type[BaseSettings]) -> str:
-    """A Markdown table of all settings for each group, under a heading of the third level."""
+def markdown_table(model: type[BaseSettings], notes: Mapping[str, str] | None = None) -> str:
+    """A Markdown table of all settings for each group, under a heading of the third level.
+
+    ``notes`` are added to the meanings of the settings that they name.
+    """
     groups: dict[str, list[Setting]] = {}
     for about in model.about().values():
         groups.setdefault(about.group, []).append(about)
     parts = []
     for title, settings in groups.items():
         rows = [
-            f"| `{about.flag}` | {about.shown_default} | {about.values} | {about.help} |"
+            f"| `{about.flag}` | {about.shown_default} | {about.values} | {about.help}"
+            f"{(notes or {}).get(about.name, '')} |"
             for about in settings
         ]
         heading = f"### {title[0].upper()}{title[1:]}\n\n| setting | default | values | meaning |"
@@ -245,7 +254,10 @@ def markdown_table(model: type[BaseSettings]) -> str:
 
 @cache
 def _about(model: type[BaseSettings]) -> dict[str, Setting]:
-    return {name: _describe(name, field) for name, field in model.model_fields.items()}
+    settings = [_describe(name, field) for name, field in model.model_fields.items()]
+    if model.groups:
+        settings.sort(key=lambda about: model.groups.index(about.group))
+    return {about.name: about for about in settings}
 
 
 @cache
@@ -276,7 +288,7 @@ def _describe(name: str, field: FieldInfo) -> Setting:
         type=str if choices else declared,
         choices=choices,
         default=field.default,
-        values=_values(declared, choices, field),
+        values="a path" if path else _values(declared, choices, field),
         help=field.description or "",
         group=about["group"],
         metavar=about["metavar"] or ("{" + ",".join(choices) + "}" if choices else None),

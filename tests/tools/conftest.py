@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+from support.training_fixtures import faces as faces
+from support.training_fixtures import real as real
+from support.training_fixtures import strangers as strangers
 
 
 @dataclass(frozen=True)

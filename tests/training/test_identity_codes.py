@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from ffgan import faces
-from ffgan.errors import DatasetError, ExtraError, UsageError
+from ffgan.errors import DatasetError, ExtraError
 from ffgan.model import Model
 from ffgan.training import identity_codes
 from ffgan.training.identity_codes import IdentityCodes
-from ffgan.training.settings import Settings
 from ffgan.training.warm_start import CODE_SIZE, PrincipalComponents, principal_components
 from ffgan.typing import RGB
 
@@ -145,12 +144,3 @@ def test_too_few_images_are_refused(pixels: PrincipalComponents) -> None:
     few._broken = tuple(range(FACES))
     with pytest.raises(DatasetError, match="found 0"):
         identity_codes.identity_codes(few, pixels, COUNT, seed=0)
-
-
-def test_they_need_something_that_uses_codes() -> None:
-    with pytest.raises(UsageError, match="--identity-codes needs --warm-start or --anchor-weight"):
-        Settings(identity_codes=20).check_together()
-    with pytest.raises(UsageError, match="--identity-codes must be from 0 to 64"):
-        Settings(identity_codes=65, warm_start=10)
-    for good in ({"warm_start": 10}, {"anchor_weight": 1.0}):
-        Settings(identity_codes=20, **good).check_together()  # type: ignore[arg-type]

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress bars on a terminal."""
+"""Progress on the standard error: bars on a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 from ffgan.cli.output import notice
+from ffgan.progress import Progress, duration
 from ffgan.typing import ProgressCallback
 
 
@@ -61,3 +64,99 @@ def _lines(every: float | None) -> ProgressCallback:
             notice(f"{what}: {done:,} of {total:,}")
 
     return update
+
+
+@contextlib.contextmanager
+def shown_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Within it the messages of the library's logger `name` are said."""
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, handler = logging.getLogger(name), Saying()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class TrainingBar:
+    """How far a training run is: a bar with two lines beside it, and the run's messages above.
+
+    Without a terminal what is notable is printed as lines.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> TrainingBar:
+        if sys.stderr.isatty():
+            from rich import console, progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(bar_width=None),
+                progress.TextColumn("{task.fields[state]}"),
+                console=console.Console(stderr=True),
+                refresh_per_second=4,
+            )
+            self._task = self._bar.add_task("training", total=1.0, state="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print one line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar; without a terminal, print a line if it is notable.
+
+        The speed and the measures stand one above the other, so that all fits into 80 columns.
+        """
+        description, pace = _described(progress)
+        measures = describe(progress.measures) if progress.measures else ""
+        if self._bar is not None:
+            state = f"{pace}\n{measures}" if measures else pace
+            self._bar.update(
+                self._task, completed=progress.fraction, description=description, state=state
+            )
+        elif progress.notable:
+            self.say(" · ".join(part for part in (description, pace, measures) if part))
+
+
+def describe(measures: Mapping[str, float]) -> str:
+    """The measures of a step on part of a line, about 50 characters."""
+    if "loss" in measures:
+        return f"loss {measures['loss']:.4f}"
+    return (
+        f"loss D {measures['loss_d']:.3f} G {measures['loss_g']:.3f} · "
+        f"right on real {measures['accuracy_real']:.2f} fake {measures['accuracy_fake']:.2f}"
+    )
+
+
+def _described(progress: Progress) -> tuple[str, str]:
+    """What is done, and how fast or how far."""
+    total = "" if progress.total is None else f"/{progress.total}"
+    if progress.images_per_second is None:
+        return progress.stage, f"{progress.done}{total} images"
+    stage = "step" if progress.stage == "adversarial" else progress.stage
+    left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
+    return f"{stage} {progress.done}{total}", f"{progress.images_per_second:.1f} images/s{left}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ffgan import html_report, images
+from ffgan import _core, html_report, images
 from ffgan.progress import duration
 from ffgan.training.run_folder import RunFolder, write
 from ffgan.training.validation import FIGURE
@@ -53,11 +53,22 @@ CHARTS = (
         (("identity_distance", "identities"), ("matching_distance", "features")),
     ),
     Chart("Distance of the anchor's images", (("perceptual", "perceptual"),)),
-    Chart("Detail of colour, more than in the real images", (("chroma_excess", "mean square"),)),
-    Chart("Unevenness over a grid, more than in the real images", (("grid_excess", "variance"),)),
+)
+
+CHARTS_OF_SPEED = (
     Chart("Speed", (("images_per_second", "images per second"),)),
     Chart("Share of the time spent waiting for images", (("waiting", "waiting"),), 1.0),
 )
+
+
+def charts(lines: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """The charts of a run with these lines: those of the core's losses too, if it had them."""
+    of_losses = [
+        Chart(loss["title"], ((loss["measure"], loss["unit"]),))
+        for loss in _core.generator_losses()
+        if any(line.get(loss["measure"]) for line in lines)
+    ]
+    return [*CHARTS, *of_losses, *CHARTS_OF_SPEED]
 
 
 def write_report(folder: RunFolder) -> None:
@@ -78,9 +89,9 @@ def render(folder: RunFolder) -> str:
         f"<h1>{html.escape(name)}</h1>",
         f"<p>{html.escape(_summary(config, lines))}</p>",
     ]
-    charts = [svg for chart in CHARTS if (svg := _draw(chart, lines))]
-    if charts:
-        parts += ["<h2>Curves</h2>", '<div class="curves">', *charts, "</div>"]
+    curves = [svg for chart in charts(lines) if (svg := _draw(chart, lines))]
+    if curves:
+        parts += ["<h2>Curves</h2>", '<div class="curves">', *curves, "</div>"]
     paths = sorted(folder.samples.glob("step-*.png"))
     if paths:
         parts += ["<h2>Samples</h2>", _grid(paths[-1], NEWEST_GRID, "newest")]

@@ -1,204 +1,464 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training run can be asked for, and what that means when the run goes on."""
+"""What a training run can be asked for: everything about a setting stands in its declaration.
+
+The marks that declarations carry:
+
+- ``life``: ``start`` belongs to one start of a run and is not kept with it; ``limit`` ends the run,
+  and giving one to a run that goes on replaces all; ``fixed`` cannot change in a run that goes on,
+  which would not be the same run; without it the setting may change on the way.
+- ``publish``: it stands in the metadata of the model file. Never a path, nor the name of a run.
+- ``home="trainer"``: it is handed to `ffgan._core.Trainer` under its name.
+- ``needs="warm_start"``: it means something only after a warm start; without one it is left out of
+  a recipe.
+
+tools/settings_table.py puts the table of these settings into docs/training.md.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from ffgan.errors import CheckpointError, ExtraError, UsageError
+from pydantic import AfterValidator, create_model, model_validator
+
+from ffgan import _core
 from ffgan.latent import MAX_SEED
-from ffgan.shapes import IMAGE_SIZE
-from ffgan.training.recipes import RECIPES, complete
-from ffgan.training.run_folder import Checkpoint, RunFolder
+from ffgan.settings import BaseSettings, PathText, markdown_table, setting
 
 DEFAULT_EPOCHS = 25
 DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
+MAX_WEIGHT = 1e6
 
-# Whichever of these is reached first ends the run.
-LIMITS = ("steps", "epochs", "minutes")
-# These belong to one start of the run and are not kept with it.
-WHERE = ("runs", "name", "init")
-# How it is measured on the way, which changes nothing of the run.
-EVALUATION = ("heldout", "evaluate_every", "evaluate_samples")
-# A run that goes on with another of these would not be the same run.
-FIXED = (
-    "recipe",
-    "discriminator",
-    "batch",
-    "loss",
-    "joint_update",
-    "discriminator_norm",
-    "flip",
-    "warm_start",
-    "warm_start_batch",
-    "seed",
-    "fit",
+RUN = "run"
+OPTIMISATION = "networks and optimisation"
+LOSSES = "losses of the generator"
+PROJECTED = "projected discriminators"
+WARM_START = "warm start"
+IMAGES = "images"
+OUTPUT = "output"
+MACHINE = "machine"
+
+# What the settings of a group have in common.
+_run = partial(setting, group=RUN)
+_optimisation = partial(setting, group=OPTIMISATION, publish=True)
+_trainer = partial(_optimisation, home="trainer")
+_weight = partial(
+    setting, ge=0, le=MAX_WEIGHT, metavar="WEIGHT", group=LOSSES, home="trainer", publish=True
 )
+_projected = partial(setting, group=PROJECTED)
+_warm_start = partial(setting, group=WARM_START, publish=True, needs="warm_start")
+_images = partial(setting, group=IMAGES)
+_output = partial(setting, group=OUTPUT, publish=True)
+_machine = partial(setting, group=MACHINE)
 
 
-@dataclass(frozen=True)
-class Settings:
+def _init(text: str) -> str:
+    kind, colon, path = text.partition(":")
+    if not (path and kind == "model") and (colon or kind not in ("resume", "model", "scratch")):
+        raise ValueError("resume, model, model:FILE or scratch")
+    return text
+
+
+def _folder_name(text: str) -> str:
+    if text in ("", ".", "..") or set("/\\") & set(text):
+        raise ValueError("the name of a folder, without slashes")
+    return text
+
+
+def _augmentations(text: str) -> str:
+    if text not in ("none", "all") and not set(text.split(",")) <= set(AUGMENTATIONS):
+        raise ValueError("none, all, or a list such as " + ",".join(AUGMENTATIONS))
+    return text
+
+
+def _loss_weights() -> dict[str, Any]:
+    """A field for the weight of each loss that the core can add to the generator's."""
+    fields = {}
+    for loss in _core.generator_losses():
+        marks: dict[str, Any] = {"needs": "warm_start"} if loss["name"] == "anchor" else {}
+        fields[loss["setting"]] = (float, _weight(loss["default"], help=loss["help"], **marks))
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class _LossWeights(BaseSettings):
+        anchor_weight: float = 0.0
+else:
+    _LossWeights = create_model("_LossWeights", __base__=BaseSettings, **_loss_weights())
+
+
+class Settings(_LossWeights):
     """What a run can be asked for; the command line's options are these names with dashes.
 
-    The defaults are the original's where it has them; `recipe` names other ones for a new run.
+    The defaults are the original's where it has them; ``recipe`` names other ones for a new run.
     docs/training.md explains each. Raises UsageError naming the option when a value is outside its
-    range.
+    range, or excludes another.
     """
 
-    runs: str = "runs"
-    name: str | None = None
-    init: str | None = None
-    recipe: Literal["original", "warm", "projected"] | None = None
-    discriminator: Literal["program", "table"] = "program"
-    batch: int = 64
-    learning_rate_g: float = 2e-4
-    learning_rate_d: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    loss: Literal["logistic", "hinge", "relativistic"] = "logistic"
-    discriminator_norm: Literal["batch", "fixed"] = "batch"
-    gradient_penalty: float = 0.0
-    new_discriminator: bool = False
-    adversarial_weight: float = 1.0
-    texture_weight: float = 0.0
-    chroma_weight: float = 0.0
-    grid_weight: float = 0.0
-    smooth_upsampling: float = 0.0
-    projected_weight: float = 0.0
-    projected_penalty: float = 0.1
-    projected_details: float = 0.0
-    identity_weight: float = 0.0
-    matching_weight: float = 0.0
-    perceptual_weight: float = 0.0
-    recognition: str | None = None
-    imagenet_weight: float = 0.0
-    label_smoothing: float = 0.0
-    dropout: float = 0.5
-    ema: float = 0.999
-    augment: str = "none"
-    translation: int = 12
-    cutout: int = 48
-    joint_update: bool = False
-    flip: bool = False
-    warm_start: int = 0
-    warm_start_batch: int = 32
-    discriminator_warmup: int = 0
-    blur: float = 0.0
-    blur_steps: int = 0
-    anchor_weight: float = 0.0
-    anchor_share: float = 0.5
-    anchor_skip: int = 0
-    identity_codes: int = 0
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    seed: int = 0
-    threads: int | None = None
-    fit: Literal["crop", "stretch"] = "crop"
-    cache: str | None = None
-    workers: int = 2
-    log_every: int = 100
-    sample_every: int = 500
-    checkpoint_every: int = 1000
-    checkpoint_minutes: float = 10.0
-    keep_checkpoints: int = 3
-    window: bool = False
-    heldout: str | None = None
-    evaluate_every: int | None = None
-    evaluate_samples: int = 500
+    command = "ffgan train"
+    groups: ClassVar[tuple[str, ...]] = (
+        RUN,
+        OPTIMISATION,
+        LOSSES,
+        PROJECTED,
+        WARM_START,
+        IMAGES,
+        OUTPUT,
+        MACHINE,
+    )
 
-    def __post_init__(self) -> None:
-        def check(name: str, good: bool, wanted: str) -> None:
-            if not good:
-                option, value = name.replace("_", "-"), getattr(self, name)
-                raise UsageError(f"--{option} must be {wanted}, not {value!r}")
+    # ------------------------------------------------------------------ the run
 
-        def within(low: float, high: float, wanted: str, *names: str) -> None:
-            for name in names:
-                value = getattr(self, name)
-                check(name, value is None or low <= value <= high, wanted)
+    runs: PathText = _run(
+        "runs", metavar="DIR", help="folder of all runs", common=True, life="start"
+    )
+    name: Annotated[str, AfterValidator(_folder_name)] | None = _run(
+        None,
+        metavar="NAME",
+        help="name of this run, a folder in it",
+        absent="the name of DIR",
+        common=True,
+        life="start",
+    )
+    init: Annotated[str, AfterValidator(_init)] | None = _run(
+        None,
+        metavar="HOW",
+        help="resume: continue the run; model, model:FILE: fine-tune the packaged or that model; "
+        "scratch: random weights",
+        absent="resume if the run has a checkpoint, else model if one is packaged, else scratch",
+        common=True,
+        life="start",
+    )
+    recipe: str | None = _run(
+        None,
+        metavar="{original,warm,projected,FILE.toml}",
+        help="the defaults of a new run: original, as the original trained; warm, a warm start "
+        "first; projected, two more discriminators on frozen networks, which needs the extras "
+        "'faces' and 'imagenet'; or a file of your own",
+        absent="projected with both extras, else warm",
+        common=True,
+        life="fixed",
+        publish=True,
+    )
+    seed: int = _run(
+        0,
+        ge=0,
+        le=MAX_SEED,
+        metavar="SEED",
+        help="seed of everything random",
+        common=True,
+        life="fixed",
+        home="trainer",
+        publish=True,
+    )
+    steps: int | None = _run(
+        None,
+        ge=1,
+        metavar="N",
+        help="end after this many steps",
+        absent="no limit",
+        common=True,
+        life="limit",
+    )
+    epochs: float | None = _run(
+        None,
+        gt=0,
+        metavar="N",
+        help="end after this many passes over the images",
+        absent=f"{DEFAULT_EPOCHS} without --steps or --minutes",
+        common=True,
+        life="limit",
+    )
+    minutes: float | None = _run(
+        None,
+        gt=0,
+        metavar="MINUTES",
+        help="end after this time",
+        absent="no limit",
+        common=True,
+        life="limit",
+    )
+    heldout: PathText | None = _run(
+        None,
+        metavar="DIR",
+        help="folder of held-out images to evaluate the generator on at intervals; the best model "
+        "is kept",
+        absent="no evaluation",
+        common=True,
+    )
+    evaluate_every: int | None = _run(
+        None,
+        ge=0,
+        metavar="STEPS",
+        help="steps between two evaluations; 0: none",
+        absent=f"{DEFAULT_EVALUATE_EVERY} with --heldout",
+    )
+    evaluate_samples: int = _run(
+        500,
+        ge=16,
+        le=100_000,
+        metavar="N",
+        help="generated faces, and held-out images, of an evaluation",
+    )
 
-        for name, choices in (
-            ("discriminator", ("program", "table")),
-            ("loss", ("logistic", "hinge", "relativistic")),
-            ("discriminator_norm", ("batch", "fixed")),
-            ("fit", ("crop", "stretch")),
-        ):
-            check(name, getattr(self, name) in choices, " or ".join(choices))
-        recipe, init, folder = self.recipe, self.init, self.name
-        check("recipe", recipe is None or recipe in RECIPES, " or ".join(RECIPES))
-        check(
-            "init",
-            init in (None, "resume", "model", "scratch")
-            or (init.startswith("model:") and init != "model:"),
-            "resume, model, model:PATH or scratch",
-        )
-        check(
-            "name",
-            folder is None or (folder not in ("", ".", "..") and not set("/\\") & set(folder)),
-            "the name of a folder, without slashes",
-        )
-        check(
-            "augment",
-            self.augment in ("none", "all") or set(self.augment.split(",")) <= set(AUGMENTATIONS),
-            "none, all, or a list such as " + ",".join(AUGMENTATIONS),
-        )
-        within(2, 4096, "from 2 to 4096", "batch", "warm_start_batch")
-        within(1, 1024, "from 1 to 1024", "threads")
-        within(1e-9, 0.999999, "above 0 and below 1", "learning_rate_g", "learning_rate_d")
-        within(0.0, 0.999999, "from 0 to below 1", "beta1", "beta2", "ema", "dropout")
-        within(0.0, 0.5, "from 0 to 0.5", "label_smoothing")
-        within(0, IMAGE_SIZE, f"from 0 to {IMAGE_SIZE} pixels", "translation")
-        within(0, IMAGE_SIZE, f"from 0 to {IMAGE_SIZE} pixels", "cutout")
-        within(0, math.inf, "0 or more", "warm_start", "discriminator_warmup", "blur_steps")
-        within(0.0, 16.0, "from 0 to 16 pixels", "blur")
-        within(0.0, 1e6, "from 0 to 1000000", "anchor_weight", "gradient_penalty")
-        within(0.0, 1e6, "from 0 to 1000000", "adversarial_weight", "texture_weight")
-        within(0.0, 1e6, "from 0 to 1000000", "chroma_weight", "grid_weight")
-        within(0.0, 1e6, "from 0 to 1000000", "projected_weight", "projected_penalty")
-        within(0.0, 1.0, "from 0 to 1", "anchor_share", "smooth_upsampling")
-        within(0.0, 1.0, "from 0 to 1", "projected_details")
-        within(0.0, 1e6, "from 0 to 1000000", "identity_weight", "matching_weight")
-        within(0.0, 1e6, "from 0 to 1000000", "perceptual_weight", "imagenet_weight")
-        within(0, 4, "from 0 to 4", "anchor_skip")
-        within(0, 64, "from 0 to 64", "identity_codes")
-        within(1, math.inf, "1 or more", "steps", "log_every", "sample_every", "checkpoint_every")
-        within(1, math.inf, "1 or more", "keep_checkpoints")
-        within(0, math.inf, "0 or more", "evaluate_every")
-        within(16, 100_000, "from 16 to 100000", "evaluate_samples")
-        within(1, 256, "from 1 to 256", "workers")
-        within(1e-9, 1e9, "above 0", "epochs", "minutes", "checkpoint_minutes")
-        within(0, MAX_SEED, f"from 0 to {MAX_SEED}", "seed")
+    # ------------------------------------------------------------------ networks and optimisation
 
-    def check_together(self) -> None:
-        """Raise UsageError for settings that exclude each other."""
+    discriminator: Literal["program", "table"] = _trainer(
+        "program", help="architecture; table costs 22 times as much per image", life="fixed"
+    )
+    batch: int = _optimisation(
+        64, ge=2, le=4096, metavar="N", help="images per step", common=True, life="fixed"
+    )
+    learning_rate_g: float = _trainer(
+        2e-4, gt=0, lt=1, metavar="RATE", help="learning rate of the generator (Adam)"
+    )
+    learning_rate_d: float = _trainer(
+        2e-4, gt=0, lt=1, metavar="RATE", help="learning rate of the discriminators (Adam)"
+    )
+    beta1: float = _trainer(0.5, ge=0, lt=1, metavar="BETA", help="decay of Adam's first moment")
+    beta2: float = _trainer(0.999, ge=0, lt=1, metavar="BETA", help="decay of Adam's second moment")
+    loss: Literal["logistic", "hinge", "relativistic"] = _trainer(
+        "logistic",
+        help="adversarial loss; relativistic with fixed norms only, hinge without them",
+        life="fixed",
+    )
+    discriminator_norm: Literal["batch", "fixed"] = _trainer(
+        "batch",
+        help="batch normalisation of the discriminator: by each batch, or by statistics that are "
+        "measured once and stay fixed",
+        life="fixed",
+    )
+    gradient_penalty: float = _trainer(
+        0.0,
+        ge=0,
+        le=MAX_WEIGHT,
+        metavar="WEIGHT",
+        help="weight of the R1 gradient penalty; needs fixed norms",
+    )
+    new_discriminator: bool = _optimisation(False, help="fine-tune with an untrained discriminator")
+    label_smoothing: float = _trainer(
+        0.0,
+        ge=0,
+        le=0.5,
+        metavar="X",
+        help="one-sided label smoothing: the label of real images becomes 1 - X",
+    )
+    dropout: float = _trainer(
+        0.5, ge=0, lt=1, metavar="RATE", help="dropout rate of the discriminator"
+    )
+    ema: float = _trainer(
+        0.999,
+        ge=0,
+        lt=1,
+        metavar="DECAY",
+        help="decay of the exponential moving average of the generator's weights",
+    )
+    joint_update: bool = _trainer(
+        False,
+        help="update the discriminator once from real and generated images, not once from each",
+        life="fixed",
+    )
+    discriminator_warmup: int = _optimisation(
+        0, ge=0, metavar="STEPS", help="first adversarial steps that train the discriminator alone"
+    )
+    smooth_upsampling: float = _trainer(
+        0.0,
+        ge=0,
+        le=1,
+        metavar="SHARE",
+        help="share of the checkerboard in the generator's kernels that each step removes",
+    )
+    blur: float = _optimisation(
+        0.0,
+        ge=0,
+        le=16,
+        metavar="SIGMA",
+        help="standard deviation, in pixels, of a Gaussian blur of all images before the "
+        "discriminator",
+    )
+    blur_steps: int = _optimisation(
+        0, ge=0, metavar="STEPS", help="steps in which that blur falls to 0; 0: it stays"
+    )
+
+    # ------------------------------------------------------------------ losses of the generator
+
+    adversarial_weight: float = _weight(
+        1.0, help="weight of the adversarial loss; 0: the discriminator is not trained"
+    )
+    identity_weight: float = _weight(
+        0.0,
+        help="weight of the energy distance between face embeddings of generated and real images "
+        "(diversity of identities); needs --projected-weight",
+    )
+    matching_weight: float = _weight(
+        0.0,
+        help="weight of the energy distance between feature statistics of generated and real "
+        "images; needs --projected-weight or --imagenet-weight",
+    )
+    perceptual_weight: float = _weight(
+        0.0,
+        help="weight of the perceptual distance between the anchor's images and their "
+        "reconstructions; needs --anchor-weight",
+        needs="warm_start",
+    )
+
+    # ------------------------------------------------------------------ projected discriminators
+
+    projected_weight: float = _weight(
+        0.0,
+        group=PROJECTED,
+        help="weight of a discriminator on features of dlib's face recognition network; needs the "
+        "extra 'faces', and fixed norms",
+    )
+    imagenet_weight: float = _weight(
+        0.0,
+        group=PROJECTED,
+        help="weight of a discriminator on features of an ImageNet network; needs the extra "
+        "'imagenet', and fixed norms",
+    )
+    projected_penalty: float = _weight(
+        0.1, group=PROJECTED, help="weight of the R1 gradient penalty of both"
+    )
+    projected_details: float = _projected(
+        0.0,
+        ge=0,
+        le=1,
+        metavar="SHARE",
+        help="share of the images of which the first one also sees a part at twice the size",
+        home="trainer",
+        publish=True,
+    )
+    recognition: PathText | None = _projected(
+        None,
+        metavar="FILE",
+        help="dlib's face recognition network, a file from somebody you trust",
+        absent="that of the extra 'faces'",
+    )
+
+    # ------------------------------------------------------------------ the warm start
+
+    warm_start: int = _warm_start(
+        0,
+        ge=0,
+        metavar="STEPS",
+        help="first steps, from scratch only, that teach the generator to reconstruct the images "
+        "from their principal components",
+        life="fixed",
+    )
+    warm_start_batch: int = _warm_start(
+        32, ge=2, le=4096, metavar="N", help="images per step of the warm start", life="fixed"
+    )
+    identity_codes: int = _warm_start(
+        0,
+        ge=0,
+        le=64,
+        metavar="N",
+        help="how many of the 100 code dimensions encode the face embedding instead of pixels",
+    )
+    anchor_share: float = _warm_start(
+        0.5, ge=0, le=1, metavar="SHARE", help="share of a batch that --anchor-weight is for"
+    )
+    anchor_skip: int = _warm_start(
+        0,
+        ge=0,
+        le=4,
+        metavar="N",
+        help="finest levels of detail that the anchor does not constrain",
+        home="trainer",
+    )
+
+    # ------------------------------------------------------------------ images
+
+    fit: Literal["crop", "stretch"] = _images(
+        "crop", help="how an image that is not square is made so", life="fixed", publish=True
+    )
+    flip: bool = _images(
+        False, help="mirror half of the images", common=True, life="fixed", publish=True
+    )
+    augment: Annotated[str, AfterValidator(_augmentations)] = _images(
+        "none",
+        metavar="LIST",
+        help="differentiable augmentation: none, all, or a list such as colour,translation,cutout",
+        publish=True,
+    )
+    translation: int = _images(
+        12,
+        ge=0,
+        le=162,
+        metavar="PIXELS",
+        help="largest shift of the augmentation translation",
+        publish=True,
+    )
+    cutout: int = _images(
+        48,
+        ge=0,
+        le=162,
+        metavar="PIXELS",
+        help="side of the hole of the augmentation cutout",
+        publish=True,
+    )
+    cache: PathText | None = _images(
+        None, metavar="FILE", help="keep the decoded images in this file", absent="no cache"
+    )
+
+    # ------------------------------------------------------------------ output
+
+    log_every: int = _output(
+        100, ge=1, metavar="STEPS", help="steps between two lines of train.jsonl"
+    )
+    sample_every: int = _output(500, ge=1, metavar="STEPS", help="steps between two sample grids")
+    checkpoint_every: int = _output(
+        1000, ge=1, metavar="STEPS", help="steps between two checkpoints"
+    )
+    checkpoint_minutes: float = _output(
+        10.0, gt=0, metavar="MINUTES", help="longest time between two checkpoints"
+    )
+    keep_checkpoints: int = _output(3, ge=1, metavar="N", help="how many checkpoints are kept")
+    window: bool = setting(
+        False, group=OUTPUT, help="show the sample grids in a window", common=True
+    )
+
+    # ------------------------------------------------------------------ machine
+
+    threads: int | None = _machine(
+        None,
+        ge=1,
+        le=1024,
+        metavar="N",
+        help="threads of the engine",
+        absent="one per core",
+        common=True,
+        publish=True,
+    )
+    workers: int = _machine(2, ge=1, le=256, metavar="N", help="threads that read images")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
         fixed = self.discriminator_norm == "fixed"
-        if self.gradient_penalty and not fixed:
-            raise UsageError("--gradient-penalty needs --discriminator-norm fixed")
-        if self.loss == "relativistic" and not fixed:
-            raise UsageError("--loss relativistic needs --discriminator-norm fixed")
-        if self.projected_weight and not fixed:
-            raise UsageError("--projected-weight needs --discriminator-norm fixed")
-        if self.imagenet_weight and not fixed:
-            raise UsageError("--imagenet-weight needs --discriminator-norm fixed")
-        for name in ("projected_details", "identity_weight"):
-            if getattr(self, name) and not self.projected_weight:
-                raise UsageError(f"--{name.replace('_', '-')} needs --projected-weight")
-        for name in ("matching_weight", "perceptual_weight"):
-            if getattr(self, name) and not (self.projected_weight or self.imagenet_weight):
-                option = name.replace("_", "-")
-                raise UsageError(f"--{option} needs --projected-weight or --imagenet-weight")
+        needs_fixed = ["gradient_penalty", "projected_weight", "imagenet_weight"]
+        wrong = [name for name in needs_fixed if getattr(self, name) and not fixed]
+        if wrong:
+            raise ValueError(f"{_flag(wrong[0])} needs --discriminator-norm fixed")
+        norms = _core.adversarial_losses()[self.loss]
+        if self.discriminator_norm not in norms:
+            raise ValueError(f"--loss {self.loss} needs --discriminator-norm {norms[0]}")
+        needs_one_of = {
+            "projected_details": ["projected_weight"],
+            "identity_weight": ["projected_weight"],
+            "matching_weight": ["projected_weight", "imagenet_weight"],
+            "perceptual_weight": ["projected_weight", "imagenet_weight"],
+            "identity_codes": ["warm_start", "anchor_weight"],
+        }
+        for name, others in needs_one_of.items():
+            if getattr(self, name) and not any(getattr(self, other) for other in others):
+                raise ValueError(f"{_flag(name)} needs {' or '.join(map(_flag, others))}")
         if self.perceptual_weight and not self.anchor_weight:
-            raise UsageError("--perceptual-weight needs --anchor-weight")
-        if self.identity_codes and not (self.warm_start or self.anchor_weight):
-            raise UsageError("--identity-codes needs --warm-start or --anchor-weight")
-        if self.loss == "hinge" and fixed:
-            raise UsageError("--loss hinge needs --discriminator-norm batch")
+            raise ValueError("--perceptual-weight needs --anchor-weight")
+        if self.evaluate_every and self.heldout is None:
+            raise ValueError("--evaluate-every measures on images held out: give --heldout DIR")
+        return self
 
     @property
     def augmentations(self) -> frozenset[str]:
@@ -207,115 +467,16 @@ class Settings:
             return frozenset()
         return frozenset(AUGMENTATIONS if self.augment == "all" else self.augment.split(","))
 
-
-@dataclass(frozen=True)
-class Plan:
-    """A run as it was asked for: where it is, what it starts from, and its complete settings."""
-
-    directory: Path
-    folder: RunFolder
-    settings: Settings
-    checkpoint: Checkpoint | None
-    init: str
-    changes: dict[str, Any]
-    notes: list[str]
+    def published(self) -> dict[str, Any]:
+        """What the metadata of the model file say about these settings: no path among it."""
+        return {name: getattr(self, name) for name in self.names(publish=True)}
 
 
-def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
-    """Complete the settings given with those of the run that goes on, or the defaults."""
-    given = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
-    asked = Settings(**given)
-    directory = Path(directory)
-    name = asked.name or directory.resolve().name
-    folder = RunFolder(Path(asked.runs) / name)
-    checkpoint, notes = folder.newest()
-    init = asked.init or ("resume" if checkpoint else None)
-    if init == "resume":
-        if checkpoint is None:
-            raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
-        settings, changes = _continued(asked, given, checkpoint, folder)
-    else:
-        if checkpoint is not None:
-            raise UsageError(
-                f"{folder.path} holds a run already: choose another --name, or go on with it "
-                "(--init resume)"
-            )
-        init = init or _default_init(asked)
-        recipe = asked.recipe or _default_recipe(asked.recognition, notes)
-        completed = complete(recipe, given, from_scratch=init == "scratch")
-        settings, changes = Settings(**completed), {}
-        if settings.warm_start and init != "scratch":
-            raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
-        if settings.anchor_weight and not settings.warm_start and init == "scratch":
-            raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
-    if all(getattr(settings, limit) is None for limit in LIMITS):
-        settings = replace(settings, epochs=DEFAULT_EPOCHS)
-    settings = _with_evaluation(replace(settings, name=name), directory)
-    settings.check_together()
-    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
+def table() -> str:
+    """The table of settings in docs/training.md."""
+    fixed = Settings.names(life="fixed")
+    return markdown_table(Settings, dict.fromkeys(fixed, " (fixed when a run is resumed)"))
 
 
-def _default_init(settings: Settings) -> str:
-    if settings.warm_start:
-        return "scratch"
-    from ffgan.model import packaged_model
-
-    return "model" if packaged_model().exists() else "scratch"
-
-
-def _default_recipe(recognition: str | None, notes: list[str]) -> str:
-    """The best recipe that what is installed can follow."""
-    from ffgan import faces
-    from ffgan.features import efficientnet
-
-    try:
-        faces.model_file(faces.EMBEDDING_FILE, recognition)
-    except ExtraError:
-        found = False
-    else:
-        found = efficientnet.find(efficientnet.LITE1) is not None
-    if found:
-        return "projected"
-    notes.append(
-        "the recipe is warm: pip install 'ffgan[faces,imagenet]' for the better one, projected"
-    )
-    return "warm"
-
-
-def _with_evaluation(settings: Settings, directory: Path) -> Settings:
-    """The settings with the interval of the evaluation, where there is one, after a check."""
-    if settings.heldout is None:
-        if settings.evaluate_every:
-            raise UsageError("--evaluate-every measures on images held out: give --heldout DIR")
-        return settings
-    from ffgan.dataset import overlap
-
-    if overlap(directory, settings.heldout):
-        raise UsageError(
-            f"--heldout {settings.heldout} and the training images in {directory} are not apart: "
-            "move the held-out images to a folder of their own"
-        )
-    if settings.evaluate_every is None:
-        return replace(settings, evaluate_every=DEFAULT_EVALUATE_EVERY)
-    return settings
-
-
-def _continued(
-    asked: Settings, given: Mapping[str, Any], checkpoint: Checkpoint, folder: RunFolder
-) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run that goes on, and those that change from here, as [old, new]."""
-    known = {field.name for field in fields(Settings)}
-    # Runs from before there were recipes are the original's.
-    stored = {"recipe": "original"} | checkpoint.record["settings"]
-    old = {k: v for k, v in stored.items() if k in known}
-    new = {k: v for k, v in given.items() if k not in WHERE}
-    for name in FIXED:
-        if name in new and new[name] != old[name]:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is {old[name]} in {folder.path} and cannot become "
-                f"{new[name]}: choose a new --name"
-            )
-    if any(new.get(limit) is not None for limit in LIMITS):
-        old |= dict.fromkeys(LIMITS)
-    changes = {k: [stored.get(k), v] for k, v in new.items() if stored.get(k) != v}
-    return replace(asked, **{**old, **new}), changes
+def _flag(name: str) -> str:
+    return Settings.about()[name].flag

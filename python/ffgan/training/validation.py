@@ -21,6 +21,7 @@ from ffgan.dataset import Dataset, Fit
 from ffgan.errors import DatasetError, ExtraError, ModelError
 from ffgan.evaluation import metrics
 from ffgan.latent import noise
+from ffgan.training.run_state import RunState
 from ffgan.typing import Float32, UInt8
 
 FIGURE: Final = "frechet_distance"
@@ -130,3 +131,59 @@ class HeldOut:
             return float(record[FIGURE]) if same else math.inf
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path} does not say how good it is") from error
+
+
+class Evaluations:
+    """The evaluations of a run on images held out; without any, none is ever due."""
+
+    def __init__(self, held_out: HeldOut | None, state: RunState) -> None:
+        self._held_out = held_out
+        self._state = state
+
+    def due(self) -> bool:
+        """Whether this step ends an interval of ``evaluate_every``.
+
+        Step 0 does if it is a model: what is fine-tuned may be the best already.
+        """
+        every, step = self._state.settings.evaluate_every, self._state.position.step
+        if self._held_out is None or not every or step % every:
+            return False
+        return step > 0 or self._state.plan.init != "scratch"
+
+    def done(self) -> bool:
+        """Whether this step was evaluated: a signal may have cut it short before the checkpoint."""
+        return any(
+            line.get("stage") == "evaluation" and line["step"] == self._state.position.step
+            for line in self._state.folder.lines()
+        )
+
+    def run(self, *, seconds: float, show: Progress) -> list[str]:
+        """Measure the averaged generator; keep it if none was better. Returns lines about it.
+
+        Nothing in it changes the run: it draws no random numbers and touches no network but the
+        averaged generator's statistics, which are estimated anew before every use. ``seconds`` of
+        training go into the log; ``show`` may raise to stop.
+        """
+        held_out, state = self._held_out, self._state
+        if held_out is None or state.broken_parameter() is not None:
+            return []
+        step, best_path, lines = state.position.step, state.folder.best, []
+        state.estimate_statistics()
+        figures = held_out.measure(state.trainer.sample, progress=show)
+        distance = figures[FIGURE]
+        assert distance is not None
+        try:
+            best = held_out.best(best_path)
+        except ModelError as error:
+            lines.append(f"{error}; this evaluation's model takes its place")
+            best = math.inf
+        if distance < best:
+            state.save_model(best_path, {RECORD: held_out.record(step, figures)})
+        rounded = {k: None if v is None else round(v, 6) for k, v in figures.items()}
+        state.write_log(rounded, stage="evaluation", seconds=seconds)
+        verdict = f"the best was {best:.2f}" if distance >= best else f"best: {best_path}"
+        lines.append(
+            f"step {step}: Frechet distance {distance:.2f} on {held_out.samples} held-out images; "
+            f"{verdict}"
+        )
+        return lines

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`ffgan info`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import SECONDS, ffgan_command
+
+import ffgan
+from ffgan import _core, cli
+from ffgan.model import Model
+
+
+@pytest.mark.slow
+def test_info_prints_the_tables_of_the_networks(tmp_path: Path, model: str) -> None:
+    done = ffgan_command("info", "--model", model, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    generator, discriminator = done.stdout.split("discriminator", 1)
+    shapes = ("4x4x512", "10x10x256", "20x20x128", "40x40x128", "80x80x64", "162x162x3")
+    positions = [generator.index(shape) for shape in shapes]
+    assert positions == sorted(positions)
+    for shape in ("80x80x64", "40x40x128", "20x20x128", "7x7x256", "3x3x512", "3x3x3"):
+        assert shape in discriminator
+    assert Model.load(model).hash in done.stdout
+    assert model in done.stdout
+    assert "random weights" in done.stdout
+    assert "20.0.1" in done.stdout
+
+
+def test_info_as_json(tmp_path: Path, model: str) -> None:
+    done = ffgan_command("info", "--json", "--model", model, cwd=tmp_path)
+    facts = json.loads(done.stdout)
+    for title in ("generator", "discriminator"):
+        layers = facts[title]["layers"]
+        for count in ("parameters", "multiply_adds"):
+            assert facts[title][count] == sum(layer[count] for layer in layers) > 0
+    assert facts["generator"]["layers"][-1]["shape"] == [162, 162, 3]
+    assert facts["discriminator"]["network"] == "program"
+    assert facts["model"]["hash"] == Model.load(model).hash
+    assert facts["engine"] == _core.engine()
+    assert facts["versions"]["ffgan"] == ffgan.__version__
+
+
+def test_info_of_the_other_discriminator(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["info", "--json", "--discriminator", "table", "--model", model]
+    assert cli.main(arguments) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["discriminator"]["network"] == "table"
+    assert facts["discriminator"]["multiply_adds"] == pytest.approx(8.24e9, rel=0.01)
+    assert facts["model"]["discriminator"] == "program"
+
+
+def test_info_measures_every_layer(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "--json", "--profile", "--batch", "2", "--model", model]) == 0
+    measured = json.loads(capsys.readouterr().out)["profile"]
+    layers = [f"conv{i}" for i in range(1, 7)]
+    for network in ("generator", "program"):
+        times = dict(measured["inference"][network])
+        assert list(times) == [*layers, "input and output"]
+        assert all(time > 0 for time in times.values())
+        assert [row[0] for row in measured["training"][network]] == layers
+        assert all(time > 0 for row in measured["training"][network] for time in row[1:])
+    assert measured["batch"] == 2
+    # The model has no `table`: only its training can be measured.
+    arguments = ["info", "--profile", "--batch", "1", "--model", model, "--discriminator", "table"]
+    assert cli.main(arguments) == 0
+    output = capsys.readouterr().out
+    assert "generator, inference of one image" in output
+    assert "table, inference" not in output
+    assert "table, convolutions in training, per image of 1" in output
+
+
+def test_info_on_a_terminal_draws_tables(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "140")
+    assert cli.main(["info", "--model", model]) == 0
+    output = capsys.readouterr().out
+    assert "multiply-adds" in output
+    assert "162x162x3" in output
+    assert Model.load(model).hash in output
+
+
+def test_info_whose_reader_leaves_early(model: str) -> None:
+    # A pipe whose reading end is closed before the first line.
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "ffgan", "info", "--model", model]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, timeout=SECONDS, check=False, text=True
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")

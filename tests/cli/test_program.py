@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line as a whole: help, errors, the original's flags."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import ffgan_command, only_error
+
+import ffgan
+from ffgan import cli
+from ffgan.cli import program
+from ffgan.cli.original_flags import modern
+from ffgan.model import Model
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["--gen", "10"], ["gen", "10"]),
+        (["--gen=10", "--seed", "4"], ["gen", "10", "--seed", "4"]),
+        (["--seed", "4", "--gen", "10"], ["gen", "10", "--seed", "4"]),
+        (["--debug", "--web"], ["web", "--debug"]),
+        (["--train", "photos", "--steps", "5"], ["train", "photos", "--steps", "5"]),
+        (["gen", "3", "--out", "--web"], ["gen", "3", "--out", "--web"]),
+        ([], []),
+    ],
+)
+def test_the_forms_of_the_original(given: list[str], meant: list[str]) -> None:
+    assert modern(given, program.COMMANDS) == meant
+
+
+@pytest.mark.slow
+def test_drawing_faces_waits_for_no_large_package() -> None:
+    heavy = {"cv2", "fastapi", "uvicorn", "rich", "onnx", "onnxruntime", "pydantic"}
+    script = (
+        "import sys; from ffgan.cli.program import build_parser; "
+        "build_parser(['gen', '1']).parse_args(['gen', '1']); "
+        f"print({heavy!r} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_version(tmp_path: Path) -> None:
+    done = ffgan_command("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"ffgan {ffgan.__version__}\n")
+
+
+@pytest.mark.parametrize("command", [None, *program.COMMANDS])
+def test_help_gives_examples_and_defaults(
+    command: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--help"] if command is None else [command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^examples?:\n  ffgan ", text, re.MULTILINE)
+    if command is not None:
+        # An option's text runs up to the next option.
+        options = re.split(r"\n  (?=--)", text.split("\nexample")[0])[1:]
+        for option in (" ".join(option.split()) for option in options):
+            told = "(default: " in option or "required" in option or "--debug" in option
+            assert told, option
+
+
+def test_without_a_command_the_help_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "commands:" in capsys.readouterr().out
+    assert cli.main(["dream"]) == 2
+    assert "dream" in only_error(capsys)
+
+
+def test_debug_adds_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["gen", "x", "--debug"]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("Traceback")
+    assert errors.splitlines()[-1].startswith("ffgan: error: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (KeyboardInterrupt(), 130, "Ctrl+C"),
+        (PermissionError(13, "Permission denied", "a/b"), 1, "a/b: Permission denied"),
+        (MemoryError(), 1, "memory"),
+        (ZeroDivisionError("first\nsecond"), 1, "ZeroDivisionError: first second"),
+    ],
+)
+def test_whatever_fails_is_one_line(
+    error: BaseException,
+    status: int,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(path: object) -> Model:
+        raise error
+
+    monkeypatch.setattr(Model, "load", fail)
+    assert cli.main(["gen", "1", "--no-window"]) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
