@@ -28,6 +28,7 @@ import numpy as np
 import ffgan
 from ffgan import _core, extraction, faces, images
 from ffgan.faces import alignment
+from ffgan.typing import RGB
 
 BOXES = ("training.xml", "testing.xml")
 LANDMARKS = ("training_with_face_landmarks.xml", "testing_with_face_landmarks.xml")
@@ -44,7 +45,7 @@ FIVE_OF_68 = (45, 42, 36, 39, 33)
 CANVAS = 400
 
 
-def truth(folder: Path, files: Sequence[str]) -> Iterator[tuple[str, faces.RGB, np.ndarray, list]]:
+def truth(folder: Path, files: Sequence[str]) -> Iterator[tuple[str, RGB, np.ndarray, list]]:
     """Name, picture, boxes (k, 4), and landmarks (k, 68, 2) where there are any."""
     for file in files:
         for image in ElementTree.parse(folder / file).getroot().iter("image"):
@@ -124,7 +125,7 @@ def landmarks(folder: Path) -> None:
         )
 
 
-def padded(face: faces.RGB, seed: int) -> tuple[faces.RGB, np.ndarray]:
+def padded(face: RGB, seed: int) -> tuple[RGB, np.ndarray]:
     """The face in a larger picture, turned and scaled; and where its corners are there (4, 2)."""
     random = np.random.default_rng(seed)
     scale, angle = random.uniform(0.8, 1.6), random.uniform(-20, 20)
@@ -159,7 +160,7 @@ def corners_of(square: np.ndarray, size: int) -> np.ndarray:
     return half @ turn + (x, y)
 
 
-def find(picture: faces.RGB, middle: np.ndarray) -> tuple[str, list[faces.Box]]:
+def find(picture: RGB, middle: np.ndarray) -> tuple[str, list[faces.Box]]:
     """The face around that place, and what found it: the cheapest that does."""
     for detector, upsample in (("hog", 0), ("hog", 1), ("cnn", 1)):
         boxes = faces.detect(picture, detector=detector, upsample=upsample)
@@ -207,7 +208,7 @@ def framings(folder: Path, count: int, workers: int) -> None:
         )
 
 
-def damaged(picture: faces.RGB, corners: np.ndarray) -> dict[str, faces.RGB]:
+def damaged(picture: RGB, corners: np.ndarray) -> dict[str, RGB]:
     """The picture, and what could be wrong with it; the face's square has these corners."""
     pixel = np.linalg.norm(corners[1] - corners[0]) / alignment.SIZES["training"]
     left = int(corners[:, 0].min() + 30 * pixel)
@@ -225,7 +226,7 @@ def damaged(picture: faces.RGB, corners: np.ndarray) -> dict[str, faces.RGB]:
     }
 
 
-def resized(picture: faces.RGB, factor: float) -> faces.RGB:
+def resized(picture: RGB, factor: float) -> RGB:
     return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 

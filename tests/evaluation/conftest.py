@@ -56,4 +56,4 @@ def real(people: RGB) -> Measured:
 def figures(folder: Path) -> dict[str, Any]:
     """The packaged model evaluated beside the folder."""
     with patches():
-        return evaluation.evaluate(None, folder, samples=40, seed=5)
+        return evaluation.evaluate(None, folder, samples=24, seed=5)

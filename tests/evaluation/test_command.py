@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.evaluation import patches, without
+from support.evaluation import patches, remembered, without
 
 from ffgan.cli import program as cli
 from ffgan.features.efficientnet import LITE0
@@ -18,7 +18,7 @@ COUNT = 48
 
 @pytest.fixture(autouse=True)
 def fewer_patches(networks: None) -> Iterator[None]:
-    with patches():
+    with patches(), remembered():
         yield
 
 

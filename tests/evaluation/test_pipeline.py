@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.evaluation import patches
+from support.evaluation import patches, remembered
 
 import ffgan
 from ffgan import evaluation
@@ -26,8 +26,14 @@ def fewer_patches(networks: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def quick() -> Iterator[None]:
+    with remembered():
+        yield
+
+
 def test_evaluate_says_what_was_compared(figures: dict[str, Any], folder: Path) -> None:
-    assert figures["samples"]["count"] == figures["real"]["count"] == 40
+    assert figures["samples"]["count"] == figures["real"]["count"] == 24
     assert figures["samples"]["first_seed"] == 5
     assert figures["samples"]["model_hash"] == ffgan.load().hash
     assert figures["real"]["directory"] == str(folder)
@@ -38,7 +44,7 @@ def test_evaluate_says_what_was_compared(figures: dict[str, Any], folder: Path) 
 
 def test_evaluate_judges_the_first_draws(figures: dict[str, Any]) -> None:
     model = ffgan.load()
-    scores = model.score(model.render(model.latents(40, 5)))
+    scores = model.score(model.render(model.latents(24, 5)))
     accepted = float(np.mean(scores > model.threshold))
     discriminator = figures["discriminator"]
     assert discriminator["mean_score"]["samples"] == pytest.approx(scores.mean(), rel=1e-5)
@@ -48,10 +54,11 @@ def test_evaluate_judges_the_first_draws(figures: dict[str, Any]) -> None:
 
 
 def test_twice_is_the_same_to_the_last_digit(figures: dict[str, Any], folder: Path) -> None:
-    again = evaluation.evaluate(ffgan.load(), folder, samples=40, seed=5)
+    again = evaluation.evaluate(ffgan.load(), folder, samples=24, seed=5)
     assert json.dumps(again) == json.dumps(figures)
 
 
+@pytest.mark.usefixtures("quick")
 def test_candidates_are_those_of_gen(folder: Path) -> None:
     result = evaluation.evaluate(None, folder, samples=20, seed=3, candidates=True, tries=6)
     made = list(ffgan.load().faces(20, seed=3, tries=6))
@@ -62,6 +69,7 @@ def test_candidates_are_those_of_gen(folder: Path) -> None:
     assert "candidates taken of seeds 3 to 22" in evaluation.table(result)
 
 
+@pytest.mark.usefixtures("quick")
 def test_progress_is_told_to_the_end(folder: Path) -> None:
     told: list[tuple[str, int, int]] = []
     evaluation.evaluate(
@@ -77,6 +85,7 @@ def test_expected_tries(accepted: float, tries: int, expected: float) -> None:
     assert evaluation.expected_tries(accepted, tries) == pytest.approx(expected)
 
 
+@pytest.mark.usefixtures("quick")
 def test_errors_are_ffgans_own(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"no photo")
     with pytest.raises(DatasetError, match="0 images that can be read"):
@@ -91,6 +100,7 @@ def test_errors_are_ffgans_own(folder: Path, tmp_path: Path) -> None:
         evaluation.evaluate(None, folder, feature_network="inception")
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_model_of_ones_own(folder: Path, tmp_path: Path) -> None:
     model = ffgan.load()
     copy = Model.load(model.save(tmp_path / "copy.safetensors"))

@@ -18,6 +18,7 @@ def networks() -> None:
     need_feature_networks()
 
 
+@pytest.mark.slow
 def test_imagenet_features_are_those_of_the_published_network() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[oracle]')")
     functional = torch.nn.functional

@@ -94,8 +94,9 @@ def serve(
     """
     if workers != 1:
         raise UsageError(
-            f"this server is one process, which uses all cores, not {workers}; for several start"
-            " `uvicorn --factory ffgan.server:create_app --workers N` (see docs/deploy.md)"
+            "this server is one process, which uses all cores; for several use gunicorn, systemd"
+            f" units or `uvicorn --factory ffgan.server:create_app --workers {workers}`"
+            " (see docs/deploy.md)"
         )
     try:
         from ffgan.server import run

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -14,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 
 from ffgan.server.http.errors import Disconnected, RequestError, Unavailable
 from ffgan.server.http.middleware import HEADERS_ONLY
-from ffgan.server.inference.service import Reservation, wait_for_disconnect
 
 T = TypeVar("T")
 
@@ -34,13 +34,19 @@ async def in_order(work: Iterator[Coroutine[Any, Any, T]], ahead: int) -> AsyncI
             task.cancel()
 
 
+async def wait_for_disconnect(request: Request) -> None:
+    """Returns once the client has disconnected; the request's body must have been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 class StreamedResponse(Response):
     """A response in parts, which holds ``reservation`` to its end or the client's disconnection."""
 
     def __init__(
         self,
         parts: AsyncGenerator[bytes, None],
-        reservation: Reservation,
+        reservation: AbstractContextManager[object],
         *,
         media_type: str,
         headers: dict[str, str],

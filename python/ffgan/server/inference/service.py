@@ -23,6 +23,7 @@ from ffgan import _core
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face, Judged, search
 from ffgan.server.http.errors import Disconnected, Unavailable
+from ffgan.server.http.streaming import wait_for_disconnect
 from ffgan.server.inference.batching import Batcher, Steps
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.search_cache import SearchCache, SearchResult
@@ -239,9 +240,3 @@ def _stopping() -> Unavailable:
 def _single(step: np.ndarray[Any, Any]) -> Generator[np.ndarray[Any, Any], Judged, Judged]:
     judged = yield step
     return judged
-
-
-async def wait_for_disconnect(request: Request) -> None:
-    """Returns once the client has disconnected; the request's body must have been read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
