@@ -106,6 +106,7 @@ def test_a_lock_is_held_until_it_is_closed(tmp_path: Path, name: str) -> None:
     os.close(storage.acquire_lock(path))
 
 
+@pytest.mark.slow
 def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     program = f"""
 import os, signal
@@ -135,6 +136,7 @@ def test_the_digest_is_over_names_types_shapes_and_bytes() -> None:
         assert storage.tensor_digest(other) != digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_equal_tensors_are_equal_files_in_every_process() -> None:
     program = """
 import hashlib, numpy as np

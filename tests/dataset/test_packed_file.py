@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.disk import largest_file
 from support.training_images import SMALL, jpeg, number_of, numbers
 
 from ffgan.dataset import Dataset, dataset, pack
@@ -135,22 +134,12 @@ def test_a_disk_that_fills_up_leaves_nothing_behind_and_one_line(
     folder: Path, tmp_path: Path
 ) -> None:
     cache = tmp_path / "faces.cache"
-    program = f"""
-import resource
-from ffgan.dataset import Dataset
-from ffgan.errors import Error
-data = Dataset({str(folder)!r}, cache={str(cache)!r})
-data.image(0)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-try:
-    data.batches(2, seed=0)
-except Error as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.startswith(f"cannot write the cache {cache}"), done.stderr
-    assert done.stdout.endswith(
-        "File too large; name a file on another disk, or train without a cache\n"
+    data = Dataset(folder, cache=cache)
+    with largest_file(200_000), pytest.raises(Error) as error:
+        data.batches(2, seed=0)
+    assert str(error.value).startswith(f"cannot write the cache {cache}")
+    assert str(error.value).endswith(
+        "File too large; name a file on another disk, or train without a cache"
     )
     assert [file.name for file in tmp_path.iterdir()] == ["faces"]
 

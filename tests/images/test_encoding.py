@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.disk import largest_file
 from support.pictures import (
     picture,
     pillow,
@@ -78,22 +77,9 @@ def test_save_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file_and_one_line(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
-    # A limit on the length of files stands for the full disk; it needs a process of its own.
-    program = f"""
-import resource, numpy as np
-from ffgan import images
-from ffgan.errors import Error
-images.encode(np.zeros((4, 4, 3), np.uint8))
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-
-
-noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
-try:
-    images.save({str(target)!r}, noise)
-except Error as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == f"cannot write {target}: File too large\n", done.stderr
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    with largest_file(1000), pytest.raises(Error) as error:
+        images.save(target, noise)
+    assert str(error.value) == f"cannot write {target}: File too large"
     assert target.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
