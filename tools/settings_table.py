@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put the table of the settings of training into docs/training.md, between its markers.
+"""Put the tables of settings into the documentation, between the markers of each page.
 
 python tools/settings_table.py
 """
@@ -10,19 +10,27 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ffgan.training.settings import table
+from ffgan.extraction import Settings as ExtractionSettings
+from ffgan.settings import markdown_table
+from ffgan.training import settings as training
 
-GUIDE = Path(__file__).parents[1] / "docs" / "training.md"
+DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- settings:begin -->\n", "<!-- settings:end -->"
 
 
+def tables() -> dict[str, str]:
+    """The table of each page of the documentation that has one."""
+    return {"training.md": training.table(), "extract.md": markdown_table(ExtractionSettings)}
+
+
 def main() -> None:
-    text = GUIDE.read_text("utf-8")
-    if BEGIN not in text or END not in text:
-        sys.exit(f"error: {GUIDE} has no markers {BEGIN.strip()} and {END}")
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    GUIDE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", "utf-8")
+    for name, table in tables().items():
+        page = DOCS / name
+        before, begin, rest = page.read_text("utf-8").partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            sys.exit(f"error: {page} has no {BEGIN.strip()} or no {END}")
+        page.write_text(f"{before}{begin}\n{table}\n{end}{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 
-from ffgan.extraction import Settings as ExtractionSettings
-from ffgan.settings import BaseSettings, markdown_table
-
-DOCS = Path(__file__).parents[2] / "docs"
-BEGIN, END = "<!-- settings:begin -->\n", "<!-- settings:end -->"
+import pytest
 
 
-def shown(page: str) -> str:
-    _, _, rest = (DOCS / page).read_text("utf-8").partition(BEGIN)
-    table, end, _ = rest.partition(END)
-    assert end, f"{page} has no {BEGIN.strip()} or no {END}"
-    return table.strip()
-
-
-def expected(model: type[BaseSettings]) -> str:
-    return markdown_table(model).strip()
-
-
-def test_extract() -> None:
-    assert shown("extract.md") == expected(ExtractionSettings)
+@pytest.mark.parametrize("page", ["training.md", "extract.md"])
+def test_a_page_has_the_table_of_its_settings(
+    page: str, load_tool: Callable[[str], ModuleType]
+) -> None:
+    tool = load_tool("settings_table")
+    _, begin, rest = (tool.DOCS / page).read_text("utf-8").partition(tool.BEGIN)
+    table, end, _ = rest.partition(tool.END)
+    assert begin and end, f"{page} has no place for the table"
+    assert table.strip() == tool.tables()[page].strip(), "run python tools/settings_table.py"

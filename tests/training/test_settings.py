@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ffgan import _core
 from ffgan.errors import UsageError
-from ffgan.training import settings
 from ffgan.training.settings import Settings
-
-GUIDE = Path(__file__).parents[2] / "docs" / "training.md"
 
 RANGES = {
     "above 0": "epochs minutes checkpoint_minutes",
@@ -173,14 +169,3 @@ def test_settings_are_kept_as_json() -> None:
     stored = json.loads(json.dumps(Settings(batch=8, epochs=2).model_dump()))
     assert Settings(**stored) == Settings(batch=8, epochs=2)
     assert not any(isinstance(v, float) and math.isinf(v) for v in stored.values())
-
-
-def test_the_guide_has_the_table_of_settings() -> None:
-    text = GUIDE.read_text("utf-8")
-    begin, end = "<!-- settings:begin -->\n", "<!-- settings:end -->"
-    if begin not in text:
-        pytest.skip("docs/training.md has no place for the table yet")
-    shown = text.split(begin)[1].split(end)[0].strip()
-    assert shown == settings.table().strip(), (
-        "run python tools/settings_table.py, which puts the table into docs/training.md"
-    )
