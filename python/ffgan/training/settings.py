@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, create_model, model_validator
 
 from ffgan import _core
+from ffgan.images import Fit
 from ffgan.latent import MAX_SEED
 from ffgan.settings import BaseSettings, PathText, markdown_table, setting
+from ffgan.shapes import IMAGE_SIZE
 
 DEFAULT_EPOCHS = 25
 DEFAULT_EVALUATE_EVERY = 1000
@@ -371,7 +373,7 @@ class Settings(_LossWeights):
 
     # ------------------------------------------------------------------ images
 
-    fit: Literal["crop", "stretch"] = _images(
+    fit: Fit = _images(
         "crop", help="how an image that is not square is made so", life="fixed", publish=True
     )
     flip: bool = _images(
@@ -386,7 +388,7 @@ class Settings(_LossWeights):
     translation: int = _images(
         12,
         ge=0,
-        le=162,
+        le=IMAGE_SIZE,
         metavar="PIXELS",
         help="largest shift of the augmentation translation",
         publish=True,
@@ -394,7 +396,7 @@ class Settings(_LossWeights):
     cutout: int = _images(
         48,
         ge=0,
-        le=162,
+        le=IMAGE_SIZE,
         metavar="PIXELS",
         help="side of the hole of the augmentation cutout",
         publish=True,
