@@ -9,6 +9,7 @@
     X(chroma)                                                                                      \
     X(grid)                                                                                        \
     X(anchor)                                                                                      \
+    X(total_variation)                                                                             \
     /* a further one comes here */
 
 namespace ffgan {
