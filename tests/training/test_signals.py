@@ -31,7 +31,7 @@ def test_a_signal_ends_it_after_the_step(small, faces, number, code, capfd) -> N
     with pytest.raises(Interrupted) as error:
         train(faces, **SHORT, name="mine")
     assert error.value.exit_code == code
-    assert f"go on with: python -m ffgan train {faces} --name mine" in str(error.value)
+    assert f"resume with: python -m ffgan train {faces} --name mine" in str(error.value)
     assert "\n" not in str(error.value)
     assert "step-00000003.safetensors" in checkpoints("mine")
     assert Path("runs/mine/model.safetensors").exists()

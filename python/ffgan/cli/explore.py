@@ -79,7 +79,7 @@ def open_browser(page: str) -> None:
 
 
 COMMAND = Command(
-    "look around among the faces, in the browser",
+    "explore the latent space in the browser",
     "Open the page in the browser: sliders along the latent space, blends, a gallery.",
     EXAMPLES,
     add_options,

@@ -86,7 +86,8 @@ def add_options(parser: Parser) -> None:
         metavar="FACTOR",
         type=number(0, 2),
         default=1.0,
-        help="below 1: closer to the average face, above 1: stranger (default: %(default)s)",
+        help="truncation; below 1: closer to the average face, above 1: more varied "
+        "(default: %(default)s)",
     )
     window = parser.add_argument_group("window")
     window.add_argument(

@@ -75,14 +75,14 @@ def add_search(parser: argparse._ActionsContainer) -> None:
         metavar="N",
         type=integer(1, MAX_TRIES),
         default=DEFAULT_TRIES,
-        help="draws per face until the discriminator takes one, else the best is taken "
+        help="draws per face until the discriminator accepts one, else the best is kept "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--threshold",
         metavar="SCORE",
         type=number(-1000, 1000),
-        help="the score above which a face is taken (default: the model's own)",
+        help="the score above which a face is accepted (default: the model's own)",
     )
 
 

@@ -12,14 +12,14 @@ from ffgan.cli.progress import TrainingBar, shown_log
 
 EXAMPLES = """\
 examples:
-  ffgan train photos                          go on with runs/photos, else from the packaged model
+  ffgan train photos                          resume runs/photos, else fine-tune the packaged model
   ffgan train photos --dry-run                the settings and the estimated time, nothing else
   ffgan train photos --init scratch --name a --minutes 120
   ffgan train photos --augment all --flip --ema 0.9995
   ffgan train photos --steps 10000 --batch 32 --learning-rate-d 1e-4
   ffgan train photos --recipe mine.toml --set chroma_weight=5
 
-Ctrl+C finishes the step and writes a checkpoint; the same command again goes on from there."""
+Ctrl+C finishes the step and writes a checkpoint; the same command resumes from there."""
 
 
 def add_options(parser: Parser) -> None:
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "train on a folder of pictures",
-    "Train, or go on training, on all pictures in a folder and its subfolders.",
+    "Train, or resume training, on all pictures in a folder and its subfolders.",
     EXAMPLES,
     add_options,
     run,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a run has diverged, and where it goes on after a return to an earlier checkpoint."""
+"""When a run has diverged, and where it continues after a return to an earlier checkpoint."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Position:
     def after_return(self, restored: Position) -> Position:
         """The position when this one has failed in its next step and an earlier one is restored.
 
-        Its draws go on after those that failed, or the same bytes would fail again.
+        Its draws continue after those that failed, or the same bytes would fail again.
         """
         passed_over = self.step + 1 - restored.step
         return Position(
@@ -51,7 +51,7 @@ class Position:
 
 
 def trouble(measures: Mapping[str, float], position: Position) -> str | None:
-    """Why the run cannot go on from here, or None."""
+    """Why the run cannot continue from here, or None."""
     for name, value in measures.items():
         if not math.isfinite(value):
             return f"{name} is {value}"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Codes that say who somebody is, beside those that say what the picture looks like.
+"""Identity codes: dimensions of the latent code that encode the face embedding instead of pixels.
 
-The principal components of the pixels hardly know age, sex or beard: these are no sums of pixels.
-So noise that is drawn for each component by itself gives faces that are a little of everything. The
-embeddings of dlib's face recognition network do know. What they have that the first components do
-not tell is decomposed in turn, and its own principal components take the places of the last ones.
+The principal components of the pixels hardly encode age, sex or beard, which are no linear function
+of pixels. So noise that is drawn independently for each component gives faces that are a little of
+everything. The embeddings of dlib's face recognition network do encode them. Their residual after a
+linear prediction from the first pixel components is decomposed in turn, and its principal
+components replace the last pixel components.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def embed(images: UInt8, recognition: str | None = None) -> Float32:
 
 @dataclass(frozen=True)
 class IdentityCodes:
-    """The first principal components of what the embeddings have beside the pixels' components.
+    """The first principal components of the embeddings' residual, given the pixels' components.
 
     With k of these and n = 100 - k of the pixels': `mean` (128,) and `slope` (n, 128) predict an
     embedding from the pixels' codes; `components` (k, 128) has orthonormal rows, along which what

@@ -29,7 +29,7 @@ logger = logging.getLogger("ffgan.training")
 def train(directory: str | Path, *, progress: ShowProgress = show_nothing, **settings: Any) -> Path:
     """Train on the images below ``directory``; the same as `python -m ffgan train`.
 
-    The keyword arguments are fields of `Settings`. A run that goes on keeps its own settings for
+    The keyword arguments are fields of `Settings`. A resumed run keeps its own settings for
     those not given. ``progress`` is called after every step, and may raise to stop; what happens on
     the way is logged to ``ffgan.training``. Returns the path of the run folder's model.safetensors.
 
@@ -137,7 +137,7 @@ class Loop:
         return blur * max(0.0, 1.0 - done / steps)
 
     def warm_start_step(self) -> dict[str, float]:
-        """G alone learns to rebuild image i from code i; the averaged weights go on from there."""
+        """G alone learns to reconstruct image i from code i; at the end its average becomes G."""
         step, steps = self.state.position.step, self.settings.warm_start
         x = self.next_images()
         rate = warm_start.learning_rate(step, steps)
@@ -156,7 +156,7 @@ class Loop:
     # ------------------------------------------------------------------ start and end
 
     def start(self) -> None:
-        """Bring networks and position to where the run goes on."""
+        """Bring networks and position to where the run starts or resumes."""
         for line in self.plan.notes:
             logger.warning(line)
         logger.info(
@@ -210,10 +210,10 @@ class Loop:
             logger.info(line)
 
     def interrupted(self, signal_number: int) -> Interrupted:
-        """The error that ends an interrupted run and says how to go on."""
+        """The error that ends an interrupted run and says how to resume it."""
         runs = "" if self.settings.runs == "runs" else f" --runs {self.settings.runs}"
         return Interrupted(
-            f"stopped after step {self.state.position.step}; go on with: python -m ffgan train "
+            f"stopped after step {self.state.position.step}; resume with: python -m ffgan train "
             f"{self.plan.directory} --name {self.folder.path.name}{runs}",
             signal_number,
         )
@@ -293,7 +293,7 @@ class Loop:
         try:
             lines = self.evaluations.run(seconds=self.pace.seconds(), show=show)
         except Interrupted:
-            # The loop saves and ends the run; the evaluation comes first when it goes on.
+            # The loop saves and ends the run; the evaluation comes first when it is resumed.
             return
         for line in lines:
             logger.info(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run is to do: its settings, completed from a recipe or from the run that goes on."""
+"""What a run is to do: its settings, completed from a recipe or from the run that is resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ffgan.training.settings import DEFAULT_EPOCHS, DEFAULT_EVALUATE_EVERY, Sett
 class Plan:
     """A run as it was asked for: where it is, what it starts from, and its complete settings.
 
-    ``changes`` are the settings that change in a run that goes on, as [old, new]; ``notes`` are
+    ``changes`` are the settings that change in a resumed run, as [old, new]; ``notes`` are
     lines for the user.
     """
 
@@ -42,7 +42,7 @@ class Plan:
 
 
 def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
-    """Complete the settings given with those of the run that goes on, or of a recipe.
+    """Complete the settings given with those of the run that is resumed, or of a recipe.
 
     Raises UsageError for settings that are wrong by themselves or together, CheckpointError when
     the run folder cannot be read.
@@ -58,11 +58,11 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     if init == "resume":
         if checkpoint is None:
             raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
-        values, changes = _continued(given, checkpoint, folder)
+        values, changes = _resumed(given, checkpoint, folder)
     else:
         if checkpoint is not None:
             raise UsageError(
-                f"{folder.path} holds a run already: choose another --name, or go on with it "
+                f"{folder.path} holds a run already: choose another --name, or resume it "
                 "(--init resume)"
             )
         init = init or _default_init(given)
@@ -121,10 +121,10 @@ def _check_apart(directory: Path, heldout: str) -> None:
         )
 
 
-def _continued(
+def _resumed(
     given: Mapping[str, Any], checkpoint: Checkpoint, folder: RunFolder
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a run that goes on, and those that change from here, as [old, new]."""
+    """The settings of a resumed run, and those that change from here, as [old, new]."""
     new = {k: v for k, v in given.items() if k not in Settings.names(life="start")}
     if new.get("recipe") is not None:
         new["recipe"], _ = recipes.load(new["recipe"])

@@ -26,7 +26,7 @@ FORMAT = "ffgan-checkpoint-1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on: tensors by name, and a JSON object for the rest.
+    """All that a run needs to be resumed: tensors by name, and a JSON object for the rest.
 
     `step` is the number of steps done. `record` holds the settings, the data set's hash, and the
     position of the run; `good` is False while the run looked as if it was about to diverge.

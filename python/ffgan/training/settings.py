@@ -4,8 +4,8 @@
 The marks that declarations carry:
 
 - ``life``: ``start`` belongs to one start of a run and is not kept with it; ``limit`` ends the run,
-  and giving one to a run that goes on replaces all; ``fixed`` cannot change in a run that goes on,
-  which would not be the same run; without it the setting may change on the way.
+  and giving one to a resumed run replaces all; ``fixed`` cannot change when a run is resumed, which
+  would not be the same run; without it the setting may change on the way.
 - ``publish``: it stands in the metadata of the model file. Never a path, nor the name of a run.
 - ``home="trainer"``: it is handed to `ffgan._core.Trainer` under its name.
 - ``needs="warm_start"``: it means something only after a warm start; without one it is left out of

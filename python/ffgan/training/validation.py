@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Held-out images: what a training is measured on at intervals, and which model was the best.
+"""Held-out images: a run is evaluated on them at intervals, and the best model is kept.
 
-A generator may go on learning its training images long after its faces have ceased to get better.
-So it is compared with images that it never meets, always the same ones and with faces of the same
-seeds, and the best model so far is kept in a file that says itself how good it is.
+A generator may keep fitting its training images long after its faces have ceased to improve. So it
+is compared with images that it is not trained on, always the same ones and with faces of the same
+seeds, and the best model so far is kept in a file whose metadata hold its figures.
 """
 
 from __future__ import annotations
