@@ -18,8 +18,9 @@ def server() -> Iterator[Any]:
     served.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Chromium; until it is closed, Playwright keeps an event loop running in this thread."""
     from support.page import CHROMIUM, playwright
 
     if CHROMIUM is None:
