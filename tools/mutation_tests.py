@@ -23,6 +23,7 @@ import ast
 import contextlib
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -277,7 +278,7 @@ def main() -> None:
             files, tests = TARGETS[name]
         else:
             parser.error(f"no target {name}")
-        of_target = run(name, files.split(), tests.split(), arguments)
+        of_target = run(name, files.split(), shlex.split(tests), arguments)
         caught += of_target[0]
         drawn += of_target[1]
     print(f"together: {caught} of {drawn} caught")
