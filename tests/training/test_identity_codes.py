@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -12,19 +15,24 @@ from ffgan.model import Model
 from ffgan.training import identity_codes
 from ffgan.training.identity_codes import IdentityCodes
 from ffgan.training.warm_start import CODE_SIZE, PrincipalComponents, principal_components
-from ffgan.typing import RGB
+from ffgan.typing import RGB, Float32
 
 FACES = 300
 COUNT = 20
+
+
+@functools.cache
+def pictures() -> faces.RGB:
+    model = Model.load()
+    return model.render(model.latents(FACES, 9000))
 
 
 class Faces:
     """Faces of the packaged model, a few of them broken."""
 
     def __init__(self, count: int, broken: tuple[int, ...] = ()) -> None:
-        model = Model.load()
         self._broken = broken
-        self.pictures = model.render(model.latents(count, 9000))
+        self.pictures = pictures()[:count].copy()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -33,6 +41,23 @@ class Faces:
         if index in self._broken:
             raise DatasetError(f"{index} is broken")
         return self.pictures[index]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_image_is_embedded_once() -> Iterator[None]:
+    """The network takes most of the time, and its result depends on the image alone."""
+    compute = identity_codes.embed
+    known: dict[bytes, Float32] = {}
+
+    def embed(images: faces.RGB, recognition: str | None = None) -> Float32:
+        new = {image.tobytes(): image for image in images if image.tobytes() not in known}
+        if new:
+            known.update(zip(new, compute(np.stack(list(new.values())), recognition), strict=True))
+        return np.stack([known[image.tobytes()] for image in images])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity_codes, "embed", embed)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +80,7 @@ def found(images: Faces, pixels: PrincipalComponents) -> IdentityCodes:
 
 
 @pytest.fixture(scope="module")
-def embeddings(images: Faces) -> identity_codes.Float32:
+def embeddings(images: Faces) -> Float32:
     return identity_codes.embed(images.pictures)
 
 
@@ -63,7 +88,7 @@ def test_the_codes_are_white(
     images: Faces,
     pixels: PrincipalComponents,
     found: IdentityCodes,
-    embeddings: identity_codes.Float32,
+    embeddings: Float32,
 ) -> None:
     """Variance 1 in each, none related to another, neither among them nor with the pixels'."""
     before = pixels.codes(images.pictures)
@@ -79,13 +104,13 @@ def test_they_tell_who_somebody_is(
     images: Faces,
     pixels: PrincipalComponents,
     found: IdentityCodes,
-    embeddings: identity_codes.Float32,
+    embeddings: Float32,
 ) -> None:
     """As much of the embeddings follows from all codes as `explained` says, by least squares."""
     codes = pixels.codes(images.pictures)
     found.replace(codes, embeddings)
 
-    def unexplained(known: identity_codes.Float32) -> float:
+    def unexplained(known: Float32) -> float:
         known = np.column_stack([known, np.ones(FACES, np.float32)])
         weights = np.linalg.lstsq(known, embeddings, rcond=None)[0]
         return float((embeddings - known @ weights).var(axis=0).sum())
