@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recipes: settings that were found good together, as TOML files; docs/research-log.md has the figures.
+"""Recipes: settings that were found good together, as TOML files; see docs/research-log.md.
 
 Those of the package lie in this folder. A user's own is any file of that form. What a recipe does
 not name has its default, or that of the recipe which its line ``recipe = "..."`` names.
