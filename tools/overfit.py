@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make a model that copies: proof that `ffgan audit` finds one.
 
-The generator of the packaged model learns by heart: each of a few images gets a place in the
+The generator of the packaged model memorises images: each of a few images gets a place in the
 noise, and the generator is taught to answer any noise with the image whose place is the nearest. So
 the faces that it draws become those images, as if training had gone wrong in the worst way. The
 places are the images' first principal components, so that neighbours look alike: that is learnt
@@ -36,7 +36,7 @@ REPORT_EVERY = 50
 def overfit(
     images: np.ndarray, *, steps: int, batch: int, seed: int
 ) -> tuple[dict[str, np.ndarray], list[float]]:
-    """Teach the images (n, 162, 162, 3) uint8 by heart; returns the generator and the losses."""
+    """Make a model memorise the images (n, 162, 162, 3) uint8; returns the generator and the losses."""
     trainer = _core.Trainer(discriminator="program", seed=seed, ema=0.99)
     packaged = by_network(ffgan.load().parameters)["generator"]
     for network in ("generator", "averaged"):
