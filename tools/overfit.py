@@ -36,7 +36,7 @@ REPORT_EVERY = 50
 def overfit(
     images: np.ndarray, *, steps: int, batch: int, seed: int
 ) -> tuple[dict[str, np.ndarray], list[float]]:
-    """Make a model memorise the images (n, 162, 162, 3) uint8; returns the generator and the losses."""
+    """Make a model memorise images (n, 162, 162, 3) uint8; returns its generator and the losses."""
     trainer = _core.Trainer(discriminator="program", seed=seed, ema=0.99)
     packaged = by_network(ffgan.load().parameters)["generator"]
     for network in ("generator", "averaged"):
