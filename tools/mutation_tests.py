@@ -10,7 +10,7 @@ nothing that matters, so a share of 100 % is no aim; the survivors are printed t
 
     python tools/mutation_tests.py                       # every target, 20 mutants each
     python tools/mutation_tests.py latent images
-    python tools/mutation_tests.py mine:ffgan/latent.py,ffgan/shapes.py=tests/test_latent.py
+    python tools/mutation_tests.py mine:latent.py,shapes.py=tests/test_latent.py
 
 mutmut 3.8, the usual tool, knows sources in ``src/``, ``source/`` or the folder itself, not in
 ``python/``, and takes every mutant or those named, no sample.
@@ -35,8 +35,73 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
-# Name: source files below python/, and the tests that are to notice.
-TARGETS: dict[str, tuple[str, str]] = {}
+
+class Target(NamedTuple):
+    """Files of the package, and with what pytest runs the tests that are to notice."""
+
+    files: list[str]
+    tests: list[str]
+
+
+TARGETS = {
+    "latent": Target(["latent.py"], ["tests/test_latent.py"]),
+    "metrics": Target(["evaluation/metrics.py"], ["tests/evaluation/test_metrics.py"]),
+    "faces": Target(
+        ["faces/alignment.py", "extraction/quality.py"],
+        ["tests/faces/test_alignment.py", "tests/extraction/test_quality.py"],
+    ),
+    "images": Target(
+        [
+            *("images/containers.py", "images/decoding.py", "images/encoding.py"),
+            *("images/metadata.py", "images/transforms.py"),
+        ],
+        ["tests/images"],
+    ),
+    "dataset": Target(
+        ["dataset/dataset.py", "dataset/folder.py", "dataset/packed_file.py", "dataset/batches.py"],
+        ["tests/dataset"],
+    ),
+    "run_folder": Target(
+        ["training/run_folder.py", "storage.py"],
+        ["tests/test_storage.py", "tests/training/test_run_folder.py"],
+    ),
+    "model": Target(
+        ["model/file.py", "model/model.py", "model/candidate_search.py"],
+        [
+            *("tests/model/test_candidate_search.py", "tests/model/test_file.py"),
+            "tests/model/test_model.py",
+        ],
+    ),
+    "settings": Target(
+        ["settings.py", "training/settings.py", "training/plan.py"],
+        [
+            *("tests/test_settings.py", "tests/training/test_settings.py"),
+            *("tests/docs/test_settings_tables.py", "tests/training/test_plan.py"),
+            "tests/training/test_recipes.py",
+        ],
+    ),
+    "server": Target(
+        ["server/http/parameters.py", "server/inference/batching.py"],
+        [
+            *("tests/server/test_parameters.py", "tests/server/test_batching.py"),
+            *("tests/server/test_service.py", "tests/server/test_face_routes.py"),
+            *("tests/server/test_grids.py", "tests/server/test_archives.py"),
+            *("tests/server/test_interpolations.py", "tests/server/test_latent_routes.py"),
+        ],
+    ),
+    "training": Target(
+        [
+            *("training/loop.py", "training/run_state.py", "training/divergence.py"),
+            *("training/trainer.py", "training/inputs.py", "training/pace.py"),
+            "training/estimate.py",
+        ],
+        [
+            *("tests/training/test_loop.py", "tests/training/test_trainer.py"),
+            *("tests/training/test_divergence.py", "tests/training/test_estimate.py"),
+            *("tests/training/test_run_state.py", "tests/training/test_evaluations.py"),
+        ],
+    ),
+}
 
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -225,28 +290,22 @@ def passes(package: Path, tests: list[str], limit: float | None) -> bool:
         process.wait()
 
 
-def run(
-    name: str, files: list[str], tests: list[str], arguments: argparse.Namespace
-) -> tuple[int, int]:
+def run(name: str, target: Target, arguments: argparse.Namespace) -> tuple[int, int]:
     """Test one target and print what survived; how many were caught, of how many."""
     with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder)
-        shutil.copytree(
-            arguments.sources / "ffgan",
-            package / "ffgan",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        sources, package = arguments.sources / "ffgan", Path(folder) / "ffgan"
+        shutil.copytree(sources, package, ignore=shutil.ignore_patterns("__pycache__"))
         began = time.monotonic()
-        if not passes(package, tests, None):
+        if not passes(Path(folder), target.tests, None):
             raise SystemExit(f"{name}: the tests fail without any change")
         limit = 30 + 5 * (time.monotonic() - began)
-        drawn = mutants(arguments.sources, files, arguments.mutants, f"{arguments.seed} {name}")
+        drawn = mutants(sources, target.files, arguments.mutants, f"{arguments.seed} {name}")
         survivors = []
         for mutant in drawn:
             changed = package / mutant.file
             original = changed.read_text(encoding="utf-8")
             changed.write_text(mutant.source, encoding="utf-8")
-            if passes(package, tests, limit):
+            if passes(Path(folder), target.tests, limit):
                 survivors.append(mutant)
             changed.write_text(original, encoding="utf-8")
     caught = len(drawn) - len(survivors)
@@ -274,11 +333,12 @@ def main() -> None:
         name, _, rest = target.partition(":")
         if rest:
             files, _, tests = rest.replace(",", " ").partition("=")
+            chosen = Target(files.split(), shlex.split(tests))
         elif name in TARGETS:
-            files, tests = TARGETS[name]
+            chosen = TARGETS[name]
         else:
             parser.error(f"no target {name}")
-        of_target = run(name, files.split(), shlex.split(tests), arguments)
+        of_target = run(name, chosen, arguments)
         caught += of_target[0]
         drawn += of_target[1]
     print(f"together: {caught} of {drawn} caught")
