@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ffgan.errors import UsageError
 from ffgan.latent import stream
-from ffgan.model.candidate_search import Face, search
+from ffgan.model.candidate_search import MAX_TRIES, Face, search
 
 
 def run(scores: list[float], **how: Any) -> tuple[Face, list[np.ndarray]]:
@@ -62,3 +62,8 @@ def test_it_draws_from_the_seeds_stream() -> None:
 def test_what_is_out_of_range_is_refused(how: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         next(search(7, **how))
+
+
+@pytest.mark.parametrize("how", [{"tries": 1}, {"tries": MAX_TRIES}, {"truncation": 2.0}])
+def test_the_ends_of_the_ranges_are_in_range(how: dict[str, Any]) -> None:
+    assert next(search(7, **how)).shape == (100,)

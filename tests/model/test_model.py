@@ -11,7 +11,7 @@ import pytest
 
 import ffgan
 from ffgan.errors import ModelError, UsageError
-from ffgan.latent import MAX_SEED, stream
+from ffgan.latent import MAX_SEED, noise, stream
 from ffgan.model import Model, packaged_model, read_model
 
 
@@ -57,6 +57,13 @@ def test_threads_get_the_same_bytes(model: Model) -> None:
         faces = list(pool.map(lambda i: model.face(i % 3, tries=2).image, range(12)))
     for i, face in enumerate(faces):
         np.testing.assert_array_equal(face, faces[i % 3])
+
+
+def test_latents_are_the_noise_of_the_following_seeds(model: Model) -> None:
+    latents = model.latents(3, seed=9)
+    np.testing.assert_array_equal(latents, np.stack([noise(seed) for seed in (9, 10, 11)]))
+    # The last seed that there is.
+    np.testing.assert_array_equal(model.latents(2, seed=MAX_SEED - 1)[1], noise(MAX_SEED))
 
 
 def test_the_seed_decides_and_is_random_without_one(model: Model) -> None:
