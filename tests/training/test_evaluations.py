@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ from ffgan.errors import (
 from ffgan.features import efficientnet, imagenet
 from ffgan.training import Interrupted, train
 from ffgan.training.run_folder import RunFolder, read
+from ffgan.training.validation import HeldOut
 from ffgan.typing import Float32, UInt8
 
 
@@ -241,3 +242,19 @@ def test_an_interrupted_look_at_the_held_out_images_says_so(
     with pytest.raises(Interrupted, match="before the first step"):
         train(faces, **SHORT, **MEASURED, heldout=strangers)
     assert not Path("runs").exists()
+
+
+def test_the_log_counts_the_time_of_an_evaluation(
+    small, faces, strangers, off, monkeypatch
+) -> None:
+    measure = HeldOut.measure
+
+    def slowly(self: HeldOut, *arguments: Any, **more: Any) -> Any:
+        time.sleep(0.3)
+        return measure(self, *arguments, **more)
+
+    monkeypatch.setattr(HeldOut, "measure", slowly)
+    train(faces, **{**SHORT, "steps": 4}, **MEASURED, heldout=strangers)
+    before, evaluation = log("faces")[-2:]
+    assert (before["stage"], evaluation["stage"]) == ("adversarial", "evaluation")
+    assert evaluation["seconds"] >= before["seconds"] + 0.3

@@ -291,7 +291,7 @@ class Loop:
             self.progress(Progress("evaluation", done, total))
 
         try:
-            lines = self.evaluations.run(seconds=self.pace.seconds(), show=show)
+            lines = self.evaluations.run(seconds=self.pace.seconds, show=show)
         except Interrupted:
             # The loop saves and ends the run; the evaluation comes first when it is resumed.
             return

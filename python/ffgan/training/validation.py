@@ -157,12 +157,12 @@ class Evaluations:
             for line in self._state.folder.lines()
         )
 
-    def run(self, *, seconds: float, show: Progress) -> list[str]:
+    def run(self, *, seconds: Callable[[], float], show: Progress) -> list[str]:
         """Measure the averaged generator; keep it if none was better. Returns lines about it.
 
         Nothing in it changes the run: it draws no random numbers and touches no network but the
-        averaged generator's statistics, which are estimated anew before every use. ``seconds`` of
-        training go into the log; ``show`` may raise to stop.
+        averaged generator's statistics, which are estimated anew before every use. ``seconds``
+        tells for the log how long the run is under way, this included; ``show`` may raise to stop.
         """
         held_out, state = self._held_out, self._state
         if held_out is None or state.broken_parameter() is not None:
@@ -180,7 +180,7 @@ class Evaluations:
         if distance < best:
             state.save_model(best_path, {RECORD: held_out.record(step, figures)})
         rounded = {k: None if v is None else round(v, 6) for k, v in figures.items()}
-        state.write_log(rounded, stage="evaluation", seconds=seconds)
+        state.write_log(rounded, stage="evaluation", seconds=seconds())
         verdict = f"the best was {best:.2f}" if distance >= best else f"best: {best_path}"
         lines.append(
             f"step {step}: Frechet distance {distance:.2f} on {held_out.samples} held-out images; "
