@@ -8,7 +8,7 @@ import os
 import threading
 
 from ffgan.cli.options import add_search, add_threads, use_threads
-from ffgan.cli.output import notice, show_log
+from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.latent import MAX_SEED
 
@@ -45,7 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
-    show_log("ffgan.server")
 
     def ready(address: str) -> None:
         page = f"{address}/" if arguments.seed is None else f"{address}/?seed={arguments.seed}"
@@ -54,12 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
             # Some browsers return only when they are closed.
             threading.Thread(target=open_browser, args=(page,), daemon=True).start()
 
-    serve(
-        arguments.model,
-        port=arguments.port,
-        settings=Settings(tries=arguments.tries, threshold=arguments.threshold),
-        ready=ready,
-    )
+    with shown_log("ffgan.server"):
+        serve(
+            arguments.model,
+            port=arguments.port,
+            settings=Settings(tries=arguments.tries, threshold=arguments.threshold),
+            ready=ready,
+        )
     return 0
 
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from ffgan import _core
-from ffgan.cli.output import show_log
+from ffgan.cli.output import shown_log
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
 
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = given_settings(arguments, extraction.Settings)
     if given.get("threads") is not None:
         _core.set_threads(given["threads"])
-    show_log("ffgan.extraction")
-    with progress_bars(line_every=LINE_EVERY) as progress:
+    with shown_log("ffgan.extraction"), progress_bars(line_every=LINE_EVERY) as progress:
         result = extraction.extract(
             arguments.photos,
             arguments.out,

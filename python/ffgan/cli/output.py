@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Callable, Iterator
 
 
 def notice(text: str) -> None:
@@ -15,14 +17,20 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
-def show_log(name: str) -> None:
-    """Print what the library logs under `name` as notices, from the level INFO on."""
-    logger = logging.getLogger(name)
-    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
-        logger.addHandler(_Notices())
+@contextlib.contextmanager
+def shown_log(name: str, say: Callable[[str], None] = notice) -> Iterator[None]:
+    """Within it what the library logs under `name`, from the level INFO on, is said."""
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, handler = logging.getLogger(name), Saying()
+    level = logger.level
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-
-
-class _Notices(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        notice(record.getMessage())
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -64,25 +63,6 @@ def _lines(every: float | None) -> ProgressCallback:
             notice(f"{what}: {done:,} of {total:,}")
 
     return update
-
-
-@contextlib.contextmanager
-def shown_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Within it the messages of the library's logger `name` are said."""
-
-    class Saying(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(record.getMessage())
-
-    logger, handler = logging.getLogger(name), Saying()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 class TrainingBar:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ffgan.cli.output import notice
+from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser
-from ffgan.cli.progress import TrainingBar, shown_log
+from ffgan.cli.progress import TrainingBar
 
 EXAMPLES = """\
 examples:

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
-from ffgan.cli.output import show_log
+from ffgan.cli.output import shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.errors import UsageError
 
@@ -104,7 +104,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
     use_threads(arguments)
-    show_log("ffgan.server")
     given = given_settings(arguments, Settings)
     if arguments.token_file is not None:
         given["tokens"] = read_tokens(arguments.token_file)
@@ -112,16 +111,17 @@ def run(arguments: argparse.Namespace) -> int:
         given["cors"] = tuple(arguments.origins)
     if arguments.access_log_format is not None:
         given["access_log"] = arguments.access_log_format == "json"
-    serve(
-        arguments.model,
-        host=arguments.host,
-        port=arguments.port,
-        workers=arguments.workers,
-        log_level=arguments.log_level,
-        grace=arguments.grace,
-        settings=Settings(**given),
-        ready=lambda address: print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True),
-    )
+    with shown_log("ffgan.server"):
+        serve(
+            arguments.model,
+            host=arguments.host,
+            port=arguments.port,
+            workers=arguments.workers,
+            log_level=arguments.log_level,
+            grace=arguments.grace,
+            settings=Settings(**given),
+            ready=lambda address: print(f"ffgan: serving {address} (Ctrl+C stops)", flush=True),
+        )
     return 0
 
 
