@@ -47,9 +47,12 @@ class projected_adversary final : public adversary {
     }
 
     void name_measures(measures& result) const override {
-        result[name_ + "_loss"] = result[name_ + "_accuracy"] = 0;
-        if (details_)
-            result["detail_loss"] = result["detail_accuracy"] = 0;
+        result[name_ + "_loss"] = 0;
+        result[name_ + "_accuracy"] = 0;
+        if (details_) {
+            result["detail_loss"] = 0;
+            result["detail_accuracy"] = 0;
+        }
         if (weights_.distances.identities > 0)
             result["identity_distance"] = 0;
         if (weights_.distances.statistics > 0)

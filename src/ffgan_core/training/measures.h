@@ -12,7 +12,7 @@ namespace ffgan {
 
 class measures {
   public:
-    // 0 where it is new.
+    // 0 where it is new. The reference lives until the next new name.
     double& operator[](const std::string& name) {
         for (auto& [known, value] : values_)
             if (known == name)
