@@ -101,6 +101,7 @@ def test_identity_codes_can_be_taken_up_changed_and_left(real, faces, caplog) ->
     assert "with 10 of the embedding in place of the last ones, the components hold" in (
         caplog.text
     )
+    caplog.clear()
     train(faces, steps=3)  # nothing is found again
     assert "in place of the last ones" not in caplog.text
     again = found()
