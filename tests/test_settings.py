@@ -65,13 +65,18 @@ class Settings(BaseSettings):
         ({"seed": 2**64}, f"--seed must be from 0 to {2**64 - 1}, not {2**64}"),
         ({"rate": 0.0}, "--rate must be above 0 and below 1, not 0.0"),
         ({"rate": "x"}, "--rate must be a number, not 'x'"),
-        ({"rate": float("nan")}, "--rate must be a number, not nan"),
-        ({"rate": float("inf")}, "--rate must be a number, not inf"),
+        ({"batch": True}, "--batch must be a whole number, not True"),
+        ({"rate": True}, "--rate must be a number, not True"),
+        ({"rate": float("nan")}, "--rate must be a finite number, not nan"),
+        ({"rate": "inf"}, "--rate must be a finite number, not 'inf'"),
         ({"share": 1.0}, "--share must be from 0 to below 1, not 1.0"),
         ({"steps": "-1"}, "--steps must be 1 or more, not -1"),
         ({"loss": "hing"}, "--loss must be logistic or hinge, not 'hing'"),
         ({"flip": "maybe"}, "--flip must be true or false, not 'maybe'"),
+        ({"steps": 2**64}, f"--steps must be below 2^64, not {2**64}"),
         ({"file": 3}, "--file must be text, not 3"),
+        ({"file": ""}, "--file must be a path, not ''"),
+        ({"file": "a\0b"}, r"--file must be a path, not 'a\x00b'"),
         ({"name": "a/b"}, "--name must be the name of a folder, not 'a/b'"),
         ({"btach": 8}, "unknown setting btach: did you mean batch?"),
         ({"zzz": 8}, "unknown setting zzz: ffgan test --help-all lists them"),
@@ -145,15 +150,35 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
         ("btach = 16", "did you mean batch"),
         ("batch = 1", "--batch must be from 2"),
         ("batch 16", "is not a TOML file"),
-        ("[training]\nbatch = 16", "unknown setting training"),
+        ("name = '\xe9'", "is not a TOML file: it is not UTF-8 text"),
+        ("steps = " + "9" * 5000, "is not a TOML file"),
+        ("steps = " + "[" * 5000, "is not a TOML file"),
+        ("[training]\nbatch = 16", r"settings stand in no table: leave out \[training\]"),
+        ("[batch]\nx = 16", r"leave out \[batch\]"),
     ],
 )
 def test_a_wrong_file_is_named(text: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UsageError, match=reason) as raised:
         read_file(path, Settings)
     assert str(raised.value).startswith(str(path))
+
+
+def test_a_setting_cannot_stand_twice_in_a_file(tmp_path: Path) -> None:
+    class Dashed(BaseSettings):
+        of_both: int = setting(1, group="run", help="a name of two words")
+
+    path = tmp_path / "mine.toml"
+    path.write_text("of-both = 2\nof_both = 3")
+    with pytest.raises(UsageError, match="of_both stands there twice"):
+        read_file(path, Dashed)
+
+
+def test_a_byte_order_mark_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbfbatch = 16\r\n")
+    assert read_file(path, Settings) == {"batch": 16}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ffgan.errors import UsageError
@@ -47,13 +47,21 @@ else:
     import tomli as tomllib
 
 BOUNDS = ("gt", "ge", "lt", "le")
+LIMIT = 2**64  # of whole numbers, also where a setting has none
+NUMBERS = {int: "a whole number", float: "a number"}
 
 
 class _IsPath:
     """Marks the type of a field that names a place on this machine."""
 
 
-PathText = Annotated[str, _IsPath()]
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("a path")
+    return text
+
+
+PathText = Annotated[str, AfterValidator(_path), _IsPath()]
 """The type of a setting that is a path, kept as text."""
 
 
@@ -176,10 +184,15 @@ class BaseSettings(BaseModel):
         for name, value in given.items():
             if isinstance(value, os.PathLike):
                 value = os.fspath(value)
+            about = cls.about()[name]
+            if isinstance(value, bool) and about.type in (int, float):  # pydantic takes it for 1
+                raise UsageError(f"{about.flag} must be {NUMBERS[about.type]}, not {value}")
             try:
                 values[name] = _adapter(cls, name).validate_python(value)
             except ValidationError as error:
-                raise UsageError(_reason(cls.about()[name], error)) from None
+                raise UsageError(_reason(about, error)) from None
+            if about.type is int and values[name] is not None and abs(values[name]) >= LIMIT:
+                raise UsageError(f"{about.flag} must be below 2^64, not {value}")
         return values
 
     @classmethod
@@ -210,14 +223,23 @@ def read_file(path: str | Path, model: type[BaseSettings]) -> dict[str, Any]:
     Dashes in names count as underscores. Raises `UsageError` naming the file.
     """
     try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a TOML file: it is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise UsageError(f"{path} is not a TOML file: {error}") from error
+    given: dict[str, Any] = {}
     try:
-        return model.checked({name.replace("-", "_"): value for name, value in content.items()})
+        for key, value in content.items():
+            name = key.replace("-", "_")
+            if isinstance(value, dict):
+                raise UsageError(f"settings stand in no table: leave out [{key}]")
+            if name in given:
+                raise UsageError(f"{name} stands there twice, with dashes and with underscores")
+            given[name] = value
+        return model.checked(given)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -318,8 +340,7 @@ def _values(declared: Any, choices: tuple[str, ...], field: FieldInfo) -> str:
         return f"{start.removesuffix(' up to')} below {_short(high)}"
     if low is not None:
         return f"{_short(low)} or more" if "ge" in bound else f"above {_short(low)}"
-    names = {int: "a whole number", float: "a number", bool: "yes or no"}
-    return names.get(declared, "text")
+    return {**NUMBERS, bool: "yes or no"}.get(declared, "text")
 
 
 def _short(number: float) -> str:
@@ -338,9 +359,11 @@ def _reason(about: Setting, error: ValidationError) -> str:
     elif kind == "value_error":
         wanted = str(first["ctx"]["error"])
     elif kind.startswith("int_"):
-        wanted = "a whole number"
-    elif kind.startswith(("float_", "finite_")):
-        wanted = "a number"
+        wanted = NUMBERS[int]
+    elif kind.startswith("float_"):
+        wanted = NUMBERS[float]
+    elif kind.startswith("finite_"):
+        wanted = "a finite number"
     elif kind.startswith("bool_"):
         wanted = "true or false"
     else:

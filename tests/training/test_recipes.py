@@ -92,6 +92,8 @@ def test_a_wrong_recipe_is_named(text: str, message: str, tmp_path, monkeypatch)
 def test_no_recipe_of_that_name() -> None:
     with pytest.raises(UsageError, match=r"must be original, warm, projected or a file FILE.toml"):
         recipes.load("cold")
+    with pytest.raises(UsageError, match=r"must be original.*, not ''"):
+        resolve(".", {"recipe": ""})
     with pytest.raises(UsageError, match=r"cold.toml cannot be read"):
         recipes.load("cold.toml")
 

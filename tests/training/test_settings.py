@@ -14,7 +14,7 @@ from ffgan.errors import UsageError
 from ffgan.training.settings import Settings
 
 RANGES = {
-    "above 0": "epochs minutes checkpoint_minutes",
+    "above 0 and up to 1000000000": "epochs minutes checkpoint_minutes",
     "above 0 and below 1": "learning_rate_g learning_rate_d",
     "from 0 to below 1": "beta1 beta2 ema dropout",
     "from 0 to 0.5": "label_smoothing",

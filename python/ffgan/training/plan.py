@@ -48,8 +48,8 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     the run folder cannot be read.
     """
     given = Settings.checked(given)
-    if given.get("recipe", "") is None:
-        del given["recipe"]
+    if given.get("recipe") is None:
+        given.pop("recipe", None)
     directory = Path(directory)
     name = given.get("name") or directory.resolve().name
     folder = RunFolder(Path(given.get("runs", "runs")) / name)
@@ -66,8 +66,9 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
                 "(--init resume)"
             )
         init = init or _default_init(given)
-        recipe = given.get("recipe") or _default_recipe(given.get("recognition"), notes)
-        given["recipe"], settings = recipes.load(recipe)
+        if "recipe" not in given:
+            given["recipe"] = _default_recipe(given.get("recognition"), notes)
+        given["recipe"], settings = recipes.load(given["recipe"])
         values = recipes.complete(settings, given, from_scratch=init == "scratch")
         changes = {}
         if values.get("warm_start") and init != "scratch":

@@ -31,6 +31,7 @@ DEFAULT_EPOCHS = 25
 DEFAULT_EVALUATE_EVERY = 1000
 AUGMENTATIONS = ("colour", "translation", "cutout")
 MAX_WEIGHT = 1e6
+LONGEST = 10**9  # passes or minutes: 2,000 years
 
 RUN = "run"
 OPTIMISATION = "networks and optimisation"
@@ -63,7 +64,7 @@ def _init(text: str) -> str:
 
 
 def _folder_name(text: str) -> str:
-    if text in ("", ".", "..") or set("/\\") & set(text):
+    if text in ("", ".", "..") or set("/\\\0") & set(text):
         raise ValueError("the name of a folder, without slashes")
     return text
 
@@ -167,6 +168,7 @@ class Settings(_LossWeights):
     epochs: float | None = _run(
         None,
         gt=0,
+        le=LONGEST,
         metavar="N",
         help="end after this many passes over the images",
         absent=f"{DEFAULT_EPOCHS} without --steps or --minutes",
@@ -176,6 +178,7 @@ class Settings(_LossWeights):
     minutes: float | None = _run(
         None,
         gt=0,
+        le=LONGEST,
         metavar="MINUTES",
         help="end after this time",
         absent="no limit",
@@ -415,7 +418,7 @@ class Settings(_LossWeights):
         1000, ge=1, metavar="STEPS", help="steps between two checkpoints"
     )
     checkpoint_minutes: float = _output(
-        10.0, gt=0, metavar="MINUTES", help="longest time between two checkpoints"
+        10.0, gt=0, le=LONGEST, metavar="MINUTES", help="longest time between two checkpoints"
     )
     keep_checkpoints: int = _output(3, ge=1, metavar="N", help="how many checkpoints are kept")
     window: bool = setting(
