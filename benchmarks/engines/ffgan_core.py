@@ -66,7 +66,7 @@ class FfganCore(Computation):
     def _training(self, task: Task, dropout: float) -> Callable[[], Any]:
         first = workload.parameters(self.folder, task.inputs)
         trainer = _core.Trainer(
-            discriminator=task.network,  # type: ignore[arg-type]
+            discriminator=task.network,
             seed=workload.SEED,
             dropout=dropout,
         )

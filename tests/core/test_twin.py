@@ -176,7 +176,7 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
             _core.Trainer(
                 seed=3,
                 discriminator=network,
-                loss=loss,  # type: ignore[arg-type]
+                loss=loss,
                 label_smoothing=smoothing,
                 dropout=0.0,
                 learning_rate_g=tiny,
@@ -241,7 +241,7 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
 
 
 def counter_random(seed: int, stream: int, index: int) -> int:
-    """splitmix64's element ``index`` of a stream of a seed, as src/ffgan_core/random.h has it."""
+    """splitmix64's element ``index`` of a stream of a seed, as src/ffgan_core/base/random.h has it."""
     gamma, top = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
     def mix(z: int) -> int:
@@ -280,7 +280,7 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
         _core.Trainer(
             seed=3,
             discriminator=network,
-            loss=loss,  # type: ignore[arg-type]
+            loss=loss,
             label_smoothing=smoothing,
             dropout=0.0,
             learning_rate_g=tiny,

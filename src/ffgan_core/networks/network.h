@@ -2,7 +2,7 @@
 //
 // A dlib network is a type of many nested templates; code that trains or runs one needs only a
 // dozen operations. This interface is those operations, so that the templates are compiled once
-// (network.cpp) and the generator, both discriminators and their folded forms are handled alike.
+// (dlib_network.h) and the generator, both discriminators and their folded forms are handled alike.
 
 #pragma once
 
