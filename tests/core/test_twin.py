@@ -241,7 +241,7 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
 
 
 def counter_random(seed: int, stream: int, index: int) -> int:
-    """splitmix64's element ``index`` of a stream of a seed, as src/ffgan_core/base/random.h has it."""
+    """splitmix64's element ``index`` of a stream of a seed, as base/random.h of the core has it."""
     gamma, top = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
     def mix(z: int) -> int:
