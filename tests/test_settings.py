@@ -171,7 +171,7 @@ def test_a_setting_cannot_stand_twice_in_a_file(tmp_path: Path) -> None:
 
     path = tmp_path / "mine.toml"
     path.write_text("of-both = 2\nof_both = 3")
-    with pytest.raises(UsageError, match="of_both stands there twice"):
+    with pytest.raises(UsageError, match="of_both is given twice"):
         read_file(path, Dashed)
 
 

@@ -237,7 +237,7 @@ def read_file(path: str | Path, model: type[BaseSettings]) -> dict[str, Any]:
             if isinstance(value, dict):
                 raise UsageError(f"settings stand in no table: leave out [{key}]")
             if name in given:
-                raise UsageError(f"{name} stands there twice, with dashes and with underscores")
+                raise UsageError(f"{name} is given twice, with dashes and with underscores")
             given[name] = value
         return model.checked(given)
     except UsageError as error:

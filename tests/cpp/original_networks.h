@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The original program's two networks, written against dlib alone: the other side of the `.dnn`
-// door, so that the tests do not compare the core's idea of the file with itself.
+// The original program's two networks, written against dlib alone: an independent reader and writer
+// of `.dnn` files, so that the tests do not compare the core's idea of the format with itself.
 
 #pragma once
 

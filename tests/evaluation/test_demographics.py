@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom a set of faces shows."""
+"""Demographics of a set of faces: skin tones and head poses."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Codes of whose face it is: as noise, beside those of the pixels, and in a run."""
+"""Codes that encode the face embedding: as noise, beside those of the pixels, and in a run."""
 
 from __future__ import annotations
 
