@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The original FFgan keeps its model in a `.dnn` file: dlib's serialisation of its two networks.
-// Its users have such files, and other dlib programs can load them. Here they are converted from and
-// to named tensors; nothing else in the core knows the format.
+// Its users have such files, and other dlib programs can load them. Here they are converted from
+// and to named tensors; nothing else in the core knows the format.
 
 #pragma once
 
