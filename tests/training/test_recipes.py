@@ -60,7 +60,7 @@ def test_a_run_keeps_the_settings_of_a_recipe_that_is_gone(small, faces, tmp_pat
     with pytest.raises(UsageError, match=rf"--recipe is {name} in .* and cannot become own-"):
         train(faces, steps=12, recipe=mine)
     mine.unlink()
-    train(faces, steps=12)
+    train(faces, steps=12, recipe=name)
     assert (stored("faces")["chroma_weight"], stored("faces")["recipe"]) == (5.0, name)
     assert stored("faces")["learning_rate_d"] == 1e-3
 

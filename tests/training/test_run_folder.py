@@ -119,6 +119,31 @@ def test_when_no_checkpoint_is_whole_the_error_says_what_to_do(folder: RunFolder
         folder.newest()
 
 
+def test_a_copy_beside_the_checkpoints_is_none_of_them(folder: RunFolder) -> None:
+    folder.save(checkpoint(10), keep=2)
+    copy = folder.checkpoints / "step-00000010 (copy).safetensors"
+    copy.write_bytes((folder.checkpoints / "step-00000010.safetensors").read_bytes())
+    (folder.checkpoints / "step-old.safetensors").write_text("mine")
+    assert folder.newest()[1] == []
+    for step in (20, 30):
+        folder.save(checkpoint(step), keep=2)
+    folder.forget_after(20)
+    assert [path.name for path in folder.paths()] == ["step-00000020.safetensors"]
+    assert copy.exists()
+
+
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot read .*: File name too long"):
+        RunFolder(tmp_path / ("x" * 300)).newest()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"changes": 3}'])
+def test_a_damaged_config_is_named_with_the_way_out(folder: RunFolder, text: str) -> None:
+    folder.config.write_text(text)
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged: remove it"):
+        folder.changes()
+
+
 def test_a_checkpoint_of_a_newer_version_is_refused_and_left_alone(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +259,12 @@ def test_the_log_is_cut_back_to_a_checkpoint(folder: RunFolder) -> None:
     assert folder.forget_after(20) == 10.0
     assert [json.loads(line)["step"] for line in folder.log.read_text().splitlines()] == [10, 20]
     assert steps(folder) == [10, 20]
+
+
+def test_what_is_no_line_of_the_log_is_passed_over(folder: RunFolder) -> None:
+    folder.log.write_text('{"step": 1, "seconds": 2.5}\n3\n[]\n{}\n{"step": "x"}\n{"step": 9, ')
+    assert folder.lines() == [{"step": 1, "seconds": 2.5}]
+    assert folder.forget_after(5) == 2.5
 
 
 def test_the_log_says_so_when_it_cannot_be_written(folder: RunFolder) -> None:

@@ -127,9 +127,9 @@ def _resumed(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of a resumed run, and those that change from here, as [old, new]."""
     new = {k: v for k, v in given.items() if k not in Settings.names(life="start")}
-    if new.get("recipe") is not None:
-        new["recipe"], _ = recipes.load(new["recipe"])
     old = settings_of(checkpoint)
+    if new.get("recipe", old["recipe"]) != old["recipe"]:
+        new["recipe"], _ = recipes.load(new["recipe"])
     for name in Settings.names(life="fixed"):
         if name in new and new[name] != old[name]:
             raise UsageError(

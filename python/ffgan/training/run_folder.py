@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ffgan import storage
 from ffgan.errors import CheckpointError
 
 FORMAT = "ffgan-checkpoint-1"
+CHECKPOINT = re.compile(r"step-\d+\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,14 @@ class RunFolder:
             os.close(lock)
 
     def paths(self) -> list[Path]:
-        """The checkpoints' files, oldest first."""
-        return sorted(self.checkpoints.glob("step-*.safetensors"))
+        """The checkpoints' files, oldest first; a copy with another name is none of them."""
+        try:
+            found = list(self.checkpoints.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _cannot("read", self.checkpoints, error) from error
+        return sorted(path for path in found if CHECKPOINT.fullmatch(path.name))
 
     def newest(self, *, good: bool = False) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint, or None, and one line for each damaged one passed over.
@@ -177,13 +185,31 @@ class RunFolder:
             raise _cannot("write", self.log, error) from error
 
     def lines(self) -> list[dict[str, Any]]:
-        """train.jsonl, without the half of a line that a crash may have left."""
+        """train.jsonl, without what is no line of it: a crash may have left half of one."""
         lines: list[dict[str, Any]] = []
         if self.log.exists():
             for text in self.log.read_text("utf-8", errors="replace").splitlines():
                 with suppress(json.JSONDecodeError):
-                    lines.append(json.loads(text))
+                    line = json.loads(text)
+                    if isinstance(line, dict) and isinstance(line.get("step"), int):
+                        lines.append(line)
         return lines
+
+    def changes(self) -> list[Any]:
+        """The settings that have changed on the way, as config.json lists them.
+
+        Raises CheckpointError when that file is damaged.
+        """
+        if not self.config.exists():
+            return []
+        try:
+            return list(json.loads(self.config.read_text("utf-8")).get("changes", []))
+        except OSError as error:
+            raise _cannot("read", self.config, error) from error
+        except (ValueError, AttributeError, TypeError) as error:
+            raise CheckpointError(
+                f"{self.config} is damaged: remove it to resume without its list of changes"
+            ) from error
 
     def forget_after(self, step: int) -> float:
         """Drop log lines and checkpoints after `step`, which will be done again.
@@ -196,7 +222,7 @@ class RunFolder:
         lines = [line for line in self.lines() if line["step"] <= step]
         if self.log.exists():
             write(self.log, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        return float(lines[-1]["seconds"]) if lines else 0.0
+        return float(lines[-1].get("seconds", 0.0)) if lines else 0.0
 
 
 def _step(path: Path) -> int:

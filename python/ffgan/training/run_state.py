@@ -178,9 +178,7 @@ class RunState:
 
     def write_config(self) -> None:
         """Write config.json: the settings, and those that have changed on the way."""
-        changes = []
-        if self.plan.checkpoint is not None and self.folder.config.exists():
-            changes = json.loads(self.folder.config.read_text("utf-8")).get("changes", [])
+        changes = [] if self.plan.checkpoint is None else self.folder.changes()
         if self.plan.changes:
             changes.append({"step": self.position.step, "settings": self.plan.changes})
         config = {
