@@ -34,7 +34,7 @@ def wait_for(interruption: Interruption) -> int | None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_noted_and_answered(
-    number: int, capfd: pytest.CaptureFixture[str]
+    number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = signal.getsignal(number)
     with Interruption("finishing") as interruption:
@@ -42,7 +42,7 @@ def test_the_first_signal_is_noted_and_answered(
         signal.raise_signal(number)
         assert wait_for(interruption) == number
     assert signal.getsignal(number) is before
-    assert "ffgan: finishing; once more to stop at once" in capfd.readouterr().err
+    assert caplog.messages == ["finishing; once more to stop at once"]
 
 
 def test_other_signals_go_their_usual_way() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ import threading
 from types import FrameType, TracebackType
 
 from ffgan.errors import Error
+
+logger = logging.getLogger("ffgan.interruption")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
@@ -29,7 +32,8 @@ class Interruption:
 
     Python runs its signal handlers between two of its own instructions, so a step in C++ that takes
     seconds would hold up the second Ctrl+C as well. Hence a thread that waits on the wakeup
-    descriptor. Outside the main thread the context does nothing: Python allows no more.
+    descriptor; it logs a line about the first signal. Outside the main thread the context does
+    nothing: Python allows no more.
     """
 
     def __init__(self, work: str) -> None:
@@ -72,7 +76,7 @@ class Interruption:
                         sys.stderr.flush()
                     os._exit(128 + number)
                 self.received = number
-                os.write(2, f"\nffgan: {self._work}; once more to stop at once\n".encode())
+                logger.warning(f"{self._work}; once more to stop at once")
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

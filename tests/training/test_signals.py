@@ -25,7 +25,7 @@ from ffgan.typing import UInt8
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_after_the_step(small, faces, number, code, capfd) -> None:
+def test_a_signal_ends_it_after_the_step(small, faces, number, code, caplog) -> None:
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     small.during_step = stop_at(3, number)
     with pytest.raises(Interrupted) as error:
@@ -37,7 +37,7 @@ def test_a_signal_ends_it_after_the_step(small, faces, number, code, capfd) -> N
     assert Path("runs/mine/model.safetensors").exists()
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert signal.set_wakeup_fd(-1) == -1
-    assert "once more to stop at once" in capfd.readouterr().err
+    assert "once more to stop at once" in caplog.text
 
 
 def test_the_way_on_names_another_runs_folder(small, faces) -> None:

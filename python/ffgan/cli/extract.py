@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = given_settings(arguments, extraction.Settings)
     if given.get("threads") is not None:
         _core.set_threads(given["threads"])
-    with shown_log("ffgan.extraction"), progress_bars(line_every=LINE_EVERY) as progress:
+    with shown_log("ffgan"), progress_bars(line_every=LINE_EVERY) as progress:
         result = extraction.extract(
             arguments.photos,
             arguments.out,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.cli.settings_options import given_settings
 
     given = given_settings(arguments, training.Settings)
-    with TrainingBar() as bar, shown_log("ffgan.training", bar.say):
+    with TrainingBar() as bar, shown_log("ffgan", bar.say):
         if arguments.dry_run:
             answer = training.dry_run(arguments.directory, progress=bar.show, **given)
         else:

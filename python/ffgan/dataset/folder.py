@@ -78,7 +78,7 @@ class ImageFolder:
                 return file.read(limit or -1)
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
-                raise Error(f"cannot open training images: {error.strerror}") from error
+                raise Error(f"cannot open images: {error.strerror}") from error
             if not self.directory.is_dir():
                 raise Error(f"the folder {self.directory} is gone") from error
             raise DatasetError(error.strerror or str(error)) from error
