@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.rendered import random_latents
+from support.batches import random_latents
 
 from ffgan import _core
 from ffgan.latent import noise

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.rendered import assert_same_images, random_latents
+from support.batches import random_latents
+from support.rendered import assert_same_images
 
 from ffgan.errors import Error, ModelError
 from ffgan.model import Model

@@ -10,10 +10,6 @@ import numpy as np
 OTHER_ROUNDING = 1e-3
 
 
-def random_latents(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, 100)).astype(np.float32)
-
-
 def assert_same_images(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert ours.shape == theirs.shape
     assert ours.std() > 10, "a flat picture proves nothing"
