@@ -96,6 +96,12 @@ def test_a_damaged_or_foreign_cache_is_refused_with_the_way_out(
     assert cache.read_bytes() == kept
 
 
+def test_a_cache_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "faces.cache").mkdir()
+    with pytest.raises(DatasetError, match=r"faces\.cache: .*directory; name another file"):
+        Dataset(folder, size=SMALL, cache=tmp_path / "faces.cache")
+
+
 def test_a_cache_that_is_cut_off_while_in_use_ends_in_one_line(
     folder: Path, tmp_path: Path
 ) -> None:
