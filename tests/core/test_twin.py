@@ -17,6 +17,8 @@ F = torch.nn.functional
 EPS = 1e-4
 INPUT_SCALE = 255.0 / 256.0
 
+pytestmark = pytest.mark.slow
+
 # (stride, padding) of each convolution, from the tables.
 GENERATOR = [(1, 0), (3, 1), (2, 1), (2, 1), (2, 1), (2, 0)]
 PROGRAM = [(2, 0), (2, 1), (2, 1), (3, 1), (2, 1), (1, 0)]
