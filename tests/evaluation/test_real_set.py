@@ -14,7 +14,7 @@ from support.evaluation import patches, remembered
 
 import ffgan
 from ffgan import evaluation
-from ffgan.errors import Error
+from ffgan.errors import Error, UsageError
 from ffgan.evaluation import measurement
 
 
@@ -48,7 +48,7 @@ def test_a_file_that_is_no_cache_is_left_alone(folder: Path, tmp_path: Path) -> 
         for content in (b"my thesis", Path(ffgan.load().path or "").read_bytes()):
             file = tmp_path / "precious"
             file.write_bytes(content)
-            with pytest.raises(Error, match="precious is no cache of real images"):
+            with pytest.raises(UsageError, match="precious is no cache of real images"):
                 evaluation.evaluate(None, folder, samples=20, cache=file)
             assert file.read_bytes() == content
 

@@ -75,6 +75,17 @@ def test_without_arguments_the_environment_gives_model_and_settings(
     assert images.read_metadata(answer.content)["model"] == Model.load(models[1]).hash
 
 
+def test_an_empty_variable_names_no_model(
+    models: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    model = Model.load(models[0])
+    monkeypatch.setattr(Model, "load", lambda path: asked.append(path) or model)
+    monkeypatch.setenv("FFGAN_MODEL", "")
+    create_app().state.inference.model.result()
+    assert asked == [None]
+
+
 def test_a_model_that_cannot_be_loaded_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -30,6 +30,13 @@ def test_settings_do_not_print_their_tokens() -> None:
     assert "battery" not in repr(Settings(tokens=("battery",)))
 
 
+@pytest.mark.parametrize("token", ["", "batt\xe9ry", "correct horse", "horse\n"])
+def test_a_token_that_no_header_holds_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(UsageError, match="--tokens must be words of ASCII") as raised:
+        Settings(tokens=("battery", token))
+    assert not token or token not in str(raised.value)
+
+
 def test_an_unknown_setting_is_named_with_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="unknown setting btach: did you mean batch"):
         Settings(btach=8)

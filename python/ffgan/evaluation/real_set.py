@@ -16,7 +16,7 @@ import numpy as np
 
 from ffgan import faces, features, storage
 from ffgan.dataset import Dataset
-from ffgan.errors import DatasetError, Error
+from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.evaluation.measurement import OUTPUT_NAMES, SEED, NetworkOutputs
 from ffgan.typing import RGB, Int64
 
@@ -92,12 +92,14 @@ def read_cache(path: Path, key: str) -> NetworkOutputs | None:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != _CACHE_FORMAT:
-                raise Error(f"{path} is no cache of real images: give another file")
+                raise UsageError(f"{path} is no cache of real images: give another file")
             if metadata.get("key") != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in OUTPUT_NAMES}
     except (SafetensorError, OSError) as error:
-        raise Error(f"{path} is no cache of real images: {error}: give another file") from error
+        raise UsageError(
+            f"{path} is no cache of real images: {error}: give another file"
+        ) from error
     return NetworkOutputs(**tensors)
 
 

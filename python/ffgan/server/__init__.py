@@ -53,7 +53,7 @@ def create_app(
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     application = app.create_app(
-        app.loader(os.environ.get(MODEL_VARIABLE) if model is None else model),
+        app.loader((os.environ.get(MODEL_VARIABLE) or None) if model is None else model),
         Settings.from_environment() if settings is None else settings,
     )
     application.state.inference.model.add_done_callback(_log_failure)

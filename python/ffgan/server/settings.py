@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from ffgan.errors import UsageError
 from ffgan.model import DEFAULT_TRIES, MAX_TRIES
@@ -154,6 +155,13 @@ class Settings(BaseSettings):
         metavar="SECONDS",
         help="seconds to accept 64 KB of a response",
     )
+
+    @model_validator(mode="after")
+    def _check_tokens(self) -> Settings:
+        # The message does not show them.
+        if not all(re.fullmatch("[!-~]+", token) for token in self.tokens):
+            raise ValueError("--tokens must be words of ASCII characters, as headers hold them")
+        return self
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
