@@ -116,6 +116,7 @@ def test_the_state_has_the_heads(recognition: str) -> None:
         second.load_state(damaged)
 
 
+@pytest.mark.slow
 def test_a_run_can_take_it_up_and_leave_it(recognition: str) -> None:
     real, latents = a_batch()
     without, whole = a_trainer("", 0.0), a_trainer(recognition, 1.0)
@@ -160,6 +161,7 @@ def test_the_state_has_the_identities(recognition: str) -> None:
             second.load_state(state | damage)
 
 
+@pytest.mark.slow
 def test_the_anchors_images_are_compared_with_their_own(recognition: str) -> None:
     """As many of the first pairs as the anchor has; without it, none."""
     real, latents = a_batch()

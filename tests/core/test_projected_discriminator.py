@@ -48,7 +48,10 @@ def threads() -> Iterator[None]:
     _core.set_threads(before)
 
 
-@pytest.mark.parametrize("details", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "details",
+    [pytest.param(0.0, marks=pytest.mark.slow), 0.5, pytest.param(1.0, marks=pytest.mark.slow)],
+)
 def test_the_gradient_is_that_of_the_generators_loss(
     network: str | _core.Parameters, images: Float32, details: float
 ) -> None:
@@ -76,7 +79,7 @@ def test_the_gradient_is_that_of_the_generators_loss(
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
 
 
-@pytest.mark.parametrize("details", [0.0, 0.5])
+@pytest.mark.parametrize("details", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 @pytest.mark.parametrize("name", ["identities", "statistics", "pairs"])
 def test_the_gradient_is_that_of_the_distances(
     network: str | _core.Parameters, images: Float32, name: str, details: float
