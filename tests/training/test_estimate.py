@@ -7,6 +7,7 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from support.training import (
     IMAGES,
     SHORT,
@@ -14,6 +15,7 @@ from support.training import (
     checkpoints,
 )
 
+from ffgan.errors import ModelError, UsageError
 from ffgan.training import dry_run, train
 
 
@@ -52,3 +54,11 @@ def test_a_dry_run_counts_the_evaluations(small, faces, strangers, off) -> None:
     assert "held-out images: 17 of 20" in text
     assert re.search(r"seconds per evaluation: \d+\.\d", text)
     assert not Path("runs").exists()
+
+
+def test_a_dry_run_fails_as_the_run_would(small, faces, strangers) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        dry_run(faces, init="model:none.safetensors", recipe="original", batch=4)
+    train(faces, **SHORT)
+    with pytest.raises(UsageError, match="does not hold the images"):
+        dry_run(strangers, name="faces")

@@ -36,6 +36,10 @@ def dry_run(
     with open_dataset(plan, cache=None, skipped_log=None) as dataset:
         held_out = open_held_out(plan, progress=progress)
         state = RunState(plan, dataset)
+        if plan.checkpoint is not None:
+            state.check_data(plan.checkpoint)
+        elif plan.init != "scratch" and (note := state.load_model()):
+            plan.notes.append(note)
         seconds = _seconds_per_step(state, dataset, held_out)
         settled = plan.settings
         lines = [
