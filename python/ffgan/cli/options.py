@@ -4,14 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import typing
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ffgan import _core
-from ffgan.cli.parser import Parser, integer, number, real, whole
+from ffgan.cli.parser import Parser, integer, number
 from ffgan.images import FITS
 from ffgan.latent import MAX_SEED
 from ffgan.model import DEFAULT_TRIES, MAX_TRIES
@@ -26,49 +22,8 @@ MODEL_HELP = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """The help of one option; the rest about it stands in a dataclass of settings."""
-
-    field: str
-    help: str
-    metavar: str | None = None
-    absent: str = "none"
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.field.replace("_", "-")
-
-
-def add_fields(parser: Parser, settings: type[Any], groups: Mapping[str, Sequence[Option]]) -> None:
-    """Give `parser` an option for each of those fields of a dataclass that stand in `groups`."""
-    types = typing.get_type_hints(settings)
-    defaults = settings()
-    for title, options in groups.items():
-        group = parser.add_argument_group(title)
-        for option in options:
-            default = getattr(defaults, option.field)
-            given: dict[str, Any] = {"default": argparse.SUPPRESS}
-            if types[option.field] is bool:
-                given["action"] = argparse.BooleanOptionalAction
-                default = "yes" if default else "no"
-            else:
-                given["type"] = parse_as(types[option.field])
-                given["metavar"] = option.metavar
-            shown = option.absent if default in (None, "") else default
-            group.add_argument(option.flag, help=f"{option.help} (default: {shown})", **given)
-
-
-def parse_as(declared: Any) -> Callable[[str], Any]:
-    """The argument type of a field declared as str, int or float, or as one of them or None."""
-    possible = typing.get_args(declared) or (declared,)
-    if int in possible:
-        return whole
-    return real if float in possible else str
-
-
 def add_search(parser: argparse._ActionsContainer) -> None:
-    """Give `parser` the options of the candidate search, shared by `gen` and `web`."""
+    """Give `parser` the options of the candidate search."""
     parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
     parser.add_argument(
         "--tries",
