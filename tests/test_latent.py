@@ -102,3 +102,11 @@ def test_opposite_and_equal_latents_have_a_path_too() -> None:
     for other in (z, -z):
         middle = latent.path(np.stack([z, other]), 0.5)
         np.testing.assert_allclose(middle, (z + other) / 2, atol=1e-6)
+
+
+def test_a_path_of_short_latents_is_the_same_path_shortened() -> None:
+    latents = np.stack([latent.noise(1), latent.noise(2)])
+    middle = latent.path(latents, 0.5)
+    np.testing.assert_allclose(
+        latent.path(latents * np.float32(0.01), 0.5), middle / 100, rtol=1e-4
+    )

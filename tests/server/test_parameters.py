@@ -15,6 +15,7 @@ from support.server import (
 
 from ffgan.latent import MAX_SEED
 from ffgan.server import Settings
+from ffgan.server.http.parameters import SeedRangeParameters
 
 SETTINGS = Settings(tries=1, max_faces=40)
 
@@ -113,3 +114,9 @@ def test_what_is_beyond_a_limit_is_named(
     client: Client, url: str, expected: tuple[int, str, str | None]
 ) -> None:
     assert problem(client.get(url)) == expected
+
+
+def test_a_range_of_seeds_ends_at_the_last_seed() -> None:
+    assert SeedRangeParameters(seed=MAX_SEED - 1, count=2).count == 2
+    with pytest.raises(ValueError, match="too large for 3 faces"):
+        SeedRangeParameters(seed=MAX_SEED - 1, count=3)
