@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ffgan: faces of people who do not exist, by a DCGAN on dlib.
 
->>> import ffgan
->>> faces = ffgan.generate(2, seed=7)
->>> faces.shape, faces.dtype
-((2, 162, 162, 3), dtype('uint8'))
+Examples:
+    >>> import ffgan
+    >>> faces = ffgan.generate(2, seed=7)
+    >>> faces.shape, faces.dtype
+    ((2, 162, 162, 3), dtype('uint8'))
 """
 
 from __future__ import annotations

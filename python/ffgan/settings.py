@@ -5,19 +5,20 @@ A model of settings is a class of fields, each declared by `setting` with its de
 and group. Its checks, the options of the command line (`ffgan.cli.settings_options`), what a TOML
 file may hold and the table in the documentation follow from that.
 
->>> class Settings(BaseSettings):
-...     command = "ffgan train"
-...     batch: int = setting(64, ge=2, le=4096, group="training", help="images per step")
->>> Settings(batch=1)
-Traceback (most recent call last):
-    ...
-ffgan.errors.UsageError: --batch must be from 2 to 4096, not 1
->>> Settings(btach=8)
-Traceback (most recent call last):
-    ...
-ffgan.errors.UsageError: unknown setting btach: did you mean batch?
-
 This module imports pydantic: import it only where a command or a function needs settings.
+
+Examples:
+    >>> class Settings(BaseSettings):
+    ...     command = "ffgan train"
+    ...     batch: int = setting(64, ge=2, le=4096, group="training", help="images per step")
+    >>> Settings(batch=1)
+    Traceback (most recent call last):
+        ...
+    ffgan.errors.UsageError: --batch must be from 2 to 4096, not 1
+    >>> Settings(btach=8)
+    Traceback (most recent call last):
+        ...
+    ffgan.errors.UsageError: unknown setting btach: did you mean batch?
 """
 
 from __future__ import annotations

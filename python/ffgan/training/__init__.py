@@ -6,9 +6,10 @@ of `Settings` as keyword arguments. `Interrupted` is what a run raises that was 
 `make_trainer` makes the engine's trainer of settings, and `statistics_latents` are what a run
 estimates batch-norm statistics over; tools/ uses them.
 
->>> import ffgan.training
->>> ffgan.training.Settings().batch
-64
+Examples:
+    >>> import ffgan.training
+    >>> ffgan.training.Settings().batch
+    64
 """
 
 from ffgan.interruption import Interrupted
