@@ -119,3 +119,13 @@ def test_the_stub_matches_the_extension(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_examples_stand_in_a_section_that_the_reference_shows_as_code() -> None:
+    lines = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in PACKAGE.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if line.startswith(">>> ")
+    ]
+    assert lines == []
