@@ -479,5 +479,5 @@ def test_ctrl_c_ends_training_and_its_window(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 130, errors
-    assert "go on with: python -m ffgan train" in errors
+    assert "resume with: python -m ffgan train" in errors
     assert not screen.tool("xdotool", "search", "--onlyvisible", "--name", "^ffgan")

@@ -13,13 +13,13 @@ import errno
 import logging
 import math
 import os
+import queue
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -105,7 +105,13 @@ def run(
 
 @contextlib.contextmanager
 def reload_on_sighup(inference: Inference) -> Iterator[None]:
-    """Within it SIGHUP loads the model again; no effect on systems without that signal."""
+    """Within it SIGHUP loads the model again; no effect on systems without that signal.
+
+    Python runs the signal handler between two instructions of the event loop, which may hold a lock
+    that reloading needs, such as that of the thread pool. So the handler only passes the request
+    on, by a queue that is safe there, to a thread.
+    """
+    requests: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def log(future: Future[Model]) -> None:
         if (error := future.exception()) is not None:
@@ -113,18 +119,23 @@ def reload_on_sighup(inference: Inference) -> Iterator[None]:
         else:
             logger.info("the model is now %s", future.result().hash[:16])
 
-    def reload(number: int, frame: FrameType | None) -> None:
-        inference.reload().add_done_callback(log)
+    def reload() -> None:
+        while requests.get():
+            inference.reload().add_done_callback(log)
 
     main = threading.current_thread() is threading.main_thread()
     if not (hasattr(signal, "SIGHUP") and main):
         yield
         return
-    previous = signal.signal(signal.SIGHUP, reload)
+    thread = threading.Thread(target=reload, name="ffgan-reload", daemon=True)
+    thread.start()
+    previous = signal.signal(signal.SIGHUP, lambda number, frame: requests.put(True))
     try:
         yield
     finally:
         signal.signal(signal.SIGHUP, previous)
+        requests.put(False)
+        thread.join()
 
 
 def allow_open_files() -> None:
