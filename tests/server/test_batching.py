@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support.server import (
-    WAIT_SECONDS,
     FakeModel,
-    until,
 )
+from support.waiting import WAIT_SECONDS, until
 
 from ffgan.latent import noise
 from ffgan.model import Model

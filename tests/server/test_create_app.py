@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from support.server import WAIT_SECONDS, Client, ready, until
+from support.server import Client, ready
+from support.waiting import WAIT_SECONDS, until
 
 from ffgan import images
 from ffgan.model import Model

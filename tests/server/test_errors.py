@@ -11,8 +11,8 @@ from support.server import (
     Client,
     FakeModel,
     metric,
-    until,
 )
+from support.waiting import until
 
 from ffgan.errors import UsageError
 from ffgan.latent import noise

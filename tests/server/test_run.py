@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 from support.server import (
     PATHS,
-    WAIT_SECONDS,
     FakeModel,
-    until,
 )
 from support.server_process import Command, Load, Server
+from support.waiting import WAIT_SECONDS, until
 
 from ffgan import images
 from ffgan.errors import ServerError, UsageError

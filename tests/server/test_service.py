@@ -10,15 +10,14 @@ from typing import Any
 import httpx
 import numpy as np
 from support.server import (
-    WAIT_SECONDS,
     Client,
     FakeModel,
     in_loop,
     is_ready,
     metric,
     ready,
-    until,
 )
+from support.waiting import WAIT_SECONDS, until
 
 from ffgan import images
 from ffgan.latent import noise

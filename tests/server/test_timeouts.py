@@ -19,11 +19,10 @@ import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from support.server import (
-    WAIT_SECONDS,
     FakeModel,
-    until,
 )
 from support.server_process import Server
+from support.waiting import WAIT_SECONDS, until
 
 from ffgan.server import Settings, create_app
 from ffgan.server.http.timeouts import PART_BYTES, WriteTimeoutMiddleware

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from ffgan import images
-from support.server import WAIT_SECONDS, until
+from support.waiting import WAIT_SECONDS, until
 
 PROGRAM = """
 import sys

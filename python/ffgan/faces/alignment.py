@@ -25,7 +25,6 @@ from ffgan.typing import RGB, Float64, Points
 
 Framing: TypeAlias = Literal["dlib", "training"]
 
-FRAMINGS: Final[tuple[Framing, ...]] = ("dlib", "training")
 SIZES: Final[dict[Framing, int]] = {"dlib": 200, "training": IMAGE_SIZE}
 """The side of a chip, in pixels: dlib's default, and that of the training set."""
 
