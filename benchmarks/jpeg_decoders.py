@@ -34,7 +34,7 @@ from PIL import Image
 import ffgan
 from ffgan import images
 from ffgan.errors import DatasetError
-from ffgan.images.decoding import decode_jpeg
+from ffgan.images.decoders.jpeg import decode_jpeg
 
 Pixels = NDArray[np.uint8]
 
@@ -98,7 +98,7 @@ def by_simplejpeg(data: bytes) -> Pixels:
 def by_ffgan(data: bytes) -> Pixels:
     """What ffgan does: simplejpeg, in strict mode first; orientation is not applied here."""
     try:
-        return decode_jpeg(data)
+        return decode_jpeg(data).samples
     except DatasetError as error:
         raise Refused from error
 
@@ -232,7 +232,7 @@ def equality(files: list[File]) -> None:
     for factor in (1, 2, 4):
         same = 0
         for file in files:
-            ours = decode_jpeg(file.data, factor)
+            ours = decode_jpeg(file.data, factor).samples
             same += np.array_equal(ours, by_opencv(file.data, factor))
         print(f"| 1/{factor} | {len(files)} | {same} |")
 

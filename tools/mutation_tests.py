@@ -52,7 +52,12 @@ TARGETS = {
     ),
     "images": Target(
         [
-            *("images/containers.py", "images/decoding.py", "images/encoding.py"),
+            *(
+                "images/containers/jpeg.py",
+                "images/containers/png.py",
+                "images/decoding.py",
+                "images/encoding.py",
+            ),
             *("images/metadata.py", "images/transforms.py"),
         ],
         ["tests/images"],

@@ -51,3 +51,7 @@ class ExtraError(Error):
     """An optional package, one of ffgan's extras, is asked for and not installed."""
 
     exit_code = 2
+
+
+class UnavailableError(Error):
+    """A file or folder that the operating system cannot read now: no finding about its content."""

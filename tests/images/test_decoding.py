@@ -21,6 +21,7 @@ from support.pictures import (
 from ffgan import images
 from ffgan.errors import DatasetError
 from ffgan.images import decoding
+from ffgan.images.decoders.jpeg import decode_jpeg
 
 ORIENTATIONS = range(1, 9)
 
@@ -100,7 +101,7 @@ def test_a_jpeg_scaled_while_decoding_has_opencvs_pixels(progressive: bool) -> N
     for factor in (2, 4, 8):
         flag = getattr(cv2, f"IMREAD_REDUCED_COLOR_{factor}")
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-        assert np.array_equal(decoding.decode_jpeg(data, factor), pixels[..., ::-1])
+        assert np.array_equal(decode_jpeg(data, factor).samples, pixels[..., ::-1])
 
 
 def test_transparent_webp_is_laid_over_white() -> None:

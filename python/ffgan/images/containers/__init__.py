@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The structure of image files: what decoders do not tell.
+
+The size before anything is allocated, EXIF orientation, whether the file is whole. Each format has
+a class; an object holds a file's bytes and parses them once.
+"""
+
+from __future__ import annotations
+
+from ffgan.errors import DatasetError
+from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
+from ffgan.images.containers.bmp import Bmp
+from ffgan.images.containers.jpeg import Jpeg
+from ffgan.images.containers.png import PNG_SIGNATURE, Png, png_chunk
+from ffgan.images.containers.tiff import Tiff
+from ffgan.images.containers.webp import WebP, riff_chunk, webp_file
+
+__all__ = [
+    "CUT_OFF",
+    "DAMAGED",
+    "PNG_SIGNATURE",
+    "Bmp",
+    "Container",
+    "Jpeg",
+    "Png",
+    "Tiff",
+    "WebP",
+    "container",
+    "dimensions",
+    "file_type",
+    "png_chunk",
+    "riff_chunk",
+    "webp_file",
+]
+
+
+def container(data: bytes) -> Container:
+    """The structure of a file by its first bytes.
+
+    Raises DatasetError unless it is a JPEG, PNG, WebP, BMP or TIFF.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return Jpeg(data)
+    if data.startswith(PNG_SIGNATURE):
+        return Png(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return WebP(data)
+    if data.startswith(b"BM"):
+        return Bmp(data)
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return Tiff(data)
+    raise DatasetError("the file is empty" if not data else "not a JPEG, PNG, WebP, BMP or TIFF")
+
+
+def file_type(data: bytes) -> str:
+    """JPEG, PNG, WebP, BMP or TIFF, by the first bytes; raises DatasetError for anything else."""
+    return container(data).kind
+
+
+def dimensions(data: bytes) -> tuple[int, int]:
+    """Width and height, in pixels, as the header says; mostly the file's first 64 KB are enough.
+
+    EXIF orientation is not applied. Raises DatasetError where there is no such header.
+    """
+    return container(data).size

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""WebP (RFC 9649, section 2)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from ffgan.errors import DatasetError
+from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
+from ffgan.images.containers.tiff import exif_orientation
+from ffgan.images.lazy_opencv import opencv_version
+
+
+class WebP(Container):
+    """A RIFF file of chunks."""
+
+    kind = "WebP"
+
+    def chunks(self) -> Iterator[tuple[bytes, bytes]]:
+        """Type and content of each chunk."""
+        position, end = 12, 8 + struct.unpack_from("<I", self.data, 4)[0]
+        if end > len(self.data):
+            raise DatasetError(CUT_OFF)
+        while position + 8 <= end:
+            kind, length = struct.unpack_from("<4sI", self.data, position)
+            yield kind, self.data[position + 8 : position + 8 + length]
+            position += 8 + length + length % 2
+
+    def _size(self) -> tuple[int, int]:
+        kind, _, payload = struct.unpack_from("<4sI10s", self.data, 12)
+        if kind == b"VP8X":
+            width = int.from_bytes(payload[4:7], "little") + 1
+            height = int.from_bytes(payload[7:10], "little") + 1
+        elif kind == b"VP8 ":
+            width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", payload, 6))
+        elif kind == b"VP8L":
+            bits = int.from_bytes(payload[1:5], "little")
+            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        else:
+            raise DatasetError(DAMAGED)
+        return width, height
+
+    def _check(self) -> tuple[int, bytes]:
+        orientation = 1
+        for kind, content in self.chunks():
+            if kind == b"EXIF":
+                orientation = exif_orientation(content.removeprefix(b"Exif\0\0"))
+            elif kind == b"ANIM" and opencv_version() < (4, 11):
+                raise DatasetError("an animated WebP needs OpenCV 4.11 or later")
+        return orientation, self.data
+
+
+def riff_chunk(kind: bytes, content: bytes) -> bytes:
+    """The bytes of a chunk, filled up to an even length."""
+    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def webp_file(chunks: bytes) -> bytes:
+    """The bytes of a WebP file of the chunks given."""
+    return riff_chunk(b"RIFF", b"WEBP" + chunks)
