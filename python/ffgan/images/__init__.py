@@ -4,7 +4,7 @@
 Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at the first use.
 """
 
-from ffgan.images.containers import Container, container, dimensions, file_type
+from ffgan.images.containers import Container, container, describe, dimensions, file_type
 from ffgan.images.decoding import MAX_PIXELS, decode
 from ffgan.images.encoding import (
     DEFAULT_QUALITY,
@@ -30,6 +30,7 @@ __all__ = [
     "Format",
     "container",
     "decode",
+    "describe",
     "dimensions",
     "encode",
     "encoder",

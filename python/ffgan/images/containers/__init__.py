@@ -12,6 +12,7 @@ from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.bmp import Bmp
 from ffgan.images.containers.jpeg import Jpeg
 from ffgan.images.containers.png import PNG_SIGNATURE, Png, png_chunk
+from ffgan.images.containers.sniff import SNIFFED, UNKNOWN, describe
 from ffgan.images.containers.tiff import Tiff
 from ffgan.images.containers.webp import WebP, riff_chunk, webp_file
 
@@ -19,6 +20,8 @@ __all__ = [
     "CUT_OFF",
     "DAMAGED",
     "PNG_SIGNATURE",
+    "SNIFFED",
+    "UNKNOWN",
     "Bmp",
     "Container",
     "Jpeg",
@@ -26,6 +29,7 @@ __all__ = [
     "Tiff",
     "WebP",
     "container",
+    "describe",
     "dimensions",
     "file_type",
     "png_chunk",
@@ -37,7 +41,7 @@ __all__ = [
 def container(data: bytes) -> Container:
     """The structure of a file by its first bytes.
 
-    Raises DatasetError unless it is a JPEG, PNG, WebP, BMP or TIFF.
+    Raises DatasetError, which names what it is, unless it is a JPEG, PNG, WebP, BMP or TIFF.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return Jpeg(data)
@@ -49,7 +53,11 @@ def container(data: bytes) -> Container:
         return Bmp(data)
     if data.startswith((b"II*\0", b"MM\0*")):
         return Tiff(data)
-    raise DatasetError("the file is empty" if not data else "not a JPEG, PNG, WebP, BMP or TIFF")
+    if not data:
+        raise DatasetError("the file is empty")
+    kind = describe(data)
+    known = "" if kind == UNKNOWN else f"{kind}, "
+    raise DatasetError(f"{known}not a JPEG, PNG, WebP, BMP or TIFF")
 
 
 def file_type(data: bytes) -> str:
