@@ -15,12 +15,14 @@ from ffgan.images.encoding import (
     format_of,
     save,
 )
+from ffgan.images.kinds import EXTRAS, suffixes
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import MAX_TEXT, read_metadata
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
 
 __all__ = [
     "DEFAULT_QUALITY",
+    "EXTRAS",
     "FITS",
     "MAX_PIXELS",
     "MAX_TEXT",
@@ -42,4 +44,5 @@ __all__ = [
     "read_metadata",
     "resize",
     "save",
+    "suffixes",
 ]
