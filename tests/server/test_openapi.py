@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     schemathesis = pytest.importorskip(
         "schemathesis", reason="schemathesis is not installed (pip install '.[test]')"
     )
-    from schemathesis.specs.openapi.checks import positive_data_acceptance
+    from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 
 @schemathesis.serializer("application/x-npy", *MEDIA_TYPES)
@@ -55,7 +55,10 @@ def examples(number: int) -> Callable[[Any], Any]:
 
 def check(case: schemathesis.Case) -> None:
     # Right by itself, a parameter may still exclude another one, which OpenAPI cannot say.
-    case.call_and_validate(excluded_checks=[positive_data_acceptance])
+    excluded = [positive_data_acceptance]
+    if any(value in ("", None, [], [""]) for value in (case.query or {}).values()):
+        excluded.append(negative_data_rejection)  # without a value it counts as not given
+    case.call_and_validate(excluded_checks=excluded)
 
 
 @schema.include(path_regex=QUICK).parametrize()

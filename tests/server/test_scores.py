@@ -30,6 +30,9 @@ from ffgan.server import Settings, create_app
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
+FORM = "application/x-www-form-urlencoded"  # what `curl -d` says where it is told nothing
+
+
 LIMIT = 100_000
 SETTINGS = Settings(max_upload=LIMIT, max_pixels=1_000_000)
 
@@ -65,14 +68,22 @@ def test_a_face_of_the_server_gets_the_score_it_came_with() -> None:
 
 def test_the_type_is_told_by_the_bytes(client: Client) -> None:
     webp = images.encode(photo(), "webp")
-    assert post(client, webp, "image/png").status_code == 200
-    assert reason(post(client, webp, "image/gif")) == (415, "unsupported_media_type")
-    assert reason(post(client, webp, "multipart/form-data")) == (415, "unsupported_media_type")
-    answer = client.request("POST", "/score", content=webp)
-    assert reason(answer) == (415, "unsupported_media_type")
+    for named in ("image/png", "image/gif", "Image/JPG; x=y", "image/pjpeg", "image/x-png"):
+        assert post(client, webp, named).status_code == 200
+    assert post(client, webp, "application/octet-stream").status_code == 200
+    assert client.request("POST", "/score", content=webp).status_code == 200
+    assert reason(post(client, webp, "text/plain")) == (415, "unsupported_media_type")
     bitmap = io.BytesIO()
     Image.fromarray(photo()).save(bitmap, "BMP")
     assert reason(post(client, bitmap.getvalue()[:LIMIT])) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("form", ["multipart/form-data; boundary=x", FORM])
+def test_a_form_is_told_how_to_send_a_file(client: Client, form: str) -> None:
+    answer = post(client, b"--x", form)
+    assert reason(answer) == (415, "unsupported_media_type")
+    command = "curl --data-binary @FILE -H 'Content-Type: image/jpeg'"
+    assert command in answer.json()["message"]
 
 
 def png(width: int, height: int, pixels: bytes) -> bytes:

@@ -21,6 +21,7 @@ from ffgan.server.http.middleware import (
     RootPathMiddleware,
     SecurityHeadersMiddleware,
 )
+from ffgan.server.http.query import QueryRoute
 from ffgan.server.http.timeouts import WriteTimeoutMiddleware
 from ffgan.server.http.uploads import Uploads
 from ffgan.server.inference.service import Inference
@@ -71,6 +72,7 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.router.route_class = QueryRoute
     app.state.inference = inference
     uploads = Uploads(settings)
     add_error_handlers(app)

@@ -95,7 +95,7 @@ def add_error_handlers(app: FastAPI) -> None:
         first = error.errors()[0]
         # A rule about several parameters has no location; its message begins with their name.
         location = [str(part)[:40] for part in first["loc"][1:]]
-        message = first["msg"].removeprefix("Value error, ")
+        message = _explanation(first)
         name = location[-1] if location else message.partition(":")[0]
         text = f"{name}: {message}" if location else message
         return RequestError(422, "invalid_parameter", text, parameter=name).response()
@@ -117,6 +117,28 @@ def add_error_handlers(app: FastAPI) -> None:
         return RequestError(
             error.status_code, reason, str(error.detail), headers=headers
         ).response()
+
+
+def _explanation(error: dict[str, Any]) -> str:
+    """What is wrong with a value, in the words of the documentation, not of pydantic."""
+    kind, context = error["type"], error.get("ctx", {})
+    shown = repr(error.get("input"))
+    given = f", not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    if kind == "missing":
+        return "missing; this URL needs it"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be {context['expected']}{given}"
+    if kind == "string_pattern_mismatch":
+        return f"not of the form that /docs describes: {shown[:60]}"
+    for limit, words in (("ge", "at least"), ("le", "at most")):
+        if limit in context:
+            bound = context[limit]
+            return f"must be {words} {f'{bound:g}' if isinstance(bound, float) else bound}{given}"
+    if kind.startswith("int_"):
+        return f"must be a whole number{given}"
+    return f"must be a finite number{given}"
 
 
 def allowed_methods(app: FastAPI, request: Request) -> list[str]:

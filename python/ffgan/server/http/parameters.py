@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Query parameters, shared by the endpoints; an unknown parameter is an error, not ignored."""
+"""Query parameters, shared by the endpoints."""
 
 from __future__ import annotations
 

@@ -21,6 +21,31 @@ UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+UNKNOWN = ("", "application/octet-stream", "binary/octet-stream")
+"""Media types that say nothing, so that the bytes must."""
+
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+def media_type(request: Request, expected: Collection[str]) -> str:
+    """The media type of a request's body, "" where it says nothing; ``image/*`` may be expected.
+
+    Raises RequestError for one that is not expected, and for a form.
+    """
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in UNKNOWN:
+        return ""
+    if kind in expected or f"{kind.partition('/')[0]}/*" in expected:
+        return kind
+    example = min(expected).replace("*", "jpeg")
+    command = f"curl --data-binary @FILE -H 'Content-Type: {example}'"
+    if kind in FORMS:
+        message = f"this is a form: send the file itself as the body, as in {command}"
+    else:
+        message = f"the Content-Type {kind[:80]} is none of {', '.join(sorted(expected))}"
+    raise RequestError(415, "unsupported_media_type", message)
+
+
 class Uploads:
     """The uploads of an application: at most ``max_uploads`` of ``max_upload`` bytes in memory."""
 
@@ -32,17 +57,12 @@ class Uploads:
     async def body(
         self, request: Request, media_types: Collection[str]
     ) -> AsyncIterator[tuple[str, bytes]]:
-        """A request's media type, one of those given, and its body.
+        """A request's media type, one of those given or "" where it says nothing, and its body.
 
         Raises RequestError for another type, too many bytes or too long a duration, Unavailable for
         too many uploads at once.
         """
-        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind not in media_types:
-            expected = ", ".join(sorted(media_types))
-            raise RequestError(
-                415, "unsupported_media_type", f"the Content-Type must be one of {expected}"
-            )
+        kind = media_type(request, media_types)
         # Before anything is read: with ``Expect: 100-continue`` a client need not send the body.
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:

@@ -114,7 +114,8 @@ def _add_images_of_latents(
         images with the scores in their metadata, `format=npy` gives one array."""
         async with uploads.body(request, ("application/json", NPY)) as (kind, data):
             model = inference.loaded()
-            read = _from_npy if kind == NPY else _from_json
+            is_npy = kind == NPY or (not kind and data.startswith(npy.MAGIC_PREFIX))
+            read = _from_npy if is_npy else _from_json
             latents = await inference.offload(read, data, settings.max_latents)
         count = len(latents)
         check_pixels(count * wanted.size**2, settings)

@@ -23,7 +23,8 @@ from ffgan.typing import UInt8
 JPEG_SCAN = b"\xff\xda"
 USUAL_SCANS = 12
 
-MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+"""What is described; other names of these types are taken as well, since the bytes decide."""
 
 
 class ScoreAnswer(BaseModel):
@@ -54,8 +55,9 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
     )
     async def score(request: Request) -> Response:
         """The score of a JPEG, PNG or WebP file in the request's body: of its central square,
-        resized to 162 pixels as in training."""
-        async with uploads.body(request, MEDIA_TYPES) as (_, data):
+        resized to 162 pixels as in training. The bytes tell its type, whatever `image/...` the
+        Content-Type says."""
+        async with uploads.body(request, ("image/*",)) as (_, data):
             model = inference.loaded()
 
             async def scored() -> ScoreAnswer:
