@@ -9,7 +9,7 @@ from ffgan.errors import DatasetError
 from ffgan.images.containers import Container, Jpeg, container
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import decode_by_opencv
-from ffgan.images.raster import Raster, eight_bits, grey_to_rgb, over_white, turned
+from ffgan.images.raster import Decoded, to_rgb
 from ffgan.typing import RGB
 
 MAX_PIXELS: Final = 100_000_000
@@ -44,12 +44,10 @@ def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool
             if min(width, height) >= 2 * (at_least or 0) * factor:
                 shrink = max(shrink, factor)
                 break
-    raster = _decoded(file, content, shrink)
-    image = grey_to_rgb(raster.samples) if raster.mode == "L" else raster.samples
-    return turned(eight_bits(over_white(image, raster.alpha)), orientation)
+    return to_rgb(_decoded(file, content, shrink), orientation, None)
 
 
-def _decoded(file: Container, content: bytes, shrink: int) -> Raster:
+def _decoded(file: Container, content: bytes, shrink: int) -> Decoded:
     """The pixels of a file, as they are stored, by the decoder of its kind."""
     if isinstance(file, Jpeg):
         return decode_jpeg(content, shrink)

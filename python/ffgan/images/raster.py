@@ -1,68 +1,114 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What decoders return, and its way to upright RGB."""
+"""What decoders return, and its way to upright RGB of 8 bits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan.images.lazy_opencv import opencv
 from ffgan.typing import RGB, UInt8
 
 Mode: TypeAlias = Literal["L", "RGB", "CMYK", "LAB"]
 
-STRIP_PIXELS: Final = 1 << 20
+STRIP_PIXELS: Final = 1 << 18
 """Pixels that are converted at once: what bounds the memory that a conversion takes besides."""
+
+
+class Decoded(Protocol):
+    """What a decoder returns: a file's pixels in parts, so that few of them are held twice."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, as stored."""
+
+    def parts(self) -> Iterator[Part]:
+        """All pixels, once; raises DatasetError where the file turns out to be damaged."""
 
 
 @dataclass(frozen=True)
 class Raster:
     """Pixels as they are stored, neither turned nor laid over a background.
 
-    ``samples``: (h, w) of mode "L", (h, w, 3) of "RGB" and "LAB", (h, w, 4) of "CMYK", uint8 or
-    uint16, not multiplied with ``alpha``, which is (h, w) of the same type, or None where nothing
-    is transparent.
+    ``samples``: (h, w) of mode "L", (h, w, 3) of "RGB" and "LAB", (h, w, 4) of "CMYK" (of which 0
+    is no ink), uint8 or uint16, not multiplied with ``alpha``, which is (h, w) of the same type, or
+    None where nothing is transparent.
     """
 
     samples: NDArray[Any]
     mode: Mode
     alpha: NDArray[Any] | None = None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.samples.shape[:2]
+        return height, width
 
-def over_white(image: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
-    """Lay (h, w, 3) uint8 or uint16 over white, in place.
+    def parts(self) -> Iterator[Part]:
+        """Strips of the pixels, as views."""
+        for rows in strips(self.shape):
+            alpha = None if self.alpha is None else self.alpha[rows]
+            yield Part(rows, slice(None), Raster(self.samples[rows], self.mode, alpha))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a picture's pixels, ``raster``, and the ``rows`` and ``columns`` where they stand."""
+
+    rows: slice
+    columns: slice
+    raster: Raster
+
+
+def to_rgb(decoded: Decoded, orientation: int, convert: Callable[[Raster], Raster] | None) -> RGB:
+    """A decoded picture as upright (h, w, 3) RGB of 8 bits over white.
+
+    ``convert`` changes the colours of a part, such as those of a profile to sRGB; it returns mode
+    "L" or "RGB". ``orientation`` is EXIF's, 1 to 8.
+    """
+    if isinstance(decoded, Raster) and convert is None and _is_rgb(decoded):
+        return turned(decoded.samples, orientation)
+    height, width = decoded.shape
+    upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    stored = _as_stored(upright, orientation)
+    for part in decoded.parts():
+        raster = part.raster if convert is None else convert(part.raster)
+        pixels = over_white(raster.samples, raster.alpha)
+        stored[part.rows, part.columns] = pixels if pixels.ndim == 3 else pixels[..., None]
+    return upright
+
+
+def _is_rgb(raster: Raster) -> bool:
+    return raster.mode == "RGB" and raster.alpha is None and raster.samples.dtype == np.uint8
+
+
+def over_white(samples: NDArray[Any], alpha: NDArray[Any] | None) -> UInt8:
+    """Grey (h, w) or RGB (h, w, 3), uint8 or uint16, rounded to uint8 and laid over white.
 
     ``alpha`` is (h, w) of the same type, at its maximum where the image is opaque.
     """
-    if alpha is None:
-        return image
-    full = np.uint32(np.iinfo(image.dtype).max)
-    for rows in strips(image):
-        opacity = alpha[rows, :, None].astype(np.uint32)
-        image[rows] = (image[rows] * opacity + full // 2) // full + (full - opacity)
-    return image
-
-
-def eight_bits(samples: NDArray[Any]) -> UInt8:
-    """uint8 or uint16 samples, rounded to uint8."""
-    if samples.dtype == np.uint8:
+    full = np.uint32(np.iinfo(samples.dtype).max)
+    if alpha is not None:
+        opacity = alpha.astype(np.uint32)
+        if samples.ndim == 3:
+            opacity = opacity[..., None]
+        samples = (samples * opacity + full // 2) // full + (full - opacity)
+    elif full == 255:
         return samples
-    full = np.uint32(np.iinfo(np.uint16).max)
-    rounded = np.empty(samples.shape, np.uint8)
-    for rows in strips(samples):
-        rounded[rows] = (samples[rows].astype(np.uint32) * 255 + full // 2) // full
-    return rounded
+    if full == 255:
+        return samples.astype(np.uint8)
+    return ((samples.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
 
 
-def strips(image: NDArray[Any]) -> Iterator[slice]:
-    """Rows of ``image``, about STRIP_PIXELS at a time."""
-    rows = max(1, STRIP_PIXELS // max(1, image.shape[1]))
-    for top in range(0, len(image), rows):
-        yield slice(top, top + rows)
+def strips(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Rows of an image (h, w, ...), about STRIP_PIXELS at a time."""
+    rows = max(1, STRIP_PIXELS // max(1, shape[1]))
+    for top in range(0, shape[0], rows):
+        yield slice(top, min(top + rows, shape[0]))
 
 
 def turned(image: RGB, orientation: int) -> RGB:
@@ -76,8 +122,10 @@ def turned(image: RGB, orientation: int) -> RGB:
     return np.ascontiguousarray(image)
 
 
-def grey_to_rgb(samples: NDArray[Any]) -> NDArray[Any]:
-    """(h, w) grey as (h, w, 3) of the same type."""
-    cv2 = opencv()
-    rgb: NDArray[Any] = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
-    return rgb
+def _as_stored(upright: RGB, orientation: int) -> RGB:
+    """A view of an upright image in the order of the pixels in its file: `turned` undone."""
+    if orientation in (3, 4, 7, 8):
+        upright = upright[::-1]
+    if orientation in (2, 3, 6, 7):
+        upright = upright[:, ::-1]
+    return upright.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else upright

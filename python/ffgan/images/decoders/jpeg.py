@@ -9,9 +9,9 @@ import numpy as np
 
 from ffgan.errors import DatasetError
 from ffgan.images.containers import DAMAGED
-from ffgan.images.decoders.opencv import imdecode, raster
+from ffgan.images.decoders.opencv import from_opencv, imdecode
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.raster import Raster
+from ffgan.images.raster import Decoded, Raster
 from ffgan.typing import RGB
 
 # libjpeg's warnings (jerror.h) of bytes between two segments, of headers that are not quite right,
@@ -29,7 +29,7 @@ _UNUSUAL_SAMPLING: Final = "Could not determine subsampling level"
 """What TurboJPEG says of colours sampled in a way that has no name, as in some CMYK files."""
 
 
-def decode_jpeg(data: bytes, factor: int = 1) -> Raster:
+def decode_jpeg(data: bytes, factor: int = 1) -> Decoded:
     """A JPEG's pixels at 1/``factor`` of its size (1, 2, 4 or 8).
 
     libjpeg also decodes what is damaged, and only warns. Its first warning is an error in strict
@@ -43,7 +43,7 @@ def decode_jpeg(data: bytes, factor: int = 1) -> Raster:
         # OpenCV decodes these too. Where they are damaged, its libjpeg says so on C's stderr only.
         cv2 = opencv()
         flags = cv2.IMREAD_COLOR if factor == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{factor}")
-        return raster(imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION))
+        return from_opencv(imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION))
     if not any(harmless in message for harmless in _HARMLESS):
         raise DatasetError(f"{DAMAGED}: {message}")
     try:

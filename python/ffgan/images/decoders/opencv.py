@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PNG, WebP, BMP and TIFF by OpenCV."""
+"""What OpenCV decodes, with its ways of handing out colours and alpha."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,16 @@ from numpy.typing import NDArray
 from ffgan.errors import DatasetError
 from ffgan.images.containers import DAMAGED
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.raster import Raster, strips
+from ffgan.images.raster import Decoded, Part, Raster, strips
 
 
-def decode_by_opencv(data: bytes, *, premultiplied: bool) -> Raster:
+def decode_by_opencv(data: bytes, *, premultiplied: bool = False) -> Decoded:
     """An image file's pixels; ``premultiplied``: 8-bit colours come multiplied with their alpha.
 
     Raises DatasetError.
     """
-    return raster(imdecode(data, int(opencv().IMREAD_UNCHANGED)), premultiplied=premultiplied)
+    pixels = imdecode(data, int(opencv().IMREAD_UNCHANGED))
+    return from_opencv(pixels, premultiplied=premultiplied)
 
 
 def imdecode(data: bytes, flags: int) -> NDArray[Any]:
@@ -34,22 +37,39 @@ def imdecode(data: bytes, flags: int) -> NDArray[Any]:
     return pixels
 
 
-def raster(pixels: NDArray[Any], *, premultiplied: bool = False) -> Raster:
-    """OpenCV's grey, BGR or BGRA of 8 or 16 bits."""
+def from_opencv(pixels: NDArray[Any], *, premultiplied: bool = False) -> Decoded:
+    """OpenCV's grey, BGR or BGRA of 8 or 16 bits; the array is used up."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise DatasetError(f"pixels of type {pixels.dtype}, only 8 and 16 bits are supported")
     if pixels.ndim == 2:
         return Raster(pixels, "L")
+    if pixels.shape[2] == 4:
+        return _Bgra(pixels, premultiplied and pixels.dtype == np.uint8)
     cv2 = opencv()
-    if pixels.shape[2] == 3:
-        return Raster(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), "RGB")
-    alpha = np.ascontiguousarray(pixels[..., 3])
-    colour = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
-    if premultiplied and pixels.dtype == np.uint8:
-        # libtiff hands out 8-bit colours already multiplied with their alpha.
-        for rows in strips(colour):
-            opacity = np.maximum(alpha[rows, :, None], 1).astype(np.uint16)
-            colour[rows] = np.minimum(
-                (colour[rows] * np.uint16(255) + opacity // 2) // opacity, 255
-            )
-    return Raster(colour, "RGB", alpha)
+    for rows in strips(pixels.shape):
+        pixels[rows] = cv2.cvtColor(pixels[rows], cv2.COLOR_BGR2RGB)
+    return Raster(pixels, "RGB")
+
+
+@dataclass(frozen=True)
+class _Bgra:
+    """OpenCV's pixels with alpha, taken apart strip by strip."""
+
+    pixels: NDArray[Any]
+    premultiplied: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        height, width, _ = self.pixels.shape
+        return height, width
+
+    def parts(self) -> Iterator[Part]:
+        cv2 = opencv()
+        for rows in strips(self.shape):
+            colour = cv2.cvtColor(self.pixels[rows], cv2.COLOR_BGRA2RGB)
+            alpha = self.pixels[rows, :, 3]
+            if self.premultiplied:
+                opacity = np.maximum(alpha[..., None], 1).astype(np.uint16)
+                colour = np.minimum((colour * np.uint16(255) + opacity // 2) // opacity, 255)
+                colour = colour.astype(np.uint8)
+            yield Part(rows, slice(None), Raster(colour, "RGB", alpha))
