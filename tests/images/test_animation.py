@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from support.disk import small_disk
 
 from ffgan import images
 from ffgan.errors import Error, UsageError
-from ffgan.images import animation
-from ffgan.images.animation import MP4, AnimatedWebP
+from ffgan.images import animation, mp4
+from ffgan.images.animation import MP4, AnimatedWebP, NotWrittenError
 
 SIZE = 64
 
@@ -89,13 +91,53 @@ def test_mp4_that_is_given_up_leaves_nothing_behind(memory: Path) -> None:
 def test_missing_encoder_or_memory_is_one_line_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, memory: Path
 ) -> None:
-    monkeypatch.setattr(animation, "CODECS", ("none",))
+    monkeypatch.setattr(animation, "CODEC", "none")
     with pytest.raises(Error, match=r"no encoder for MP4 \(none\): take WebP"):
         MP4(size=(SIZE, SIZE), fps=20)
     assert list(memory.iterdir()) == []
     monkeypatch.setattr(animation, "MEMORY", memory / "gone")
-    with pytest.raises(Error, match=r"an MP4 needs room in .*gone: No such file"):
+    monkeypatch.setattr(tempfile, "tempdir", str(memory / "also gone"))
+    with pytest.raises(NotWrittenError, match=r"no room for the MP4 in .*also gone: No such file"):
         MP4(size=(SIZE, SIZE), fps=20)
+
+
+def film(number: int) -> bytes:
+    """Noise, of which no encoder makes little."""
+    drawn = np.random.default_rng(0).integers(0, 256, (number, SIZE, SIZE, 3)).astype(np.uint8)
+    with MP4(size=(SIZE, SIZE), fps=20) as file:
+        for frame in drawn:
+            file.add(frame)
+        return file.finish()
+
+
+def test_without_a_file_system_in_memory_films_are_made_among_the_temporary_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(animation, "MEMORY", tmp_path / "gone")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with caplog.at_level("INFO", "ffgan.images"):
+        mp4.check(film(4), 4)
+    assert f"there is no {tmp_path / 'gone'}: films are made in {tmp_path}" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("room", ["4k", "8k"])
+def test_a_film_that_is_cut_off_by_a_full_disk_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: str
+) -> None:
+    with small_disk(tmp_path / "shm", f"size={room}") as shm:
+        monkeypatch.setattr(animation, "MEMORY", shm)
+        with pytest.raises(NotWrittenError, match=r"no room for the MP4 in .*shm, which has .* KB"):
+            film(8)
+        assert list(shm.iterdir()) == []
+
+
+def test_frames_that_the_encoder_drops_are_noticed(memory: Path) -> None:
+    with MP4(size=(SIZE, SIZE), fps=20) as file:
+        file.add(next(frames(1)))
+        file.add(np.zeros((SIZE // 2, SIZE, 3), np.uint8))  # OpenCV drops another size silently
+        with pytest.raises(NotWrittenError, match="has 1 of 2 frames"):
+            file.finish()
 
 
 @pytest.mark.parametrize("fps", [0, 61, -1])

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from support.disk import small_disk
 from support.server import (
     Client,
     FakeModel,
     problem,
+    reason,
     rendered,
     zip_files,
 )
@@ -39,7 +42,7 @@ def test_interpolation_as_animated_webp(client: Client) -> None:
 
 def test_interpolation_as_mp4(client: Client, tmp_path: Any) -> None:
     answer = client.get("/interpolation.mp4?seeds=1,2&frames=7&fps=10")
-    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.headers["content-type"] == 'video/mp4; codecs="vp09.00.10.08"'
     file = tmp_path / "faces.mp4"
     file.write_bytes(answer.content)
     video = cv2.VideoCapture(str(file))
@@ -50,10 +53,27 @@ def test_interpolation_as_mp4(client: Client, tmp_path: Any) -> None:
 
 
 def test_mp4_without_an_encoder_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(animation, "CODECS", ("none",))
+    monkeypatch.setattr(animation, "CODEC", "none")
     answer = client.get("/interpolation.mp4?seeds=1,2&frames=2")
     assert problem(answer) == (501, "unsupported", None)
     assert "no encoder" in answer.json()["message"]
+
+
+def test_a_film_for_which_there_is_no_room_is_neither_sent_nor_cached(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "/interpolation.mp4?seeds=81,82&frames=16&size=96"
+    with small_disk(tmp_path / "shm", "size=4k") as shm:
+        monkeypatch.setattr(animation, "MEMORY", shm)
+        answer = client.get(url)
+        assert list(shm.iterdir()) == []
+    assert reason(answer) == (503, "not_written")
+    assert answer.json()["message"] == f"no room for the MP4 in {shm}, which has 4 KB in all"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers
+    assert int(answer.headers["retry-after"]) >= 1
+    monkeypatch.undo()
+    assert client.get(url).status_code == 200
 
 
 def test_interpolation_as_files(client: Client, served: FakeModel) -> None:

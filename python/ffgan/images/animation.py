@@ -6,6 +6,8 @@ Frames are (height, width, 3) uint8 RGB, all of one size.
 
 from __future__ import annotations
 
+import logging
+import shutil
 import struct
 import tempfile
 import threading
@@ -14,16 +16,22 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from ffgan.errors import Error, UsageError
+from ffgan.images import mp4
 from ffgan.images.containers import WebP, riff_chunk, webp_file
 from ffgan.images.encoding import DEFAULT_QUALITY, encode
 from ffgan.images.lazy_opencv import opencv
 from ffgan.typing import RGB
 
+logger = logging.getLogger("ffgan.images")
+
 MEMORY = Path("/dev/shm")
 """Where OpenCV's encoder, which only knows files by name, writes: a file system in memory."""
 
-# Codecs of an MP4, the best first: browsers show VP9, hardly one shows MPEG-4 part 2.
-CODECS = ("vp09", "mp4v")
+CODEC = "vp09"
+"""Of an MP4: VP9, the only one that both OpenCV's wheels write and browsers show."""
+
+NO_ROOM = 1 << 16
+"""Bytes: with fewer left, a film that is cut off was cut off by a full file system."""
 
 MAX_FPS = 60
 
@@ -67,22 +75,23 @@ class AnimatedWebP:
         self._frames.clear()
 
 
-class MP4:
-    """An MP4 file, in the first of `CODECS` that OpenCV has; these drop the last of odd sides.
+class NotWrittenError(Error):
+    """A film that could not be written, or not whole: mostly for lack of room."""
 
-    Raises Error where it has none, or where the machine has no `MEMORY`: nothing is written to
-    disk.
+
+class MP4:
+    """An MP4 file, VP9; it has even sides: the last row and column of odd ones are dropped.
+
+    Raises Error where OpenCV has no encoder, NotWrittenError where there is no room for the file.
     """
 
     def __init__(self, *, size: tuple[int, int], fps: int) -> None:
         """``size`` is height and width."""
         _check(fps)
+        self._frames = 0
         # Who gives up while a frame is being added on another thread must not end the writer too.
         self._lock = threading.Lock()
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix="ffgan-", dir=MEMORY)
-        except OSError as error:
-            raise Error(f"an MP4 needs room in {MEMORY}: {error.strerror}") from error
+        self._folder = _folder()
         self._path = Path(self._folder.name) / "faces.mp4"
         self._cv2 = opencv()
         try:
@@ -92,26 +101,46 @@ class MP4:
             raise
 
     def _open(self, cv2: ModuleType, size: tuple[int, int], fps: int) -> Any:
-        for codec in CODECS:
-            code = cv2.VideoWriter_fourcc(*codec)
-            writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, fps, size[::-1])
-            if writer.isOpened():
-                return writer
+        code = cv2.VideoWriter_fourcc(*CODEC)
+        writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, fps, size[::-1])
+        if not writer.isOpened():
             writer.release()
-        raise Error(f"this OpenCV has no encoder for MP4 ({' or '.join(CODECS)}): take WebP")
+            if self._is_full():
+                raise self._no_room()
+            raise Error(f"this OpenCV has no encoder for MP4 ({CODEC}): take WebP")
+        return writer
 
     def add(self, frame: RGB) -> None:
         pixels = self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2BGR)
         with self._lock:
             self._writer.write(pixels)
+            self._frames += 1
 
     def finish(self) -> bytes:
-        """The file's bytes."""
+        """The file's bytes, its index first so that it can be played and sought while it arrives.
+
+        OpenCV does not tell when it could not write, so the file is checked.
+        """
         self._writer.release()
         try:
-            return self._path.read_bytes()
-        except OSError as error:
-            raise Error(f"the MP4 could not be written: {error.strerror}") from error
+            data = self._path.read_bytes()
+            mp4.check(data, self._frames)
+        except (OSError, Error) as error:
+            if self._is_full():
+                raise self._no_room() from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise NotWrittenError(f"the MP4 could not be written: {reason}") from error
+        return mp4.index_first(data)
+
+    def _is_full(self) -> bool:
+        return shutil.disk_usage(self._folder.name).free < NO_ROOM
+
+    def _no_room(self) -> NotWrittenError:
+        folder = Path(self._folder.name).parent
+        total = shutil.disk_usage(folder).total
+        return NotWrittenError(
+            f"no room for the MP4 in {folder}, which has {total >> 10} KB in all"
+        )
 
     def __enter__(self) -> MP4:
         return self
@@ -125,6 +154,18 @@ class MP4:
         with self._lock:
             self._writer.release()
             self._folder.cleanup()
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of a film's own, in MEMORY; on systems without it among the temporary files."""
+    in_memory = MEMORY.is_dir()
+    if not in_memory:
+        logger.info("there is no %s: films are made in %s", MEMORY, tempfile.gettempdir())
+    try:
+        return tempfile.TemporaryDirectory(prefix="ffgan-", dir=MEMORY if in_memory else None)
+    except OSError as error:
+        place = MEMORY if in_memory else tempfile.gettempdir()
+        raise NotWrittenError(f"no room for the MP4 in {place}: {error.strerror}") from error
 
 
 def _pixels(data: bytes) -> bytes:

@@ -22,6 +22,7 @@ from ffgan.server.http.middleware import (
     SecurityHeadersMiddleware,
 )
 from ffgan.server.http.query import QueryRoute
+from ffgan.server.http.ranges import RangeMiddleware
 from ffgan.server.http.timeouts import WriteTimeoutMiddleware
 from ffgan.server.http.uploads import Uploads
 from ffgan.server.inference.service import Inference
@@ -39,7 +40,10 @@ from ffgan.server.telemetry import access_log
 from ffgan.server.telemetry.exchange import ExchangeMiddleware
 from ffgan.server.telemetry.metrics import Metrics
 
-EXPOSED_HEADERS = ("ETag", "Retry-After", "X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries")
+EXPOSED_HEADERS = (
+    *("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
+    *("X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries"),
+)
 
 
 def loader(model: Model | Callable[[], Model] | str | Path | None) -> Callable[[], Model]:
@@ -93,6 +97,7 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The last one added is the outermost."""
     app.add_middleware(InternalErrorMiddleware)
+    app.add_middleware(RangeMiddleware)
     app.add_middleware(WriteTimeoutMiddleware, seconds=settings.send_seconds)
     if settings.tokens:
         app.add_middleware(BearerTokenMiddleware, tokens=settings.tokens)
@@ -101,7 +106,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             CORSMiddleware,
             allow_origins=settings.cors,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Range", "Range"],
             expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(HeadMiddleware)

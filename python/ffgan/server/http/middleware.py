@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ffgan.server.http.errors import RequestError
 
 # Nothing inline and no other host; ``data:`` is for the face in /get_image, ``blob:`` for faces
-# that the page has fetched.
+# that the page has fetched, media for a film that is opened by itself.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
-    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    " media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
 
 SECURITY_HEADERS = {

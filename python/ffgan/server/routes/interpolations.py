@@ -14,15 +14,17 @@ from pydantic import Field
 
 from ffgan import images
 from ffgan.errors import Error
-from ffgan.images.animation import MAX_FPS, MP4, AnimatedWebP
+from ffgan.images import mp4
+from ffgan.images.animation import MAX_FPS, MP4, AnimatedWebP, NotWrittenError
 from ffgan.latent import path
 from ffgan.model import Model
 from ffgan.model.candidate_search import Judged
 from ffgan.server.http import archive_stream
 from ffgan.server.http.archive_stream import ArchiveStream
+from ffgan.server.http.body_cache import BodyCache
 from ffgan.server.http.caching import immutable
 from ffgan.server.http.encoding import Picture, check_pixels
-from ffgan.server.http.errors import RequestError, error_response
+from ffgan.server.http.errors import RequestError, Unavailable, error_response
 from ffgan.server.http.parameters import (
     LimitedQuery,
     PictureParameters,
@@ -63,8 +65,9 @@ class FilesParameters(FramesParameters):
 
 def add_interpolations(app: FastAPI, inference: Inference, settings: Settings) -> None:
     """The endpoints that respond with an interpolation."""
+    cache = BodyCache()
     for kind in MEDIA_TYPES:
-        _add_animation(app, inference, settings, kind)
+        _add_animation(app, inference, settings, kind, cache)
     _add_files(app, inference, settings)
 
 
@@ -80,7 +83,9 @@ async def _frames(
         yield frame
 
 
-def _add_animation(app: FastAPI, inference: Inference, settings: Settings, kind: Animation) -> None:
+def _add_animation(
+    app: FastAPI, inference: Inference, settings: Settings, kind: Animation, cache: BodyCache
+) -> None:
     query = Depends(LimitedQuery(MovingParameters, settings, frames=settings.max_frames))
 
     async def interpolation(request: Request, wanted: MovingParameters = query) -> Response:
@@ -106,14 +111,23 @@ def _add_animation(app: FastAPI, inference: Inference, settings: Settings, kind:
                     async for image, _ in _frames(wanted, search, inference, model):
                         await inference.offload(add, image)
                     return await inference.offload(file.finish)
+            except NotWrittenError as error:
+                raise Unavailable("not_written", str(error)) from error
             except Error as error:
                 raise RequestError(501, "unsupported", str(error)) from error
 
-        places = min(wanted.frames, inference.batch)
-        body = await inference.run(request, animation(), places=places)
+        # Players ask for one part after another.
+        body = cache.get(caching["ETag"])
+        if body is None:
+            places = min(wanted.frames, inference.batch)
+            body = await inference.run(request, animation(), places=places)
+            cache.add(caching["ETag"], body)
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.{kind}"
         headers = {**caching, "Content-Disposition": f'inline; filename="{name}"'}
-        return Response(body, media_type=MEDIA_TYPES[kind], headers=headers)
+        media_type = MEDIA_TYPES[kind]
+        if kind == "mp4":
+            media_type += f'; codecs="{mp4.codec(body)}"'
+        return Response(body, media_type=media_type, headers=headers)
 
     add_file_route(
         app,

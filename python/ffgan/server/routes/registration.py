@@ -9,10 +9,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from ffgan.server.http.errors import BUSY, INVALID
+from ffgan.server.http.errors import BUSY, INVALID, error_response
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client's copy, named by If-None-Match, is current"}
+}
+
+
+PARTS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The part that Range asks for, of a response with an ETag and a length"},
+    416: error_response("The range lies behind the end"),
 }
 
 
@@ -42,7 +48,7 @@ def add_file_route(
         summary=summary,
         responses={
             200: {"content": {kind: {} for kind in media_types}, "description": description},
-            **(NOT_MODIFIED if method == "GET" else {}),
+            **({**PARTS, **NOT_MODIFIED} if method == "GET" else {}),
             **INVALID,
             **(errors or {}),
             **BUSY,
