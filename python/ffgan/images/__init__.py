@@ -4,8 +4,9 @@
 Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at the first use.
 """
 
+from ffgan.images.colour import COLOURS, Colour, Colours
 from ffgan.images.containers import Container, container, describe, dimensions, file_type
-from ffgan.images.decoding import MAX_PIXELS, decode
+from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture
 from ffgan.images.encoding import (
     DEFAULT_QUALITY,
     WEBP_MAX_SIDE,
@@ -21,17 +22,22 @@ from ffgan.images.metadata import MAX_TEXT, read_metadata
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
 
 __all__ = [
+    "COLOURS",
     "DEFAULT_QUALITY",
     "EXTRAS",
     "FITS",
     "MAX_PIXELS",
     "MAX_TEXT",
     "WEBP_MAX_SIDE",
+    "Colour",
+    "Colours",
     "Container",
     "Fit",
     "Format",
+    "Picture",
     "container",
     "decode",
+    "decode_picture",
     "describe",
     "dimensions",
     "encode",

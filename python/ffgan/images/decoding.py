@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour import Colour, Colours, conversion, takes_inks
+from ffgan.images.colour_space import ColourSpace
 from ffgan.images.containers import Container, Jpeg, container
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import decode_by_opencv
@@ -16,19 +18,44 @@ MAX_PIXELS: Final = 100_000_000
 """Decoding refuses images of more pixels: 100 million take 800 MB as 16-bit RGBA."""
 
 
-def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool = False) -> RGB:
+class Picture(NamedTuple):
+    """A decoded image, (h, w, 3) uint8 RGB, and what became of its colours."""
+
+    image: RGB
+    colours: Colours
+
+
+def decode(
+    data: bytes | Container,
+    *,
+    at_least: int | None = None,
+    reduce: bool = False,
+    colour: Colour = "convert",
+) -> RGB:
     """The image in a JPEG, PNG, WebP, BMP or TIFF file, its bytes or container, as (h, w, 3) RGB.
 
-    Grey and palette become RGB, CMYK is converted without a profile, 16 bits are rounded to 8,
-    transparency is laid over white, EXIF orientation is applied, of several frames the first
-    is taken. With ``at_least`` a large JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its
-    shorter side keeps twice that many pixels; this is faster. With ``reduce`` a JPEG of more than
-    MAX_PIXELS comes at the first of these sizes that has fewer, unless it is progressive, since
-    such a file is unpacked whole.
+    Grey and palette become RGB, colours become sRGB by the file's profile, CMYK without one is
+    converted as if each ink were ideal, 16 bits are rounded to 8, transparency is laid over white,
+    EXIF orientation is applied, of several frames the first is taken. With ``at_least`` a large
+    JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its shorter side keeps twice that many
+    pixels; this is faster. With ``reduce`` a JPEG of more than MAX_PIXELS comes at the first of
+    these sizes that has fewer, unless it is progressive, since such a file is unpacked whole. With
+    ``colour`` "ignore" the numbers are taken for sRGB, whatever the file says of them.
 
     Raises DatasetError with the reason alone (the caller knows the name) otherwise:
     another type, a file that is cut off or damaged, more than MAX_PIXELS pixels.
     """
+    return decode_picture(data, at_least=at_least, reduce=reduce, colour=colour).image
+
+
+def decode_picture(
+    data: bytes | Container,
+    *,
+    at_least: int | None = None,
+    reduce: bool = False,
+    colour: Colour = "convert",
+) -> Picture:
+    """What `decode` returns, and what became of the colours."""
     file = data if isinstance(data, Container) else container(data)
     width, height = file.size
     shrink = 1
@@ -44,13 +71,17 @@ def decode(data: bytes | Container, *, at_least: int | None = None, reduce: bool
             if min(width, height) >= 2 * (at_least or 0) * factor:
                 shrink = max(shrink, factor)
                 break
-    return to_rgb(_decoded(file, content, shrink), orientation, None)
+    space = file.colour_space if colour == "convert" else None
+    convert = conversion(space)
+    image = to_rgb(_decoded(file, content, shrink, space), orientation, convert)
+    return Picture(image, "srgb" if convert is None else convert.colours)
 
 
-def _decoded(file: Container, content: bytes, shrink: int) -> Decoded:
+def _decoded(file: Container, content: bytes, shrink: int, space: ColourSpace | None) -> Decoded:
     """The pixels of a file, as they are stored, by the decoder of its kind."""
     if isinstance(file, Jpeg):
-        return decode_jpeg(content, shrink)
+        inks = takes_inks(space) and file.components == 4
+        return decode_jpeg(content, shrink, inks=inks)
     return decode_by_opencv(content, premultiplied=file.kind == "TIFF")
 
 

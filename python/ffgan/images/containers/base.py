@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import ClassVar, Final
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour_space import ColourSpace
 
 DAMAGED: Final = "the file is damaged"
 CUT_OFF: Final = "the file is cut off"
@@ -48,6 +50,17 @@ class Container(ABC):
             return self._check()
         except OUT_OF_BOUNDS as error:
             raise DatasetError(CUT_OFF) from error
+
+    @cached_property
+    def colour_space(self) -> ColourSpace | None:
+        """What the file says of its colours; None where it says nothing, or that they are sRGB."""
+        try:
+            return self._colour_space()
+        except (*OUT_OF_BOUNDS, DatasetError, zlib.error):
+            return ColourSpace(damaged=True)
+
+    def _colour_space(self) -> ColourSpace | None:
+        return None
 
     @abstractmethod
     def _size(self) -> tuple[int, int]: ...

@@ -9,12 +9,14 @@ from functools import cached_property
 from typing import Final
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour_space import ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, OUT_OF_BOUNDS, Container
 from ffgan.images.containers.tiff import exif_orientation
 
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9
+_PROFILE: Final = b"ICC_PROFILE\0"
 
 
 class Jpeg(Container):
@@ -72,6 +74,24 @@ class Jpeg(Container):
                 return marker, start
         raise DatasetError(DAMAGED)
 
+    @property
+    def components(self) -> int:
+        """1: grey, 3: colours, 4: inks."""
+        return self.data[self._frame()[1] + 5]
+
+    def _colour_space(self) -> ColourSpace | None:
+        parts: dict[int, bytes] = {}
+        count = 0
+        for marker, start, end in self.segments():
+            if marker == 0xE2 and self.data.startswith(_PROFILE, start):
+                number, count = self.data[start + 12], self.data[start + 13]
+                parts[number] = self.data[start + 14 : end]
+        if not parts:
+            return None
+        if sorted(parts) != list(range(1, count + 1)):
+            return ColourSpace(damaged=True)
+        return ColourSpace(icc=b"".join(parts[number] for number in sorted(parts)))
+
     def _size(self) -> tuple[int, int]:
         _, start = self._frame()
         precision, height, width = struct.unpack_from(">BHH", self.data, start)
@@ -88,4 +108,14 @@ class Jpeg(Container):
         # Scan data escapes each 0xFF, so these two bytes are the end of the image and nothing else.
         if self.data.find(b"\xff\xd9", scan) < 0:
             raise DatasetError(CUT_OFF)
-        return orientation, self.data
+        damaged = self.colour_space is not None and self.colour_space.damaged
+        return orientation, self._without_profile() if damaged else self.data
+
+    def _without_profile(self) -> bytes:
+        """The file without a profile over which libjpeg would stumble."""
+        kept, position = [], 0
+        for marker, start, end in self.segments():
+            if marker == 0xE2 and self.data.startswith(_PROFILE, start):
+                kept.append(self.data[position : start - 4])
+                position = end
+        return b"".join([*kept, self.data[position:]])

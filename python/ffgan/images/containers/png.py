@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour_space import PRIMARIES, SRGB_PRIMARIES, SRGB_TRANSFER, ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.tiff import exif_orientation
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
+MAX_PROFILE: Final = 1 << 24
+"""Most bytes of a colour profile that are unpacked."""
 
 
 class Png(Container):
@@ -34,6 +38,25 @@ class Png(Container):
                 return
             position = end
 
+    def _colour_space(self) -> ColourSpace | None:
+        found: dict[bytes, bytes] = {}
+        for kind, start, end in self.chunks():
+            if kind == b"IDAT":
+                break  # what describes the colours comes before
+            if kind in (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"):
+                found.setdefault(kind, self.data[start + 8 : end - 4])
+        # The first of these counts: chapter 4.3.
+        if b"cICP" in found:
+            primaries, transfer, matrix, full_range = struct.unpack("4B", found[b"cICP"])
+            usable = matrix == 0 and full_range == 1
+            return ColourSpace(primaries=primaries, transfer=transfer, damaged=not usable)
+        if b"iCCP" in found:
+            compressed = found[b"iCCP"].partition(b"\0")[2][1:]
+            return ColourSpace(icc=zlib.decompressobj().decompress(compressed, MAX_PROFILE))
+        if b"sRGB" in found:
+            return None
+        return _by_gamma(found.get(b"gAMA"), found.get(b"cHRM"))
+
     def _size(self) -> tuple[int, int]:
         if self.data[12:16] != b"IHDR":
             raise DatasetError(CUT_OFF if len(self.data) < 16 else DAMAGED)
@@ -54,6 +77,28 @@ class Png(Container):
             elif kind == b"eXIf":
                 orientation = exif_orientation(self.data[start + 8 : end - 4])
         return orientation, b"".join(kept)
+
+
+def _by_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace | None:
+    """The space of the chunks gAMA and cHRM."""
+    if gamma is None and chromaticities is None:
+        return None
+    transfer: int | float = SRGB_TRANSFER
+    if gamma is not None:
+        (exponent,) = struct.unpack(">I", gamma)
+        if not exponent:
+            return ColourSpace(damaged=True)
+        # Programs that write 1 / 2.2 mean sRGB.
+        if abs(exponent - 45455) > 50:
+            transfer = 100_000 / exponent
+    if chromaticities is None:
+        return ColourSpace(transfer=transfer)
+    white_x, white_y, *points = (v / 100_000 for v in struct.unpack(">8I", chromaticities))
+    given = (*points, white_x, white_y)
+    known = zip(given, PRIMARIES[SRGB_PRIMARIES], strict=True)
+    if all(abs(one - other) < 0.002 for one, other in known):
+        return ColourSpace(transfer=transfer)
+    return ColourSpace(primaries=given, transfer=transfer)
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Final
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour_space import ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, OUT_OF_BOUNDS, Container
 
 _ORIENTATION_TAG: Final = 0x0112
+_PROFILE_TAG: Final = 34675
 
 
 class Tiff(Container):
@@ -36,6 +38,16 @@ class Tiff(Container):
                     raise DatasetError(CUT_OFF)
                 tags[tag] = struct.unpack_from(f"{order}{values}{letter}", self.data, at)
         return tags
+
+    def _colour_space(self) -> ColourSpace | None:
+        order = "<" if self.data.startswith(b"II") else ">"
+        (directory,) = struct.unpack_from(order + "I", self.data, 4)
+        (count,) = struct.unpack_from(order + "H", self.data, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            tag, _, length, place = struct.unpack_from(order + "HHII", self.data, entry)
+            if tag == _PROFILE_TAG:
+                return ColourSpace(icc=self.data[place : place + length])
+        return None
 
     def _size(self) -> tuple[int, int]:
         try:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from ffgan.errors import DatasetError
+from ffgan.images.colour_space import ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.tiff import exif_orientation
 from ffgan.images.lazy_opencv import opencv_version
@@ -26,6 +27,12 @@ class WebP(Container):
             kind, length = struct.unpack_from("<4sI", self.data, position)
             yield kind, self.data[position + 8 : position + 8 + length]
             position += 8 + length + length % 2
+
+    def _colour_space(self) -> ColourSpace | None:
+        for kind, content in self.chunks():
+            if kind == b"ICCP":
+                return ColourSpace(icc=content)
+        return None
 
     def _size(self) -> tuple[int, int]:
         kind, _, payload = struct.unpack_from("<4sI10s", self.data, 12)
