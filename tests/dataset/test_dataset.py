@@ -14,7 +14,7 @@ from support.training_images import SMALL, jpeg, numbers
 
 from ffgan import images
 from ffgan.dataset import Dataset, fit_square
-from ffgan.errors import DatasetError, Error
+from ffgan.errors import DatasetError
 
 # --- One image ---
 
@@ -111,26 +111,22 @@ def test_broken_files_cost_one_line_each_and_nothing_on_the_terminal(
     (folder / "02.jpg").write_bytes(jpeg()[:-200])
     (folder / "05.jpg").write_bytes(b"")
     (folder / "06.png").write_bytes(b"<html>")
-    (folder / "07.jpg").unlink()
-    (folder / "07.jpg").write_bytes(jpeg(7))
     log = tmp_path / "skipped.log"
     with Dataset(folder, size=SMALL, skipped_log=log, workers=3) as data:
-        (folder / "07.jpg").unlink()
         stream = data.batches(5, seed=3)
         for _ in range(12):
             next(stream)
-        assert data.skipped == 4
-        assert f"4 broken files skipped, see {log}" in data.summary
-    assert sorted(log.read_text().splitlines()) == [
+        assert data.skipped == 3
+        assert f"3 broken files skipped, see {log}" in data.summary
+    assert [line.partition(", ")[0] for line in sorted(log.read_text().splitlines())] == [
         "02.jpg\tthe file is cut off",
         "05.jpg\tthe file is empty",
-        "06.png\tnot a JPEG, PNG, WebP, BMP or TIFF",
-        "07.jpg\tNo such file or directory",
+        "06.png\tHTML",
     ]
     assert capfd.readouterr() == ("", "")
     with Dataset(folder, size=SMALL, skipped_log=log) as resumed:
         next(resumed.batches(30, seed=3))
-    assert len(log.read_text().splitlines()) == 4
+    assert len(log.read_text().splitlines()) == 3
 
 
 def test_in_place_of_a_broken_image_comes_the_next_one_of_the_order(folder: Path) -> None:
@@ -154,16 +150,6 @@ def test_if_all_images_are_broken_it_says_so(tmp_path: Path) -> None:
         pytest.raises(DatasetError, match=r"none of the images .*skipped\.log says why"),
     ):
         next(data.batches(2, seed=0))
-
-
-def test_a_folder_that_disappears_ends_the_run_instead_of_breaking_every_file(
-    folder: Path, tmp_path: Path
-) -> None:
-    with Dataset(folder, skipped_log=tmp_path / "skipped.log") as data:
-        folder.rename(tmp_path / "away")
-        with pytest.raises(Error, match="is gone"):
-            next(data.batches(2, seed=0))
-    assert not (tmp_path / "skipped.log").exists()
 
 
 def test_a_log_that_cannot_be_written_is_told_in_the_summary(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.training_images import SMALL, jpeg, number_of, relative
 
 from ffgan.dataset import Dataset, printable
-from ffgan.errors import DatasetError, UsageError
+from ffgan.errors import DatasetError, UnavailableError, UsageError
 
 
 def test_images_are_found_in_all_folders_in_any_case_and_in_a_fixed_order(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_an_unreadable_folder_given_is_named(folder: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", deny)
-    with pytest.raises(DatasetError, match=r"cannot read the folder .*faces: Permission denied"):
+    with pytest.raises(UnavailableError, match=r"cannot read .*faces: Permission denied"):
         Dataset(folder)
 
 
@@ -119,7 +119,7 @@ def test_names_that_are_not_utf8_work_and_print_as_one_line(tmp_path: Path) -> N
     assert sorted(line.partition("\t")[0] for line in log.read_text("utf-8").splitlines()) == [
         r"\x1b[31mred.jpg", r"caf\xe9.jpg", "gr\u00fc\u00df.jpg", r"new\nline.jpg",
     ]  # fmt: skip
-    with pytest.raises(DatasetError, match=r"new\\nline\.jpg: not a JPEG"):
+    with pytest.raises(DatasetError, match=r"new\\nline\.jpg: text, not a JPEG"):
         data.image(relative(data).index("new\nline.jpg"))
 
 

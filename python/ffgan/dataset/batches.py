@@ -4,48 +4,83 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from typing import Final
 
-from ffgan.errors import Error
+from ffgan.errors import Error, UnavailableError
 from ffgan.typing import RGB
+
+LAST_WAIT: Final = 5.0
+"""Seconds that a batch may still take after an interruption."""
+
+_POLL = 0.5
 
 
 class Batches(Iterator[RGB]):
-    """An endless iterator that makes the next few batches in threads; `close` stops them."""
+    """An endless iterator that makes the next few batches in threads; `close` stops them.
+
+    Where one raises UnavailableError, that is raised once its turn comes, and the next call makes
+    the same batch anew. Once ``interrupted()`` is true, a batch that does not come is given up in
+    the same way: a read from a server that is away may never return.
+    """
 
     def __init__(
         self,
         make: Callable[[int, threading.Event], RGB],
         start: int,
         workers: int,
+        interrupted: Callable[[], object] = lambda: False,
     ) -> None:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(workers, "ffgan-decode")
         self._make = make
-        self._next = start
-        self._ahead: deque[Future[RGB]] = deque()
-        for _ in range(workers + 1):
-            self._submit()
+        self._interrupted = interrupted
+        self._ahead = deque(self._submit(start + ahead) for ahead in range(workers + 1))
+        self._next = start + workers + 1
 
-    def _submit(self) -> None:
-        self._ahead.append(self._pool.submit(self._make, self._next, self._stop))
-        self._next += 1
+    def _submit(self, number: int) -> Future[RGB]:
+        return self._pool.submit(self._make, number, self._stop)
 
     def __next__(self) -> RGB:
         if self._stop.is_set():
             raise Error("the batches are closed: call Dataset.batches again")
+        if self._ahead[0].done():
+            self._try_again()  # it may have failed long ago
+        future = self._ahead[0]
         try:
-            batch = self._ahead[0].result()
+            self._wait(future)
+            batch = future.result()
         except CancelledError as error:
             raise Error("the batches were closed while one was waited for") from error
+        except UnavailableError:
+            self._try_again()
+            raise
         except Exception:
             self.close()
             raise
         self._ahead.popleft()
-        self._submit()
+        self._ahead.append(self._submit(self._next))
+        self._next += 1
         return batch
+
+    def _try_again(self) -> None:
+        """Make those batches anew for which a file could not be read."""
+        first = self._next - len(self._ahead)
+        for place, future in enumerate(self._ahead):
+            failed = future.done() and not future.cancelled() and future.exception()
+            if isinstance(failed, UnavailableError):
+                self._ahead[place] = self._submit(first + place)
+
+    def _wait(self, future: Future[RGB]) -> None:
+        given_up = None
+        while not wait([future], _POLL).done:
+            if self._interrupted():
+                given_up = given_up or time.monotonic() + LAST_WAIT
+                if time.monotonic() > given_up:
+                    raise UnavailableError("the images do not come")
 
     def close(self) -> None:
         """Returns once the image that each thread is at is done."""

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 
 from ffgan import images, storage
 from ffgan.dataset import packed_file
+from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import Batches, decode_ahead
 from ffgan.dataset.folder import ImageFolder, Paths, count_of_images, printable
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
-from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.images import FITS, Fit, fit_square
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
@@ -48,9 +49,13 @@ class Dataset:
     decoded images are kept in that file, which the first `batches` writes. Broken files get a line
     each in the file ``skipped_log``. ``workers`` threads decode.
 
-    Raises DatasetError when the folder is missing, is another file, cannot be read or holds no
-    image, or when ``cache`` exists and is not this data set's; UsageError for arguments out of
-    range.
+    What the operating system cannot read is waited for by ``availability``, for ``patience``
+    seconds (`availability.PATIENCE`); then reading raises UnavailableError, and works again when
+    the file is back.
+
+    Raises DatasetError when the folder is missing, is another file or holds no image, or when
+    ``cache`` exists and is not this data set's; UnavailableError when it cannot be read;
+    UsageError for arguments out of range.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Dataset:
         cache: str | Path | None = None,
         skipped_log: str | Path | None = None,
         workers: int = 2,
+        patience: float | None = None,
     ) -> None:
         if fit not in FITS:
             raise UsageError(f'fit {fit!r}: give "crop" or "stretch"')
@@ -73,6 +79,7 @@ class Dataset:
         self.workers = workers
         self.cache = None if cache is None else Path(os.path.abspath(cache))
         self.skipped_log = None if skipped_log is None else Path(skipped_log)
+        self.availability = Availability(patience)
 
         self._folder: ImageFolder | None = None  # None: a packed file
         if packed_file.is_packed(self.directory):
@@ -151,14 +158,20 @@ class Dataset:
         return "\n".join(lines)
 
     def image(self, index: int) -> RGB:
-        """Image ``index``, (size, size, 3) uint8 RGB; raises DatasetError if it is broken."""
+        """Image ``index``, (size, size, 3) uint8 RGB.
+
+        Raises DatasetError if it is broken, UnavailableError if it cannot be read.
+        """
         try:
-            return self._load(range(len(self))[index])
+            return self._load(range(len(self))[index], _never)
         except DatasetError as error:
             raise DatasetError(f"{printable(os.fsencode(self.paths[index]))}: {error}") from error
 
     def read(self, index: int, limit: int | None = None) -> bytes:
-        """The bytes of file ``index``, or the first ``limit``; see `ImageFolder.read`."""
+        """The bytes of file ``index``, or the first ``limit``; see `ImageFolder.read`.
+
+        Nothing is waited for.
+        """
         if self._folder is None:
             raise DatasetError("was broken when it was packed")
         return self._folder.read(index, limit)
@@ -171,7 +184,8 @@ class Dataset:
         ``flip`` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
         A broken image is replaced by the next good one of the order, which then comes twice.
 
-        Raises UsageError here and Error from the iterator, also when no image can be decoded.
+        Raises UsageError here, and from the iterator Error, also when no image can be decoded.
+        After an UnavailableError the iterator goes on with the same batch.
         """
         if batch < 1 or start < 0 or seed < 0:
             raise UsageError(
@@ -183,7 +197,7 @@ class Dataset:
         def make(number: int, stop: threading.Event) -> RGB:
             return self._batch(batch, seed, number, flip, stop)
 
-        stream = Batches(make, start, self.workers)
+        stream = Batches(make, start, self.workers, lambda: self.availability.interrupted())
         self._streams.add(stream)
         return stream
 
@@ -213,11 +227,11 @@ class Dataset:
         for slot in range(batch):
             if stop.is_set():
                 raise CancelledError
-            image = self._good_from(number * batch + slot, seed)
+            image = self._good_from(number * batch + slot, seed, stop)
             made[slot] = image[:, ::-1] if mirrored[slot] else image
         return made
 
-    def _good_from(self, position: int, seed: int) -> RGB:
+    def _good_from(self, position: int, seed: int, stop: threading.Event) -> RGB:
         # Two epochs from anywhere hold each file at least once.
         for place in range(position, position + 2 * len(self)):
             epoch, offset = divmod(place, len(self))
@@ -225,7 +239,7 @@ class Dataset:
             if self._state[index] == BROKEN:
                 continue
             try:
-                return self._load(index)
+                return self._load(index, stop.is_set)
             except DatasetError as error:
                 self._skip(index, str(error))
         log = "" if self.skipped_log is None else f"; {self.skipped_log} says why"
@@ -243,10 +257,20 @@ class Dataset:
                 self._orders[seed, epoch] = order
             return order
 
-    def _load(self, index: int) -> RGB:
+    def _load(self, index: int, stopped: Callable[[], bool]) -> RGB:
+        """The image, as soon as it can be read; ``stopped`` ends the wait."""
+        return self.availability.wait_for(lambda: self._load_now(index), stopped)
+
+    def _load_now(self, index: int) -> RGB:
         if self._cached is not None and self._state[index] != BROKEN:
             return self._cached.image(index)
-        image = images.decode(self.read(index), at_least=self.size)
+        content = self.read(index)
+        try:
+            image = images.decode(content, at_least=self.size)
+        except DatasetError:
+            if self._folder is not None:
+                self._folder.check_unchanged(index, len(content))
+            raise
         self._state[index] = SMALL if min(image.shape[:2]) < self.size else GOOD
         return fit_square(image, self.size, self.fit)
 
@@ -257,7 +281,7 @@ class Dataset:
         checked = small = 0
         for index in indices:
             # What cannot be read is reported when it is decoded.
-            with contextlib.suppress(DatasetError):
+            with contextlib.suppress(DatasetError, UnavailableError):
                 sides = images.dimensions(self.read(int(index), PROBED_BYTES))
                 checked += 1
                 small += min(sides) < self.size
@@ -323,7 +347,7 @@ class Dataset:
                 if stop.is_set():
                     raise CancelledError
                 try:
-                    made[slot] = self._load(first + slot)
+                    made[slot] = self._load(first + slot, stop.is_set)
                 except DatasetError as error:
                     self._skip(first + slot, str(error))
             return made
@@ -346,6 +370,10 @@ class Dataset:
             self._skip(int(index), "was broken when the cache was made")
         self._state[:] = packed.state
         self._cached = packed
+
+
+def _never() -> bool:
+    return False
 
 
 def pack(

@@ -3,24 +3,22 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import stat
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, overload
 
-from ffgan.errors import DatasetError, Error
+from ffgan import storage
+from ffgan.errors import DatasetError, UnavailableError
 
 SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"})
 
 MAX_FILE_BYTES: Final = 1 << 29
 """Larger files are refused before they are read: no image within images.MAX_PIXELS needs more."""
-
-# Faults of the machine at this moment, not of the file.
-_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class ImageFolder:
@@ -31,7 +29,8 @@ class ImageFolder:
     ``directory``, which is absolute; ``hash`` is the SHA-256 of all names and sizes;
     ``unreadable`` are files and folders that cannot be read, with the reason.
 
-    Raises DatasetError when the folder is missing, is a file, cannot be read or holds no image.
+    Raises DatasetError when the folder is missing, is a file or holds no image, UnavailableError
+    when it cannot be read.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -67,21 +66,41 @@ class ImageFolder:
     def read(self, index: int, limit: int | None = None) -> bytes:
         """The bytes of file ``index``, or the first ``limit``.
 
-        Raises DatasetError with the reason alone (the caller knows the name), Error where no file
-        can be read.
+        Raises UnavailableError, which names the file and the reason, where the operating system
+        cannot read it or it changes meanwhile; DatasetError with the reason alone (the caller knows
+        the name) for a file that is too large.
         """
+        path = os.path.join(os.fsencode(self.directory), self.names[index])
         try:
-            with open(os.path.join(os.fsencode(self.directory), self.names[index]), "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if limit is None and size > MAX_FILE_BYTES:
-                    raise DatasetError(f"{size} bytes are more than the limit of {MAX_FILE_BYTES}")
-                return file.read(limit or -1)
+            with open(path, "rb") as file:
+                before = os.fstat(file.fileno())
+                if limit is None and before.st_size > MAX_FILE_BYTES:
+                    raise DatasetError(
+                        f"{before.st_size} bytes are more than the limit of {MAX_FILE_BYTES}"
+                    )
+                content = file.read(before.st_size if limit is None else limit)
+                after = os.fstat(file.fileno())
         except OSError as error:
-            if error.errno in _OUT_OF_RESOURCES:
-                raise Error(f"cannot open images: {error.strerror}") from error
             if not self.directory.is_dir():
-                raise Error(f"the folder {self.directory} is gone") from error
-            raise DatasetError(error.strerror or str(error)) from error
+                path = os.fsencode(self.directory)
+            raise cannot_read(path, error) from error
+        whole = after.st_size if limit is None else min(limit, after.st_size)
+        if len(content) != whole or before.st_mtime_ns != after.st_mtime_ns:
+            raise UnavailableError(f"cannot read {printable(path)}: it is being changed")
+        return content
+
+    def check_unchanged(self, index: int, size: int) -> None:
+        """Raise UnavailableError unless the file had ``size`` bytes when the folder was walked."""
+        if size != (before := self._tree.sizes[index]):
+            path = os.path.join(os.fsencode(self.directory), self.names[index])
+            raise UnavailableError(
+                f"cannot read {printable(path)}: it has {size} bytes, and had {before} at the start"
+            )
+
+
+def cannot_read(path: bytes, error: OSError) -> UnavailableError:
+    """The error that names a file or folder and what the operating system says."""
+    return UnavailableError(f"cannot read {printable(path)}: {storage.reason(error)}")
 
 
 def count_of_images(count: int, directory: Path) -> str:
@@ -153,6 +172,7 @@ class Paths(Sequence[Path]):
 @dataclass
 class _Tree:
     names: Names = field(default_factory=lambda: Names(()))
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
     hash: str = ""
     others: int = 0
     hidden: int = 0
@@ -162,12 +182,16 @@ class _Tree:
 
 def _walk(directory: Path) -> _Tree:
     shown = printable(os.fsencode(directory))
-    if directory.is_file():
+    try:
+        mode = os.stat(directory).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(f"no such folder: {shown}") from None
+    except OSError as error:
+        raise cannot_read(os.fsencode(directory), error) from error
+    if stat.S_ISREG(mode):
         folder = printable(os.fsencode(directory.parent))
         raise DatasetError(f"{shown} is a file: give its folder, {folder}")
-    if not directory.exists():
-        raise DatasetError(f"no such folder: {shown}")
-    if not directory.is_dir():
+    if not stat.S_ISDIR(mode):
         raise DatasetError(f"{shown} is not a folder")
 
     tree = _Tree()
@@ -206,7 +230,7 @@ def _walk(directory: Path) -> _Tree:
                         tree.unreadable.append((name, error.strerror or str(error)))
         except OSError as error:
             if not folder_name:
-                raise DatasetError(f"cannot read the folder {shown}: {error.strerror}") from error
+                raise cannot_read(root, error) from error
             tree.unreadable.append((folder_name + b"/", error.strerror or str(error)))
         waiting.extend(sorted(below, reverse=True))
     if not names:
@@ -220,6 +244,7 @@ def _walk(directory: Path) -> _Tree:
         digest.update(b"%s\0%d\n" % (names[index].replace(os.sep.encode(), b"/"), sizes[index]))
     tree.hash = digest.hexdigest()
     tree.names = Names(names[index] for index in order)
+    tree.sizes = array("Q", (sizes[index] for index in order))
     tree.unreadable.sort()
     return tree
 

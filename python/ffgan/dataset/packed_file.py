@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from ffgan import storage
-from ffgan.dataset.folder import Names
-from ffgan.errors import DatasetError, Error
+from ffgan.dataset.folder import Names, cannot_read
+from ffgan.errors import DatasetError, UnavailableError
 from ffgan.images import Fit
 from ffgan.typing import RGB, UInt8
 
@@ -106,7 +107,7 @@ def read_contents(path: Path, size: int, fit: Fit) -> Contents:
             file.seek(-name_bytes, os.SEEK_END)
             names = file.read(name_bytes).split(b"\0")[:-1]
     except OSError as error:
-        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+        raise cannot_read(os.fsencode(path), error) from error
     if len(names) != count:
         raise DatasetError(f"{path} is damaged: pack the folder again")
     return Contents(Names(names), digest.decode("ascii", "replace"), size, fit)
@@ -126,15 +127,24 @@ def write(path: Path, contents: Contents, images: Iterable[RGB], state: UInt8) -
         file.write(b"".join(name + b"\0" for name in contents.names))
 
 
+class _Descriptor:
+    """A file descriptor, closed with its last user."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        weakref.finalize(self, os.close, number)
+
+
 class PackedImages:
     """A packed file, open for reading; ``state`` (n,) says what is known of each image.
 
-    Raises DatasetError when the file is not one of these contents.
+    Raises DatasetError when the file is not one of these contents, UnavailableError when it cannot
+    be read.
     """
 
     def __init__(self, path: Path, contents: Contents) -> None:
         self.path = path
-        self._size = contents.size
+        self._contents = contents
         count = len(contents.names)
         try:
             with path.open("rb") as file:
@@ -157,23 +167,52 @@ class PackedImages:
                     )
                 file.seek(-count - contents.name_bytes, os.SEEK_END)
                 self.state: UInt8 = np.frombuffer(file.read(count), np.uint8)
-            self._descriptor = os.open(path, os.O_RDONLY)
-        except OSError as error:
+        except IsADirectoryError as error:
             raise DatasetError(
                 f"cannot read the cache {path}: {error.strerror}; name another file"
             ) from error
-        weakref.finalize(self, os.close, self._descriptor)
+        except OSError as error:
+            raise cannot_read(os.fsencode(path), error) from error
+        self._lock = threading.Lock()
+        self._file = self._opened()
+
+    def _opened(self) -> _Descriptor:
+        try:
+            return _Descriptor(os.open(self.path, os.O_RDONLY))
+        except OSError as error:
+            raise cannot_read(os.fsencode(self.path), error) from error
 
     def image(self, index: int) -> RGB:
-        """Image ``index``, (size, size, 3) uint8 RGB; raises Error when it cannot be read."""
+        """Image ``index``, (size, size, 3) uint8 RGB; raises UnavailableError.
+
+        Once it failed, the next call opens the file anew: a drive that came back does not know the
+        old one.
+        """
         # Not mapped: a mapping fills the process with pages, and dies of SIGBUS when the file is
         # cut off under it or the disk fails.
-        image = np.empty((self._size, self._size, 3), np.uint8)
+        size = self._contents.size
+        image = np.empty((size, size, 3), np.uint8)
+        with self._lock:
+            file = self._file
         try:
-            place = HEADER_BYTES + index * image.nbytes
-            done = os.preadv(self._descriptor, [image.data], place)
+            done = os.preadv(file.number, [image.data], HEADER_BYTES + index * image.nbytes)
         except OSError as error:
-            raise Error(f"cannot read the cache {self.path}: {error.strerror}") from error
+            self._reopen(file)
+            raise cannot_read(os.fsencode(self.path), error) from error
         if done != image.nbytes:
-            raise Error(f"the cache {self.path} was cut off while in use: delete it, start again")
+            self._reopen(file)
+            raise UnavailableError(
+                f"cannot read the cache {self.path}: it was cut off while in use"
+            )
         return image
+
+    def _reopen(self, failed: _Descriptor) -> None:
+        with self._lock, contextlib.suppress(UnavailableError):
+            if self._file is not failed:
+                return  # another thread did
+            new = self._opened()
+            header = b""
+            with contextlib.suppress(OSError):
+                header = os.pread(new.number, HEADER_BYTES, 0)
+            if header == self._contents.header:
+                self._file = new
