@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kinds of JPEG files."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from support.file_kinds.kind import (
+    COLOUR,
+    GREY,
+    HEIGHT,
+    IMAGE,
+    WIDTH,
+    Kind,
+    by_opencv,
+    encoded,
+    rgb,
+)
+
+TOLERANCE = 3  # between two versions of libjpeg-turbo
+
+
+def jpeg(image: Image.Image = IMAGE, **options: object) -> bytes:
+    return encoded(image, "JPEG", **{"quality": 92, **options})
+
+
+def segment(data: bytes, marker: int) -> int:
+    """Where the first segment of a marker begins."""
+    at = 2
+    while data[at + 1] != marker:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
+
+
+def inserted(data: bytes, marker: int, content: bytes) -> bytes:
+    """``content`` put in before the first segment of a marker."""
+    at = segment(data, marker)
+    return data[:at] + content + data[at:]
+
+
+def changed(data: bytes, at: int, value: int) -> bytes:
+    return data[:at] + bytes([value]) + data[at + 1 :]
+
+
+def scan_parameter(data: bytes, which: int, value: int) -> bytes:
+    """With another value in the last three bytes of the first scan's header: Ss, Se, Ah and Al."""
+    at = segment(data, 0xDA)
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return changed(data, end - 3 + which, value)
+
+
+def without(data: bytes, marker: int) -> bytes:
+    at = segment(data, marker)
+    return data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
+
+
+def app(number: int, content: bytes) -> bytes:
+    return bytes([0xFF, 0xE0 + number]) + struct.pack(">H", len(content) + 2) + content
+
+
+def sampled(data: bytes, *factors: int) -> bytes:
+    """With other sampling factors in the frame: only for files of which nobody reads the scan."""
+    at = segment(data, 0xC0)
+    for number, factor in enumerate(factors):
+        data = changed(data, at + 11 + 3 * number, factor)
+    return data
+
+
+def kinds() -> Iterator[Kind]:
+    plain = jpeg()
+    pixels = by_opencv(plain)
+
+    def same(name: str, data: bytes) -> Kind:
+        return Kind(name, data, pixels, tolerance=TOLERANCE)
+
+    def decoded(name: str, data: bytes, *by: str, tolerance: int = TOLERANCE) -> Kind:
+        return Kind(name, data, by_opencv(data), by or ("Pillow", "OpenCV"), tolerance)
+
+    yield same("jpeg", plain)
+    assert np.abs(pixels.astype(int) - COLOUR).mean() < 6
+    for sampling in ("4:4:4", "4:2:2", "4:2:0", "4:1:1"):
+        yield decoded(f"jpeg-{sampling}", jpeg(subsampling=sampling))
+    yield decoded("jpeg-progressive", jpeg(progressive=True))
+    yield decoded("jpeg-optimised", jpeg(optimize=True))
+    yield decoded("jpeg-restart-markers", jpeg(restart_marker_blocks=1))
+    yield decoded("jpeg-grey", jpeg(Image.fromarray(GREY)))
+    yield decoded("jpeg-rgb-not-ycc", jpeg(keep_rgb=True))
+    cmyk = IMAGE.convert("CMYK")
+    yield decoded("jpeg-cmyk", jpeg(cmyk, subsampling=0))
+    yield decoded("jpeg-cmyk-sampled-without-a-name", jpeg(cmyk, subsampling=2))
+    yield decoded("jpeg-cmyk-without-adobe", without(jpeg(cmyk, subsampling=0), 0xEE), "Pillow")
+    yield decoded("jpeg-without-jfif", without(plain, 0xE0))
+    # Bytes that no decoder needs.
+    yield same("jpeg-fill-ff-between-segments", inserted(plain, 0xDB, b"\xff" * 5))
+    yield same("jpeg-zeros-between-segments", inserted(plain, 0xDB, bytes(4)))
+    yield same("jpeg-segment-of-00e1", inserted(plain, 0xDB, b"\0\xe1\0\x10" + b"x" * 14))
+    yield same("jpeg-zeros-before-scan", inserted(plain, 0xDA, bytes(7)))
+    yield same("jpeg-zeros-before-end", plain[:-2] + bytes(9) + plain[-2:])
+    yield same("jpeg-ff-before-end", plain[:-2] + b"\xff" * 9 + plain[-2:])
+    yield same("jpeg-two-ends", plain + b"\xff\xd9")
+    yield same("jpeg-zeros-behind-end", plain + bytes(70_000))
+    yield same("jpeg-newline-behind-end", plain + b"\r\n")
+    small = jpeg(IMAGE.resize((9, 7)))
+    yield same("jpeg-gain-map-behind", plain + small)
+    yield same("jpeg-motion-photo", plain + b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4)
+    other = IMAGE.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    multi = encoded(IMAGE, "MPO", quality=92, save_all=True, append_images=[other])
+    yield same("jpeg-mpo", multi)
+    yield same("jpeg-thumbnail-in-exif", inserted(plain, 0xDB, app(1, b"Exif\0\0" + small)))
+    yield same("jpeg-comment", inserted(plain, 0xDB, b"\xff\xfe\0\x09\xff\xd9 hello"))
+    # Headers that are not quite right.
+    yield same("jpeg-samsung-scan-header", scan_parameter(plain, 1, 0))
+    yield same("jpeg-scan-header-of-zeros-and-junk", scan_parameter(plain, 2, 0x21))
+    yield same("jpeg-adobe-transform-unknown", inserted(plain, 0xDB, ADOBE))
+    yield same("jpeg-jfif-version-unknown", changed(plain, 11, 7))
+    yield same("jpeg-bad-icc-segment", inserted(plain, 0xDB, app(2, b"ICC_PROFILE\0\3\1xx")))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        yield decoded(f"jpeg-exif-{orientation}", jpeg(exif=exif))
+    yield from refused(plain)
+
+
+ADOBE = app(14, b"Adobe\0\x64\0\0\0\0\x07")
+
+
+def refused(plain: bytes) -> Iterator[Kind]:
+    noise = Image.effect_noise((120, 90), 90)
+    large = jpeg(Image.merge("RGB", (noise, noise.rotate(180), noise)))
+    half = len(large) // 2
+    closed = large[:half] + b"\xff\xd9"
+    hole = large[:half] + bytes(300) + large[half + 300 :]
+    damaged = large[:half] + b"\xff\xd3\xff\xd1" + large[half + 4 :]
+
+    def bad(name: str, data: bytes, reason: str) -> Kind:
+        return Kind(f"refused-jpeg-{name}", data, None, (), 0, reason)
+
+    yield bad("cut", large[:half], "cut off")
+    yield bad("no-end", plain[:-2], "cut off")
+    yield bad("cut-and-closed", closed, "damaged: Corrupt JPEG data: premature end")
+    yield bad("hole", damaged, "damaged: Corrupt JPEG data")
+    # The same behind a first warning that costs nothing.
+    for name, spoilt in (("closed", closed), ("hole", damaged)):
+        yield bad(f"samsung-{name}", scan_parameter(spoilt, 1, 0), "damaged: Corrupt JPEG data")
+        yield bad(f"zeros-{name}", inserted(spoilt, 0xDB, bytes(4)), "damaged: Corrupt JPEG data")
+        yield bad(f"adobe-{name}", inserted(spoilt, 0xDB, ADOBE), "damaged: Corrupt JPEG data")
+        yield bad(f"jfif-{name}", changed(spoilt, 11, 7), "damaged: Corrupt JPEG data")
+    motion = scan_parameter(closed, 1, 0) + b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4
+    yield bad("samsung-motion-photo-cut", motion, "damaged: Corrupt JPEG data")
+    yield bad("two-warnings-in-the-scan", hole[:-2] + bytes(5) + hole[-2:], "damaged")
+    cmyk = Image.merge("CMYK", (noise, noise, noise, noise))
+    odd = jpeg(cmyk, subsampling=2)
+    yield bad("unnamed-sampling-closed", odd[: len(odd) // 2] + b"\xff\xd9", "damaged")
+    yield bad("unnamed-sampling-cut", odd[: len(odd) // 2], "cut off")
+    frame = segment(plain, 0xC0)
+    yield bad("12-bit", changed(plain, frame + 4, 12), "12 bits per sample")
+    yield bad("lossless", changed(plain, frame + 1, 0xC3), "lossless")
+    wide = plain[: frame + 5] + struct.pack(">HH", 65000, 65000) + plain[frame + 9 :]
+    yield bad("of-65000-pixels-a-side", wide, "are more than the limit")
+    yield bad("of-no-height", plain[: frame + 5] + b"\0\0" + plain[frame + 7 :], "damaged")
+    assert HEIGHT < WIDTH
+    assert rgb(GREY).shape == COLOUR.shape
