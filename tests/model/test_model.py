@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import functools
+import multiprocessing
+import pickle
+import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +19,7 @@ import pytest
 import ffgan
 from ffgan.errors import ModelError, UsageError
 from ffgan.latent import MAX_SEED, noise, stream
-from ffgan.model import Model, packaged_model, read_model
+from ffgan.model import Face, Model, packaged_model, read_model
 
 
 def test_images_of_a_batch_are_those_of_the_following_seeds(model: Model) -> None:
@@ -104,6 +111,67 @@ def test_latents_and_images_of_another_shape_are_refused(model: Model) -> None:
         model.score(np.zeros((1, 162, 162, 3), np.float32))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="162"):
         model.score(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_a_result_larger_than_the_memory_is_one_line(model: Model) -> None:
+    with pytest.raises(UsageError, match=r"faces do not fit into memory: .* Model\.faces"):
+        model.generate(10**15)
+
+
+def test_the_result_is_held_once(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = model.face(1, tries=1)
+
+    def face_again(seed: int, **_: object) -> Face:
+        return dataclasses.replace(face, image=face.image.copy())
+
+    monkeypatch.setattr(model, "face", face_again)
+    tracemalloc.start()
+    try:
+        result = model.generate(200, seed=1)
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * result.nbytes
+    finally:
+        tracemalloc.stop()
+    assert (result == face.image).all()
+
+
+# ---- Copies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, copy.copy])
+def test_a_copy_is_the_same_model(model: Model, how: Callable[[Model], Model]) -> None:
+    other = how(model)
+    assert other is not model
+    assert (other.hash, other.path, other.metadata) == (model.hash, model.path, model.metadata)
+    assert (other.threshold, other.dropout) == (model.threshold, model.dropout)
+    np.testing.assert_array_equal(other.generate(1, seed=3), model.generate(1, seed=3))
+    latents = model.latents(1, seed=4)
+    assert other.score(other.render(latents)) == model.score(model.render(latents))
+    assert other.directions()[0].strength == model.directions()[0].strength
+
+
+def test_what_a_copy_is_told_later_it_alone_knows(model: Model) -> None:
+    model.hash  # noqa: B018  is kept from now on
+    other = copy.deepcopy(model)
+    other.threshold = 7.5
+    other.metadata["data"] = "mine"
+    again = pickle.loads(pickle.dumps(other))
+    assert (again.threshold, again.metadata["data"]) == (7.5, "mine")
+    assert model.threshold != 7.5 and model.metadata.get("data") != "mine"
+
+
+def test_faces_and_directions_are_pickled_too(model: Model) -> None:
+    face, direction = model.face(3, tries=1), model.directions()[0]
+    again, along = pickle.loads(pickle.dumps((face, direction)))
+    np.testing.assert_array_equal(again.image, face.image)
+    assert (again.seed, again.tries, again.score) == (face.seed, face.tries, face.score)
+    np.testing.assert_array_equal(along.vector, direction.vector)
+
+
+@pytest.mark.slow
+def test_processes_that_are_spawned_draw_the_same_faces(model: Model) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        drawn = pool.map(functools.partial(model.generate, 1), [11, 12, 13])
+    np.testing.assert_array_equal(np.concatenate(drawn), model.generate(3, seed=11))
 
 
 # ---- Hostile and unlucky files -----------------------------------------------------------------

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ffgan.errors import ModelError, UsageError
 from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
 from ffgan.model import file as model_file
 from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
+from ffgan.model.checks import check_parameters, check_probe
 from ffgan.model.directions import Direction, direction_names, directions
 from ffgan.model.file import PACKAGED_MODELS, by_network
 from ffgan.shapes import IMAGE_SHAPE, LATENT_SIZE
@@ -24,7 +25,7 @@ from ffgan.typing import Float32, UInt8
 
 
 class Model:
-    """A generator with its discriminator. It may be shared by threads."""
+    """A generator with its discriminator. It may be shared by threads, copied and pickled."""
 
     def __init__(
         self,
@@ -35,7 +36,8 @@ class Model:
     ) -> None:
         """Make a model of two parameter sets, named as `ffgan._core.parameter_shapes` names them.
 
-        Raises `ModelError` when a parameter is missing, unknown, of another shape or not finite.
+        Raises `ModelError` when a parameter is missing, unknown, of another shape or out of range,
+        or when a first face or its score is nonsense.
         """
         self.path = path
         self.metadata = dict(metadata)
@@ -47,23 +49,39 @@ class Model:
         self.threshold = _number(self.metadata, "threshold", 0.0, path)
         self.dropout = _number(self.metadata, "dropout", 0.5, path)
         self._direction_names = direction_names(self.metadata.get("directions"), _called(path))
-        for name, array in self.parameters.items():
-            if not np.isfinite(array).all():
-                raise ModelError(f"{_called(path)}: the parameter '{name}' is not finite")
+        check_parameters(self.parameters, _called(path))
         if self.discriminator not in ("program", "table"):
             raise ModelError(
                 f"{_called(path)}: the discriminator '{self.discriminator}' is unknown: "
                 "this version knows 'program' and 'table'"
             )
         try:
-            self._generator = _core.Generator(dict(generator))
-            self._discriminator = _core.Discriminator(
-                cast("_core.DiscriminatorName", self.discriminator),
-                dict(discriminator),
-                self.dropout,
-            )
+            self._set_up()
         except ValueError as error:
             raise ModelError(f"{_called(path)}: not a model of this program: {error}") from error
+        check_probe(self._generator, self._discriminator, _called(path))
+
+    def _set_up(self) -> None:
+        """Make the engine's networks, which hold no more than the parameters say."""
+        networks = by_network(self.parameters)
+        self._generator = _core.Generator(networks.get("generator", {}))
+        self._discriminator = _core.Discriminator(
+            cast("_core.DiscriminatorName", self.discriminator),
+            networks.get("discriminator", {}),
+            self.dropout,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, as other processes get a model; the networks are made again."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("_generator", "_discriminator")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set_up()
 
     @functools.cached_property
     def hash(self) -> str:
@@ -179,9 +197,23 @@ class Model:
         threshold: float | None = None,
         truncation: float = 1.0,
     ) -> UInt8:
-        """Return n faces as (n, 162, 162, 3) uint8 RGB; image i is the face of seed + i."""
-        faces = self.faces(n, seed, tries=tries, threshold=threshold, truncation=truncation)
-        return np.stack([face.image for face in faces])
+        """Return n faces as (n, 162, 162, 3) uint8 RGB; image i is the face of seed + i.
+
+        Raises `UsageError` for a value out of range, and for more faces than the memory holds.
+        """
+        faces = self.faces(
+            n, _first_seed(n, seed), tries=tries, threshold=threshold, truncation=truncation
+        )
+        try:
+            images = np.empty((n, *IMAGE_SHAPE), np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise UsageError(
+                f"{n} faces do not fit into memory: take them one by one from Model.faces"
+            ) from error
+        # Each goes to its place at once, so that the memory is that of the result.
+        for image, face in zip(images, faces, strict=True):
+            image[...] = face.image
+        return images
 
     def profile(self) -> dict[str, list[tuple[str, float]]]:
         """Return (layer, milliseconds) of both networks for one image on all cores, medians.
