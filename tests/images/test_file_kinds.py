@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -45,4 +46,6 @@ def test_a_file_is_refused_in_one_line(kind: Kind, capfd: pytest.CaptureFixture[
 @pytest.mark.parametrize("kind", [kind for kind in SHOWN if kind.by], ids=named)
 def test_other_decoders_agree_on_the_pixels(kind: Kind) -> None:
     for name in kind.by:
+        if name == "ImageMagick" and shutil.which("convert") is None:
+            pytest.skip("there is no ImageMagick")
         assert difference(DECODERS[name](kind.data), kind.pixels) <= kind.tolerance, name

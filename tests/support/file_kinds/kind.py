@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from dataclasses import dataclass
 
 import cv2
@@ -141,9 +142,17 @@ def turned(pixels: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     return pixels[::-1] if value in (3, 4, 7, 8) else pixels
 
 
+def by_imagemagick(data: bytes) -> np.ndarray:
+    command = ["convert", "-", "-auto-orient", "-background", "white", "-flatten"]
+    command += ["-depth", "8", "ppm:-"]
+    made = subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
+    return np.asarray(Image.open(io.BytesIO(made)).convert("RGB"))
+
+
 DECODERS = {
     "Pillow": by_pillow,
     "OpenCV": by_opencv,
     "OpenCV with alpha": by_opencv_with_alpha,
     "tifffile": by_tifffile,
+    "ImageMagick": by_imagemagick,
 }

@@ -83,17 +83,18 @@ def transparent(
     value = int(GREY[3, 3])
     trns = chunk(b"tRNS", struct.pack(">H", value))
     shown = without_colour(rgb(GREY), value == GREY)
-    # OpenCV leaves out the transparency of a grey PNG: Pillow's word and the standard's.
-    yield Kind("png-grey-transparent-value", png(GREY, 0, 8, before=[trns]), shown, ("Pillow",))
+    # OpenCV leaves out the transparency of a grey PNG, Pillow that of 4 and 16 bits.
+    data = png(GREY, 0, 8, before=[trns])
+    yield Kind("png-grey-transparent-value", data, shown, ("Pillow", "ImageMagick"))
     few = GREY >> 4
     trns = chunk(b"tRNS", struct.pack(">H", int(few[3, 3])))
     shown = without_colour(rgb((few * 17).astype(np.uint8)), few == few[3, 3])
     data = png(few, 0, 4, before=[trns])
-    yield Kind("png-grey-4-bit-transparent-value", data, shown, ())
+    yield Kind("png-grey-4-bit-transparent-value", data, shown, ("ImageMagick",))
     trns = chunk(b"tRNS", struct.pack(">H", int(wide_grey[3, 3])))
     shown = without_colour(eight_grey, wide_grey == wide_grey[3, 3])
     data = png(wide_grey, 0, 16, before=[trns])
-    yield Kind("png-grey16-transparent-value", data, shown, ())
+    yield Kind("png-grey16-transparent-value", data, shown, ("ImageMagick",))
     trns = chunk(b"tRNS", struct.pack(">3H", *map(int, COLOUR[3, 3])))
     shown = without_colour(COLOUR, (COLOUR[3, 3] == COLOUR).all(axis=2))
     data = png(COLOUR, 2, 8, before=[trns])
@@ -101,7 +102,8 @@ def transparent(
     trns = chunk(b"tRNS", struct.pack(">3H", *map(int, wide_colour[3, 3])))
     shown = without_colour(eight, (wide_colour == wide_colour[3, 3]).all(axis=2))
     data = png(wide_colour, 2, 16, before=[trns])
-    yield Kind("png-rgb16-transparent-colour", data, shown, ("OpenCV with alpha",))
+    by = ("OpenCV with alpha", "ImageMagick")
+    yield Kind("png-rgb16-transparent-colour", data, shown, by)
     numbers, table, plte = palette(200)
     opacity = np.linspace(0, 255, 150).round().astype(np.uint8)  # the other colours are opaque
     alpha = np.pad(opacity, (0, 50), constant_values=255)[numbers]
@@ -122,7 +124,10 @@ def unusual() -> Iterator[Kind]:
     profile = bytearray(chunk(b"iCCP", b"x\0\0" + bytes(30)))
     profile[-1] ^= 1
     yield Kind(
-        "png-profile-with-wrong-checksum", png(COLOUR, 2, 8, before=[bytes(profile)]), COLOUR
+        "png-profile-with-wrong-checksum",
+        png(COLOUR, 2, 8, before=[bytes(profile)]),
+        COLOUR,
+        ("OpenCV", "ImageMagick"),
     )
     text = chunk(b"zTXt", b"x\0\0not deflated")
     yield Kind("png-damaged-text", png(COLOUR, 2, 8, before=[text], after=[text]), COLOUR)

@@ -15,6 +15,8 @@ from ffgan.images.containers.tiff import exif_orientation
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
+_HEADER_END: Final = len(PNG_SIGNATURE) + 25
+
 MAX_PROFILE: Final = 1 << 24
 """Most bytes of a colour profile that are unpacked."""
 
@@ -61,22 +63,30 @@ class Png(Container):
         if self.data[12:16] != b"IHDR":
             raise DatasetError(CUT_OFF if len(self.data) < 16 else DAMAGED)
         width, height = struct.unpack_from(">II", self.data, 16)
+        if len(self.data) >= _HEADER_END:
+            self._check_sum(len(PNG_SIGNATURE), _HEADER_END)
         return width, height
+
+    def content(self, wanted: bytes) -> bytes:
+        """What the first chunk of a type holds; nothing where there is none."""
+        for kind, start, end in self.chunks():
+            if kind == wanted:
+                return self.data[start + 8 : end - 4]
+        return b""
 
     def _check(self) -> tuple[int, bytes]:
         orientation = 1
-        # Only what makes the pixels goes to the decoder: the rest is what libpng prints warnings
-        # about.
-        kept = [PNG_SIGNATURE]
         for kind, start, end in self.chunks():
-            if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-                chunk = self.data[start:end]
-                if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-                    raise DatasetError(f"{DAMAGED}: wrong checksum")
-                kept.append(chunk)
+            if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):  # what makes the pixels
+                self._check_sum(start, end)
             elif kind == b"eXIf":
                 orientation = exif_orientation(self.data[start + 8 : end - 4])
-        return orientation, b"".join(kept)
+        return orientation, self.data
+
+    def _check_sum(self, start: int, end: int) -> None:
+        chunk = memoryview(self.data)[start:end]
+        if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+            raise DatasetError(f"{DAMAGED}: wrong checksum")
 
 
 def _by_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace | None:
