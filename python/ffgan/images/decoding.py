@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from ffgan.errors import DatasetError
 from ffgan.images.colour import Colour, Colours, conversion, takes_inks
 from ffgan.images.colour_space import ColourSpace
-from ffgan.images.containers import Container, Jpeg, Png, container
+from ffgan.images.containers import Bmp, Container, Jpeg, Png, container
+from ffgan.images.decoders.bmp import decode_bmp
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import decode_by_opencv
 from ffgan.images.decoders.png import DecodedPng
@@ -83,6 +84,8 @@ def _decoded(file: Container, content: bytes, shrink: int, space: ColourSpace | 
     if isinstance(file, Jpeg):
         inks = takes_inks(space) and file.components == 4
         return decode_jpeg(content, shrink, inks=inks)
+    if isinstance(file, Bmp):
+        return decode_bmp(file)
     if isinstance(file, Png):
         return DecodedPng(file)
     return decode_by_opencv(content, premultiplied=file.kind == "TIFF")

@@ -129,3 +129,12 @@ def _as_stored(upright: RGB, orientation: int) -> RGB:
     if orientation in (2, 3, 6, 7):
         upright = upright[:, ::-1]
     return upright.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else upright
+
+
+def numbers_of_bits(rows: UInt8, depth: int, width: int) -> UInt8:
+    """(n, width) numbers of 1, 2, 4 or 8 bits in rows of bytes."""
+    if depth == 8:
+        return rows
+    shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
+    numbers = rows[..., None] >> shifts & np.uint8((1 << depth) - 1)
+    return numbers.reshape(len(rows), -1)[:, :width]

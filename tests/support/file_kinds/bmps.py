@@ -25,6 +25,7 @@ from support.file_kinds.writers import bmp, bmp_rows, packed_rows
 
 RGB_MASKS = (0xFF0000, 0xFF00, 0xFF)
 ALPHA_MASK = 0xFF000000
+CLEAR = ("Pillow", "OpenCV with alpha")
 
 
 def four(fourth: np.ndarray | int) -> bytes:
@@ -64,16 +65,16 @@ def kinds() -> Iterator[Kind]:
             # An alpha that is zero everywhere is none: browsers and editors show the picture.
             yield wide(f"{version}-alpha-all-0", four(0), COLOUR, "OpenCV", **options)
             yield wide(f"{version}-alpha-all-ff", four(255), **options)
-            yield wide(f"{version}-alpha", four(ALPHA), WHITE_BEHIND, "Pillow", **options)
+            yield wide(f"{version}-alpha", four(ALPHA), WHITE_BEHIND, *CLEAR, **options)
     swapped = np.dstack([ALPHA, COLOUR[..., ::-1]])
     pixels = bmp_rows(swapped.reshape(HEIGHT, -1))
     other = (0xFF000000, 0xFF0000, 0xFF00)
-    yield wide("masks-shifted", pixels, COLOUR, "Pillow", compression=3, masks=other)
+    yield wide("masks-shifted", pixels, COLOUR, "Pillow", "ImageMagick", compression=3, masks=other)
     red_first = bmp_rows(np.dstack([COLOUR, ALPHA]).reshape(HEIGHT, -1))
     order = {"compression": 3, "masks": (0xFF, 0xFF00, 0xFF0000)}
-    yield wide("masks-red-first", red_first, COLOUR, "Pillow", **order)
+    yield wide("masks-red-first", red_first, COLOUR, "ImageMagick", **order)
     order = {"compression": 3, "header": 108, "masks": (0xFF, 0xFF00, 0xFF0000, ALPHA_MASK)}
-    yield wide("masks-red-first-alpha", red_first, WHITE_BEHIND, "Pillow", **order)
+    yield wide("masks-red-first-alpha", red_first, WHITE_BEHIND, "Pillow", "ImageMagick", **order)
     yield from small()
     yield from refused()
 
@@ -85,15 +86,15 @@ def small() -> Iterator[Kind]:
     shown = np.dstack([(value * 255 / 31).round().astype(np.uint8) for value in fives])
     packed = (fives[0] << 10 | fives[1] << 5 | fives[2]).astype("<u2")
     rows = bmp_rows(packed.view(np.uint8).reshape(HEIGHT, -1))
-    # Some decoders only shift the five bits up.
-    yield Kind("bmp-16-555", bmp(rows, WIDTH, HEIGHT, 16), shown, ("Pillow", "OpenCV"), 7)
+    # OpenCV only shifts the bits up, so that its white is 248.
+    yield Kind("bmp-16-555", bmp(rows, WIDTH, HEIGHT, 16), shown, ("Pillow", "ImageMagick"))
     sixths = green >> 2
     packed = (fives[0] << 11 | sixths << 5 | fives[2]).astype("<u2")
     rows = bmp_rows(packed.view(np.uint8).reshape(HEIGHT, -1))
     shown = np.dstack([shown[..., 0], (sixths * 255 / 63).round().astype(np.uint8), shown[..., 2]])
     options = {"compression": 3, "masks": (0xF800, 0x7E0, 0x1F)}
     data = bmp(rows, WIDTH, HEIGHT, 16, **options)
-    yield Kind("bmp-16-565", data, shown, ("Pillow", "OpenCV"), 7)
+    yield Kind("bmp-16-565", data, shown, ("Pillow", "ImageMagick"))
     for bits in (1, 4, 8):
         image = IMAGE.quantize(2**bits)
         table = np.array(image.getpalette(), np.uint8).reshape(-1, 3)[: 2**bits]
@@ -126,7 +127,11 @@ def refused() -> Iterator[Kind]:
     yield bad("of-100000-pixels-a-side", plain[:18] + size + plain[26:], "more than the limit")
     yield bad("of-no-width", plain[:18] + bytes(4) + plain[22:], "damaged")
     jpeg = encoded(IMAGE, "JPEG")
-    yield bad("with-a-jpeg-inside", bmp(jpeg, WIDTH, HEIGHT, 0, compression=4), "damaged|BMP")
-    yield bad("of-7-bits", plain[:28] + b"\7" + plain[29:], "damaged|BMP")
-    runs = bmp(b"\x05\1\0\1", WIDTH, HEIGHT, 8, compression=1, palette=bytes(1024))
+    yield bad(
+        "with-a-jpeg-inside",
+        bmp(jpeg, WIDTH, HEIGHT, 0, compression=4),
+        "a BMP of . bits .* not supported",
+    )
+    yield bad("of-7-bits", plain[:28] + b"\7" + plain[29:], "a BMP of . bits .* not supported")
+    runs = bmp(b"\x05\1", WIDTH, HEIGHT, 8, compression=1, palette=bytes(1024))
     yield bad("run-lengths-cut", runs, "cut off")

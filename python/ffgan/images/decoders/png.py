@@ -20,7 +20,7 @@ from ffgan.errors import DatasetError
 from ffgan.images.containers import DAMAGED, PNG_SIGNATURE, Png, png_chunk
 from ffgan.images.decoders.opencv import imdecode
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.raster import STRIP_PIXELS, Part, Raster
+from ffgan.images.raster import STRIP_PIXELS, Part, Raster, numbers_of_bits
 from ffgan.typing import UInt8
 
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -110,7 +110,7 @@ class DecodedPng:
         """Rows of bytes (n, length) as pixels."""
         depth, colour, _ = self._header
         if colour == 3:
-            numbers = _bits(rows, depth, width)
+            numbers = numbers_of_bits(rows, depth, width)
             opacity = self._transparent
             alpha = None if opacity is None else opacity[numbers]
             return Raster(self._palette[numbers], "RGB", alpha)
@@ -118,7 +118,7 @@ class DecodedPng:
         if depth == 16:
             samples = rows.view(">u2").astype(np.uint16)
         elif depth < 8:
-            samples = _bits(rows, depth, width)
+            samples = numbers_of_bits(rows, depth, width)
         channels = _CHANNELS[colour]
         samples = samples.reshape(len(rows), width, channels)
         full = np.iinfo(samples.dtype).max
@@ -212,12 +212,3 @@ def _unfiltered(filtered: bytes, above: bytes, step: int) -> UInt8:
     if pixels.dtype == np.uint16:
         pixels = pixels.astype(">u2")
     return np.ascontiguousarray(pixels).reshape(len(rows), -1).view(np.uint8)
-
-
-def _bits(rows: UInt8, depth: int, width: int) -> UInt8:
-    """(n, width) numbers of 1, 2, 4 or 8 bits in rows of bytes."""
-    if depth == 8:
-        return rows
-    shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
-    numbers = rows[..., None] >> shifts & np.uint8((1 << depth) - 1)
-    return numbers.reshape(len(rows), -1)[:, :width]
