@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 from ffgan.errors import DatasetError
 from ffgan.images.colour import Colour, Colours, conversion, takes_inks
 from ffgan.images.colour_space import ColourSpace
-from ffgan.images.containers import Bmp, Container, Jpeg, Png, container
+from ffgan.images.containers import Avif, Bmp, Container, Heic, Jpeg, JpegXl, Png, container
 from ffgan.images.decoders.bmp import decode_bmp
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import decode_by_opencv
+from ffgan.images.decoders.plugins import decode_avif, decode_heic, decode_jpeg_xl
 from ffgan.images.decoders.png import DecodedPng
 from ffgan.images.raster import Decoded, to_rgb
 from ffgan.typing import RGB
@@ -34,11 +35,12 @@ def decode(
     reduce: bool = False,
     colour: Colour = "convert",
 ) -> RGB:
-    """The image in a JPEG, PNG, WebP, BMP or TIFF file, its bytes or container, as (h, w, 3) RGB.
+    """The image in a file of any of `kinds.suffixes`, its bytes or container, as (h, w, 3) RGB.
 
     Grey and palette become RGB, colours become sRGB by the file's profile, CMYK without one is
     converted as if each ink were ideal, 16 bits are rounded to 8, transparency is laid over white,
-    EXIF orientation is applied, of several frames the first is taken. With ``at_least`` a large
+    EXIF orientation is applied (in AVIF and HEIC the turns that the format has), of several frames
+    the first is taken, of a DNG the preview. With ``at_least`` a large
     JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as its shorter side keeps twice that many
     pixels; this is faster. With ``reduce`` a JPEG of more than MAX_PIXELS comes at the first of
     these sizes that has fewer, unless it is progressive, since such a file is unpacked whole. With
@@ -74,8 +76,16 @@ def decode_picture(
                 shrink = max(shrink, factor)
                 break
     space = file.colour_space if colour == "convert" else None
+    if isinstance(file, JpegXl):
+        # Its decoder says what its colours are, and may find a JPEG.
+        found, space = decode_jpeg_xl(file)
+        if isinstance(found, Jpeg):
+            return decode_picture(found, at_least=at_least, reduce=reduce, colour=colour)
+        decoded, space = found, space if colour == "convert" else None
+    else:
+        decoded = _decoded(file, content, shrink, space)
     convert = conversion(space)
-    image = to_rgb(_decoded(file, content, shrink, space), orientation, convert)
+    image = to_rgb(decoded, orientation, convert)
     return Picture(image, "srgb" if convert is None else convert.colours)
 
 
@@ -88,6 +98,10 @@ def _decoded(file: Container, content: bytes, shrink: int, space: ColourSpace | 
         return decode_bmp(file)
     if isinstance(file, Png):
         return DecodedPng(file)
+    if isinstance(file, Heic):
+        return decode_heic(file)
+    if isinstance(file, Avif):
+        return decode_avif(file)
     return decode_by_opencv(content, premultiplied=file.kind == "TIFF")
 
 

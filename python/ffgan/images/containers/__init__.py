@@ -10,7 +10,10 @@ from __future__ import annotations
 from ffgan.errors import DatasetError
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.bmp import Bmp
+from ffgan.images.containers.dng import Dng, is_dng
+from ffgan.images.containers.isobmff import AVIF_BRANDS, HEIC_BRANDS, Avif, Heic, brands
 from ffgan.images.containers.jpeg import Jpeg
+from ffgan.images.containers.jxl import BOXES, CODESTREAM, JpegXl
 from ffgan.images.containers.png import PNG_SIGNATURE, Png, png_chunk
 from ffgan.images.containers.sniff import SNIFFED, UNKNOWN, describe
 from ffgan.images.containers.tiff import Tiff
@@ -22,9 +25,13 @@ __all__ = [
     "PNG_SIGNATURE",
     "SNIFFED",
     "UNKNOWN",
+    "Avif",
     "Bmp",
     "Container",
+    "Dng",
+    "Heic",
     "Jpeg",
+    "JpegXl",
     "Png",
     "Tiff",
     "WebP",
@@ -52,7 +59,14 @@ def container(data: bytes) -> Container:
     if data.startswith(b"BM"):
         return Bmp(data)
     if data.startswith((b"II*\0", b"MM\0*")):
-        return Tiff(data)
+        return Dng(data) if is_dng(data) else Tiff(data)
+    if data.startswith((CODESTREAM, BOXES)):
+        return JpegXl(data)
+    found = brands(data)
+    if found & AVIF_BRANDS:
+        return Avif(data)
+    if found & HEIC_BRANDS:
+        return Heic(data)
     if not data:
         raise DatasetError("the file is empty")
     kind = describe(data)
