@@ -244,10 +244,7 @@ def test_sigterm_under_load_ends_what_was_begun(
         assert server.process.wait(WAIT_SECONDS) == 128 + signal.SIGTERM
     finally:
         load.stop()
+    # Every request that was sent is answered, and told to close; later connections are refused.
     assert set(load.statuses) <= {200, 503}
-    # Answers are whole: what fails is a connection that was not accepted, or one between two
-    # requests, which a server may close at any time.
-    for error in load.errors:
-        assert isinstance(error, httpx.TransportError)
-        assert "incomplete" not in str(error) and "peer closed" not in str(error)
+    assert {type(error) for error in load.errors} <= {httpx.ConnectError}
     assert server.err.read_text() == ""

@@ -176,11 +176,12 @@ def test_hostile_bytes_do_not_make_it_fail(strict: Server, request_bytes: bytes)
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[tuple[GracefulServer, socket.socket]]:
+async def running(
+    settings: Settings, model: FakeModel | None = None
+) -> AsyncIterator[tuple[GracefulServer, socket.socket]]:
     """The server in this process and event loop, and its listening socket."""
-    server = GracefulServer(
-        configuration(create_app(FakeModel(), settings), "error", 1.0, settings)
-    )
+    app = create_app(model or FakeModel(), settings)
+    server = GracefulServer(configuration(app, "error", 0.3, settings))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     with listen("127.0.0.1", 0) as listener:
@@ -255,6 +256,79 @@ def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
         asyncio.run(end())
         gc.collect()
     assert not caplog.records
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def head_of_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_SECONDS)
+    found = re.search(rb"content-length: (\d+)", head.lower())
+    assert found is not None
+    await reader.readexactly(int(found[1]))
+    return head.lower()
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("parts", [[LIVE], [LIVE[:20], LIVE[20:]]])
+def test_a_request_that_comes_as_the_server_ends_is_answered_and_told_to_close(
+    before: int, parts: list[bytes]
+) -> None:
+    async def ask() -> None:
+        async with running(Settings(head_seconds=WAIT_SECONDS)) as (server, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            for _ in range(before):
+                writer.write(LIVE)
+                assert b"connection: close" not in await head_of_answer(reader)
+            ending = asyncio.ensure_future(server.shutdown([listener]))
+            for part in parts:
+                await asyncio.sleep(0.1)
+                writer.write(part)
+            head = await head_of_answer(reader)
+            assert head.startswith(b"http/1.1 200") and b"connection: close" in head
+            assert await reader.read() == b""
+            writer.close()
+            await ending
+
+    asyncio.run(ask())
+
+
+def test_what_was_drawn_as_the_server_ends_is_answered_and_told_to_close() -> None:
+    async def ask() -> None:
+        model = FakeModel()
+        model.gate.clear()
+        async with running(Settings(tries=1), model) as (server, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET /face.png?seed=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not model.drawn:
+                await asyncio.sleep(0.01)
+            ending = asyncio.ensure_future(server.shutdown([listener]))
+            await asyncio.sleep(0.05)
+            model.gate.set()
+            head = await head_of_answer(reader)
+            assert head.startswith(b"http/1.1 200") and b"connection: close" in head
+            writer.close()
+            await ending
+
+    asyncio.run(ask())
+
+
+def test_after_a_response_that_had_begun_the_next_request_is_answered() -> None:
+    async def ask() -> None:
+        model = FakeModel()
+        async with running(Settings(tries=1, batch=1), model) as (server, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET /faces.tar?seed=1&count=100 HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_SECONDS)
+            assert b"connection: close" not in head.lower()
+            ending = asyncio.ensure_future(server.shutdown([listener]))
+            await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), WAIT_SECONDS)
+            writer.write(LIVE)
+            assert b"connection: close" in await head_of_answer(reader)
+            writer.close()
+            await ending
+
+    asyncio.run(ask())
 
 
 def test_the_installed_uvicorn_is_a_tested_version() -> None:

@@ -8,6 +8,7 @@ unless the program handles it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -23,11 +24,12 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
 from ffgan.errors import ServerError, UsageError
 from ffgan.model import Model
 from ffgan.server.app import create_app, loader
-from ffgan.server.http.timeouts import HeaderTimeoutProtocol, with_header_timeout
+from ffgan.server.http.timeouts import PatientProtocol, patient_protocol
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import DEFAULT_PORT, Settings
 
@@ -35,16 +37,27 @@ BACKLOG = 2048
 MAX_PORT = 65535
 OPEN_FILES = 65536
 
+LINGER = 1.0
+"""Seconds for which connections between two requests stay open as the server shuts down."""
+
+ACCEPTING_TURNS = 3
+"""Of the event loop: to see that the socket is readable, to accept, to make the connections."""
+
 logger = logging.getLogger("ffgan.server")
 
 
 class GracefulServer(uvicorn.Server):
-    """Also closes connections that are made while the server shuts down."""
+    """Answers every request that was sent before its connection is closed, as it shuts down."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         protocol = self.config.http_protocol_class
-        assert issubclass(protocol, HeaderTimeoutProtocol)
+        assert issubclass(protocol, PatientProtocol)
         protocol.shutting_down = True
+        state = self.server_state
+        state.default_headers = [*state.default_headers, CLOSE_HEADER]
+        # What waits at the socket is accepted first: closed with it, it would be reset.
+        for _ in range(ACCEPTING_TURNS):
+            await asyncio.sleep(0)
         await super().shutdown(sockets)
 
 
@@ -162,7 +175,7 @@ def configuration(app: FastAPI, log_level: str, grace: float, settings: Settings
     return uvicorn.Config(
         app,
         log_level=log_level,
-        http=with_header_timeout(settings.head_seconds),
+        http=patient_protocol(settings.head_seconds, min(LINGER, grace)),
         ws="none",
         # The application has no startup or shutdown of its own. But with a lifespan uvicorn waits
         # at its end, and so also sends the responses that are cut short when the grace is over.

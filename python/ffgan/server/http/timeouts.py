@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Timeouts against slow clients: for a request's headers, and for accepting a response.
+"""How long the server waits for clients: to send headers, to accept a response, before it ends.
 
-uvicorn has none: it waits without limit for the rest of a request's headers, and for a client to
-read its response. (The timeout of an upload is in ``uploads``.) ``HeaderTimeoutProtocol`` uses
-attributes of uvicorn's h11 protocol that are not documented, so pyproject.toml caps uvicorn at the
-versions that were tested.
+uvicorn waits without limit for the rest of a request's headers, and for a client to read its
+response. (The timeout of an upload is in ``uploads``.) ``PatientProtocol`` uses attributes of
+uvicorn's h11 protocol that are not documented, so pyproject.toml caps uvicorn at the versions that
+were tested.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Awaitable
 from typing import Any, cast
 
 import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # A large response is sent in parts, so that it is no harder to accept in time than a small one.
 PART_BYTES = 1 << 16
+
+MOMENT = 0.05  # seconds
 
 
 class WriteTimeoutMiddleware:
@@ -64,27 +68,32 @@ class WriteTimeoutMiddleware:
             timer.cancel()
 
 
-class HeaderTimeoutProtocol(H11Protocol):
-    """Closes a connection whose request headers are not complete after ``seconds``.
+class PatientProtocol(H11Protocol):
+    """Closes a connection whose request headers do not come, and at the end none that may send one.
 
-    A connection that is made after the shutdown began (it was accepted before) is closed at once:
-    uvicorn does not tell such a connection to shut down, and would serve it for the whole grace
-    period.
+    A request's headers must be complete after ``head_seconds``.
+
+    When the server shuts down, uvicorn closes all connections between two requests at once, and
+    so loses the requests that are on their way. Here they stay open for ``linger`` seconds more. A
+    request that arrives, and one whose response has not begun, is answered with ``Connection:
+    close``, after which the client sends no other. Connections that were accepted before and are
+    made during the shutdown are treated alike.
     """
 
-    seconds = 10.0
+    head_seconds = 10.0
+    linger = 1.0
     shutting_down = False  # an attribute of the class, which belongs to one server
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._timer: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._watch()
         if self.shutting_down:
             self.shutdown()
-        else:
-            self._watch()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -93,12 +102,41 @@ class HeaderTimeoutProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop()
+        if self._end is not None:
+            self._end.cancel()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.shutting_down:  # this response had begun before
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Called by the server when it shuts down."""
+        if self._is_idle():
+            self._unset_keepalive_if_required()
+            if self._end is None:
+                self._end = self.loop.call_later(self.linger, self._close)
+        elif not self.cycle.response_started:
+            self.cycle.default_headers = [*self.cycle.default_headers, CLOSE_HEADER]
+
+    def _close(self) -> None:
+        self._end = None
+        if self.transport.is_closing() or not self._is_idle():
+            return
+        if self.conn.trailing_data[0] or _is_readable(self.transport):
+            # A request has begun to come; if the rest does not, the other timer closes.
+            self._end = self.loop.call_later(MOMENT, self._close)
+        else:
+            super().shutdown()
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
             self._stop()
         elif self._timer is None:
-            self._timer = self.loop.call_later(self.seconds, self.transport.close)
+            self._timer = self.loop.call_later(self.head_seconds, self.transport.close)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -106,6 +144,14 @@ class HeaderTimeoutProtocol(H11Protocol):
             self._timer = None
 
 
-def with_header_timeout(seconds: float) -> type[HeaderTimeoutProtocol]:
-    """The protocol class with this timeout; uvicorn makes the instances."""
-    return type("HeaderTimeoutProtocol", (HeaderTimeoutProtocol,), {"seconds": seconds})
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Whether something has arrived that the event loop has not passed on yet."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(transport.get_extra_info("socket").fileno(), selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def patient_protocol(head_seconds: float, linger: float) -> type[PatientProtocol]:
+    """The protocol class with these times; uvicorn makes the instances."""
+    times = {"head_seconds": head_seconds, "linger": linger}
+    return type("PatientProtocol", (PatientProtocol,), times)
