@@ -4,6 +4,16 @@
 from __future__ import annotations
 
 
+def escaped(text: str) -> str:
+    """The text with line breaks, other control characters and lone surrogates escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 class Error(Exception):
     """Base of every error that ffgan raises on purpose.
 
@@ -11,6 +21,10 @@ class Error(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        # A message quotes names and values, from whoever wrote them.
+        return escaped(super().__str__())
 
 
 class UsageError(Error, ValueError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, overload
 
 from ffgan import storage
-from ffgan.errors import DatasetError, UnavailableError
+from ffgan.errors import DatasetError, UnavailableError, escaped
 
 SUFFIXES: Final = frozenset({b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"})
 
@@ -116,11 +116,7 @@ def overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
 
 def printable(name: bytes) -> str:
     """A file name as one line of text: bytes that are not UTF-8 and control characters escaped."""
-    text = name.decode("utf-8", "backslashreplace")
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+    return escaped(name.decode("utf-8", "backslashreplace"))
 
 
 class Names(Sequence[bytes]):
