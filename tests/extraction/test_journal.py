@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.disk import largest_file
 
-from ffgan.errors import Error
+from ffgan.errors import Error, UsageError
 from ffgan.extraction import journal
 from ffgan.extraction.journal import DetectedFace, Journal, Photo
 from ffgan.extraction.quality import Appearance
@@ -65,6 +67,73 @@ def test_a_later_line_counts_and_a_cut_off_one_does_not(tmp_path: Path) -> None:
         file.write('{"name": "half')
     _, photos = journal.read(tmp_path / journal.NAME)
     assert [one.size for one in photos.values()] == [99]
+
+
+FACE = {
+    "box": [1, 2, 33, 44],
+    "confidence": 0.5,
+    "points": [[1, 2]] * 5,
+    "square": [20.5, 21.25, 30.125, -0.1],
+    "outside": 0.25,
+    "pose": [1.5, -2.0, 3.0],
+    "seen": [2.2, 120.0, 30.5, 60.0],
+    "hash": "00" * 32,
+}
+LINE = {"name": "a.jpg", "size": 5, "mtime": 6, "rows": 7, "columns": 8, "scale": 1}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"name": "../a.jpg"},  # what is gone is removed by its name
+        {"name": "/a.jpg"},
+        {"name": 5},
+        {"name": "\ud800"},
+        {"size": "5"},
+        {"scale": 10**18},
+        {"error": None},
+        {"faces": 3},
+        {"faces": ["face"]},
+        {"faces": [FACE | {"points": [[1, 2**40]] * 5}]},
+        {"faces": [FACE | {"points": [[1, 2]] * 4}]},
+        {"faces": [FACE | {"square": [1, 2, float("nan"), 4]}]},
+        {"faces": [FACE | {"pose": ["1", 2, 3]}]},
+        {"faces": [FACE | {"outside": None}]},
+        {"faces": [FACE | {"hash": "00"}]},
+        {"faces": [FACE | {"embedding": "AAAA"}]},
+    ],
+    ids=lambda line: str(line)[:40],
+)
+def test_a_line_that_holds_anything_else_is_refused(tmp_path: Path, line: dict[str, Any]) -> None:
+    path = tmp_path / journal.NAME
+    head = json.dumps({"format": journal.FORMAT, **HEADER}) + "\n"
+    path.write_text(head + json.dumps(LINE | {"faces": [FACE]}) + "\n")
+    assert len(journal.read(path)[1]["a.jpg"].faces) == 1
+    path.write_text(head + json.dumps(LINE | {"faces": [FACE]} | line) + "\n")
+    with pytest.raises(UsageError, match="is not a journal of this version"):
+        journal.read(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "[" * 100_000,
+        "[]",
+        json.dumps({"format": journal.FORMAT}),
+        json.dumps({"format": journal.FORMAT, **HEADER, "looked_for": 3}),
+        json.dumps({"format": journal.FORMAT, **HEADER, "looked_for": {"format": "../x"}}),
+        json.dumps({"format": journal.FORMAT, **HEADER, "done": 1}),
+        json.dumps(
+            {"format": journal.FORMAT, **HEADER, "done": {"chosen": {}, "result": {"kept": "x"}}}
+        ),
+    ],
+    ids=lambda head: head[:60],
+)
+def test_a_first_line_that_holds_anything_else_is_refused(tmp_path: Path, head: str) -> None:
+    path = tmp_path / journal.NAME
+    path.write_text(head + "\n")
+    with pytest.raises(UsageError, match="is not a journal of this version"):
+        journal.read(path)
 
 
 def test_a_chip_is_named_after_its_photograph_and_fits_the_file_system() -> None:

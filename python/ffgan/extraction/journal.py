@@ -22,6 +22,7 @@ import numpy as np
 from ffgan import storage
 from ffgan.errors import Error, UsageError
 from ffgan.extraction.output_files import cannot_write, write
+from ffgan.extraction.perceptual_hash import HASH_BYTES
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
 from ffgan.typing import Float32, Int32
@@ -29,6 +30,12 @@ from ffgan.typing import Float32, Int32
 NAME: Final = "extract.jsonl"
 FORMAT: Final = "ffgan extract 1"
 MAX_NAME: Final = 255  # bytes that file systems take
+
+# What a line may hold: a journal may be damaged, or come from somebody else.
+_LARGEST: Final = 2**63 - 1
+_EMBEDDING_SIZE: Final = 128
+_FARTHEST: Final = 2**27  # pixels, more than a side of any photograph
+_LARGEST_SCALE: Final = 15  # so that a place in the whole photograph has 32 bits
 
 
 @dataclass(slots=True)
@@ -167,9 +174,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
     photos: dict[str, Photo] = {}
     try:
         with path.open(encoding="ascii", errors="replace") as file:
-            header: dict[str, Any] = json.loads(file.readline())
-            if header["format"] != FORMAT:
-                raise ValueError("another format")
+            header = _check_header(json.loads(file.readline()))
             for line in file:
                 if line.endswith("\n"):
                     photo = _from_json(json.loads(line))
@@ -177,10 +182,27 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
         return header, photos
     except OSError as error:
         raise Error(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a journal of this version: give another folder, or delete this one"
         ) from error
+
+
+def _check_header(header: dict[str, Any]) -> dict[str, Any]:
+    """The first line; raises ValueError, KeyError or TypeError where it is none."""
+    if header["format"] != FORMAT:
+        raise ValueError("another format")
+    _text(header["photos"])
+    if not isinstance(header["looked_for"], dict):
+        raise TypeError("no settings of detection")
+    if not _text(header["looked_for"].get("format", "jpg")).isalnum():
+        raise ValueError("no format of faces")
+    if "done" in header and not isinstance(header["done"]["chosen"], dict):
+        raise TypeError("no settings of the selection")
+    for value in header["done"]["result"].values() if "done" in header else ():
+        for count in value.values() if isinstance(value, dict) else (value,):
+            _whole(0 if count is None else count, 0, _LARGEST)
+    return header
 
 
 def _to_json(photo: Photo) -> dict[str, Any]:
@@ -207,32 +229,79 @@ def _to_json(photo: Photo) -> dict[str, Any]:
 
 
 def _from_json(line: dict[str, Any]) -> Photo:
+    """A photograph by its line; raises ValueError, KeyError or TypeError for anything else."""
     photo = Photo(
-        line["name"],
-        line["size"],
-        line["mtime"],
-        line.get("rows", 0),
-        line.get("columns", 0),
-        line.get("scale", 1),
-        line.get("error", ""),
+        _name(line["name"]),
+        _whole(line["size"], 0, _LARGEST),
+        _whole(line["mtime"], -_LARGEST, _LARGEST),
+        _whole(line.get("rows", 0), 0, _FARTHEST),
+        _whole(line.get("columns", 0), 0, _FARTHEST),
+        _whole(line.get("scale", 1), 1, _LARGEST_SCALE),
+        _text(line.get("error", "")),
     )
     for entry in line.get("faces", ()):
-        left, top, right, bottom = entry["box"]
-        x, y, side, angle = entry["square"]
-        embedding = None
-        if "embedding" in entry:
-            embedding = np.frombuffer(base64.b64decode(entry["embedding"]), np.float32)
+        left, top, right, bottom = (_place(side) for side in entry["box"])
+        x, y, side, angle = (_real(value) for value in entry["square"])
+        points = [(_place(x), _place(y)) for x, y in entry["points"]]
+        if len(points) not in (5, 68) or side <= 0:
+            raise ValueError("not the landmarks of a face")
         photo.faces.append(
             DetectedFace(
                 (left, top, right, bottom),
-                entry["confidence"],
-                np.array(entry["points"], np.int32),
+                _real(entry["confidence"]),
+                np.array(points, np.int32),
                 (x, y, side, angle),
-                entry["outside"],
-                Pose(*entry["pose"]),
-                Appearance(*entry["seen"]),
-                bytes.fromhex(entry["hash"]),
-                embedding,
+                _real(entry["outside"]),
+                Pose(*map(_real, entry["pose"])),
+                Appearance(*map(_real, entry["seen"])),
+                _bytes(bytes.fromhex(entry["hash"]), HASH_BYTES),
+                _embedding(entry["embedding"]) if "embedding" in entry else None,
             )
         )
     return photo
+
+
+def _name(value: object) -> str:
+    """A name below the folder, and not of a file elsewhere: what is gone is removed by its name."""
+    name = _text(value)
+    parts = name.split("/")
+    os.fsencode(name)
+    if not name or "\0" in name or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("not a name below a folder")
+    return name
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _whole(value: object, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError("not a whole number in its range")
+    return value
+
+
+def _place(value: object) -> int:
+    return _whole(value, -_FARTHEST, _FARTHEST)
+
+
+def _real(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e9:
+        raise ValueError("not a number of pixels, degrees or levels")
+    return value
+
+
+def _bytes(value: bytes, size: int) -> bytes:
+    if len(value) != size:
+        raise ValueError("not of its length")
+    return value
+
+
+def _embedding(text: object) -> Float32:
+    packed = base64.b64decode(_text(text), validate=True)
+    vector = np.frombuffer(_bytes(packed, 4 * _EMBEDDING_SIZE), np.float32)
+    if not np.isfinite(vector).all():
+        raise ValueError("not finite")
+    return vector

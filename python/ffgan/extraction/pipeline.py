@@ -120,7 +120,7 @@ class _Extraction:
         if journal is not None and journal.earlier is not None:
             before, now = journal.earlier["looked_for"], journal.header["looked_for"]
             if before != now:
-                self._forget(list(self.photos), before["format"])
+                self._forget(list(self.photos), before.get("format", self.settings.format))
         gone = [
             name
             for name, photo in self.photos.items()
@@ -139,7 +139,10 @@ class _Extraction:
         if done["chosen"] != self.settings.selection() or self.photos.keys() != set(self.names):
             return None
         result = {"looked_at": 0, "summary": self.folder.found} | done["result"]
-        return Extracted(**result)
+        try:
+            return Extracted(**result)
+        except TypeError:  # of a version with other figures
+            return None
 
     def _forget(self, names: list[str], format: str) -> None:
         for name in names:
