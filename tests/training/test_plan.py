@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.training import (
     SHORT,
@@ -22,7 +23,7 @@ from ffgan.errors import (
 from ffgan.features import efficientnet
 from ffgan.training import Settings, dry_run, recipes, train
 from ffgan.training.plan import resolve
-from ffgan.training.run_folder import RunFolder, encode, read
+from ffgan.training.run_folder import Checkpoint, RunFolder, encode, read
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,43 @@ def test_what_cannot_change_is_refused_by_name(small, faces, name, value) -> Non
     with pytest.raises(UsageError, match=rf"--{name.replace('_', '-')} is .* choose a new --name"):
         train(faces, **{name: value})
     assert checkpoints("faces") == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"position": None},
+        {"position": {"step": 1}},
+        {"position": {"step": 2, "offset": 0, "returns": 0, "suspect": 0}},
+        {"position": {"step": 1, "offset": -5, "returns": 0, "suspect": 0}},
+        {"settings": [1]},
+        {"data": {"images": 3}},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_of_no_run_is_refused_with_a_way_out(tmp_path: Path, damage) -> None:
+    record = {
+        "position": {"step": 1, "offset": 0, "returns": 0, "suspect": 0},
+        "settings": {},
+        "data": {"images": 3, "hash": "0"},
+    }
+    folder = RunFolder(tmp_path / "a")
+    folder.checkpoints.mkdir(parents=True)
+    given = {"runs": str(tmp_path), "name": "a"}
+    folder.save(Checkpoint(1, {}, record), keep=1)
+    assert resolve(tmp_path, given).init == "resume"
+    folder.save(Checkpoint(1, {}, record | damage), keep=1)
+    with pytest.raises(CheckpointError, match=r"is of no run of this program: move it away"):
+        resolve(tmp_path, given)
+
+
+def test_other_tensors_than_the_settings_say_are_refused_with_a_way_out(small, faces) -> None:
+    train(faces, **{**SHORT, "steps": 1})
+    folder = RunFolder("runs/faces")
+    found = read(folder.paths()[-1])
+    folder.save(Checkpoint(1, {"trainer.w": np.zeros(3, np.float32)}, found.record), keep=1)
+    with pytest.raises(CheckpointError, match=r"holds other networks .*: move it away"):
+        train(faces, steps=2)
 
 
 OTHER = {

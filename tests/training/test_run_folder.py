@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,31 @@ HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1]}"  # what child proc
 def checkpoint(step: int, *, good: bool = True, size: int = 1000) -> Checkpoint:
     values = np.random.default_rng(step).standard_normal(size).astype(np.float32)
     return Checkpoint(step, {"trainer.w": values}, {"position": {"step": step}}, good)
+
+
+def with_header(content: bytes, header: str) -> bytes:
+    """A checkpoint's file with another header of ours."""
+    (length,) = struct.unpack_from("<Q", content)
+    description = json.loads(content[8 : 8 + length])
+    description["__metadata__"]["checkpoint"] = header
+    encoded = json.dumps(description).encode()
+    return struct.pack("<Q", len(encoded)) + encoded + content[8 + length :]
+
+
+def header_changed(content: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The same without the header's digest, as older versions wrote it, with a change."""
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["checkpoint"])
+    del header["header_sha256"]
+    change(header)
+    return with_header(content, json.dumps(header))
+
+
+def test_a_checkpoint_without_a_digest_of_its_header_is_read(folder: RunFolder) -> None:
+    folder.save(checkpoint(10), keep=3)
+    path = folder.checkpoints / "step-00000010.safetensors"
+    path.write_bytes(header_changed(path.read_bytes(), lambda header: None))
+    assert read(path).record == {"position": {"step": 10}}
 
 
 def steps(folder: RunFolder) -> list[int]:
@@ -96,8 +123,27 @@ def test_the_newest_good_one_is_kept_however_many_suspect_ones_follow(folder: Ru
         lambda content: content[:-100] + bytes([content[-100] ^ 1]) + content[-99:],
         lambda content: b"\xff" * 8 + content[8:],
         lambda content: content.replace(b"sha256", b"sha999"),
+        lambda content: content.replace(b'step\\": 20', b'step\\": 21'),
+        lambda content: header_changed(content, lambda header: header.update(good="yes")),
+        lambda content: header_changed(content, lambda header: header.update(record=[1])),
+        lambda content: header_changed(content, lambda header: header.update(step=-1)),
+        lambda content: header_changed(content, lambda header: header.update(format=None)),
+        lambda content: with_header(content, "[" * 100_000),
     ],
-    ids=["cut off", "empty", "header cut off", "one bit", "huge header", "no digest"],
+    ids=[
+        "cut off",
+        "empty",
+        "header cut off",
+        "one bit",
+        "huge header",
+        "no digest",
+        "another step",
+        "good is text",
+        "record is a list",
+        "negative step",
+        "no format",
+        "nested without end",
+    ],
 )
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(folder, damage) -> None:
     folder.save(checkpoint(10), keep=3)

@@ -70,13 +70,22 @@ class IdentityCodes:
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Float32]) -> IdentityCodes:
-        """The inverse of `tensors`."""
+        """The inverse of `tensors`; raises ValueError or KeyError for others."""
+        count, size = len(tensors["components"]), len(tensors["mean"])
+        shapes = {
+            "mean": (size,),
+            "slope": (CODE_SIZE - count, size),
+            "components": (count, size),
+            "deviation": (count,),
+        }
+        if any(tensors[name].shape != shape for name, shape in shapes.items()):
+            raise ValueError("identity codes of another size")
         return cls(
             tensors["mean"],
             tensors["slope"],
             tensors["components"],
             tensors["deviation"],
-            float(tensors["explained"][0]),
+            float(tensors["explained"].item()),
         )
 
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ffgan.errors import CheckpointError, ExtraError, UsageError
 from ffgan.training import recipes
+from ffgan.training.divergence import Position
 from ffgan.training.run_folder import Checkpoint, RunFolder
 from ffgan.training.settings import DEFAULT_EPOCHS, DEFAULT_EVALUATE_EVERY, Settings
 
@@ -58,6 +59,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     if init == "resume":
         if checkpoint is None:
             raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
+        _check_record(checkpoint, folder)
         values, changes = _resumed(given, checkpoint, folder)
     else:
         if checkpoint is not None:
@@ -68,8 +70,8 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
         init = init or _default_init(given)
         if "recipe" not in given:
             given["recipe"] = _default_recipe(given.get("recognition"), notes)
-        given["recipe"], settings = recipes.load(given["recipe"])
-        values = recipes.complete(settings, given, from_scratch=init == "scratch")
+        given["recipe"], of_recipe = recipes.load(given["recipe"])
+        values = recipes.complete(of_recipe, given, from_scratch=init == "scratch")
         changes = {}
         if values.get("warm_start") and init != "scratch":
             raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
@@ -78,11 +80,12 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     values["name"] = name
     if all(values.get(limit) is None for limit in Settings.names(life="limit")):
         values["epochs"] = DEFAULT_EPOCHS
-    if values.get("heldout") is not None:
-        _check_apart(directory, values["heldout"])
-        if values.get("evaluate_every") is None:
-            values["evaluate_every"] = DEFAULT_EVALUATE_EVERY
-    return Plan(directory, folder, Settings(**values), checkpoint, init, changes, notes)
+    if values.get("heldout") is not None and values.get("evaluate_every") is None:
+        values["evaluate_every"] = DEFAULT_EVALUATE_EVERY
+    settings = Settings(**values)
+    if settings.heldout is not None:
+        _check_apart(directory, settings.heldout)
+    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
 
 
 def _default_init(given: Mapping[str, Any]) -> str:
@@ -119,6 +122,26 @@ def _check_apart(directory: Path, heldout: str) -> None:
         raise UsageError(
             f"--heldout {heldout} and the training images in {directory} are not apart: "
             "move the held-out images to a folder of their own"
+        )
+
+
+def _check_record(checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Raise CheckpointError where a checkpoint says nothing of the run that it is of."""
+    record = checkpoint.record
+    position, data = record.get("position"), record.get("data")
+    if not (
+        isinstance(record.get("settings"), dict)
+        and isinstance(data, dict)
+        and isinstance(data.get("images"), int)
+        and isinstance(data.get("hash"), str)
+        and isinstance(position, dict)
+        and position.keys() == {field.name for field in fields(Position)}
+        and all(isinstance(value, int) and 0 <= value < 2**63 for value in position.values())
+        and position["step"] == checkpoint.step
+    ):
+        raise CheckpointError(
+            f"the checkpoint of step {checkpoint.step} in {folder.checkpoints} is of no run of "
+            "this program: move it away to go back to the one before, or choose another --name"
         )
 
 

@@ -7,6 +7,7 @@ so whatever kills the process leaves either the old file or the new one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -62,6 +63,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "sha256": storage.tensor_digest(checkpoint.tensors),
         "record": checkpoint.record,
     }
+    header["header_sha256"] = _digest(header)
     # One entry only: the library writes several in an order that changes from process to process.
     return save(checkpoint.tensors, {"checkpoint": json.dumps(header, sort_keys=True)})
 
@@ -77,6 +79,8 @@ def read(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["checkpoint"])
+            if not isinstance(header["format"], str):
+                raise ValueError("its format is no text")
             if header["format"] != FORMAT:
                 raise CheckpointError(
                     f"{path} has format {header['format']}, this version reads {FORMAT}: "
@@ -85,13 +89,29 @@ def read(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             digest, record = header["sha256"], header["record"]
             step, good = header["step"], header["good"]
+            # Checkpoints of older versions have a digest of their tensors only.
+            its_digest = header.pop("header_sha256", None)
+            same = its_digest is None or its_digest == _digest(header)
     except OSError as error:
         raise _cannot("read", path, error) from error
-    except (SafetensorError, KeyError, TypeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if storage.tensor_digest(tensors) != digest:
+    if not same or storage.tensor_digest(tensors) != digest:
         raise ValueError(f"{path} is damaged: its SHA-256 does not match")
-    return Checkpoint(step, tensors, record, good)
+    if not (
+        isinstance(step, int)
+        and 0 <= step < 2**63
+        and isinstance(record, dict)
+        and isinstance(good, bool)
+        and all(tensor.dtype == np.float32 for tensor in tensors.values())
+    ):
+        raise ValueError(f"{path} is damaged: it holds no step, record and float32 tensors")
+    return Checkpoint(int(step), tensors, record, good)
+
+
+def _digest(header: Mapping[str, Any]) -> str:
+    """SHA-256, as hex, of what a checkpoint says beside its tensors."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 class RunFolder:

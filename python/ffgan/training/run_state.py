@@ -14,7 +14,7 @@ import numpy as np
 
 from ffgan import _core
 from ffgan.dataset import Dataset
-from ffgan.errors import UsageError
+from ffgan.errors import CheckpointError, UsageError
 from ffgan.latent import noise
 from ffgan.model import by_network
 from ffgan.training import trainer
@@ -146,13 +146,23 @@ class RunState:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go to where a checkpoint was written, but with the learning rates of the settings."""
+        """Go to where a checkpoint was written, but with the learning rates of the settings.
+
+        Raises CheckpointError where its tensors are not those of these settings.
+        """
         tensors = by_network(checkpoint.tensors)
-        self.trainer.load_state(tensors["trainer"])
+        try:
+            self.codes.restore(tensors)
+            self.trainer.load_state(tensors.get("trainer", {}))
+        except (ValueError, LookupError, TypeError) as error:
+            raise CheckpointError(
+                f"the checkpoint of step {checkpoint.step} in {self.folder.checkpoints} holds "
+                f"other networks than its settings say ({error}): move it away to go back to the "
+                "one before, or choose another --name"
+            ) from error
         self.trainer.set_learning_rates(
             self.settings.learning_rate_g, self.settings.learning_rate_d
         )
-        self.codes.restore(tensors)
         self.position = Position(**checkpoint.record["position"])
 
     def save_model(self, path: Path, more: Mapping[str, str] | None = None) -> None:

@@ -94,12 +94,16 @@ class PrincipalComponents:
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Float32]) -> PrincipalComponents:
-        """The inverse of `tensors`."""
+        """The inverse of `tensors`; raises ValueError or KeyError for others."""
+        pixels = SIZE * SIZE * 3
+        shapes = {"mean": (pixels,), "components": (CODE_SIZE, pixels), "deviation": (CODE_SIZE,)}
+        if any(tensors[name].shape != shape for name, shape in shapes.items()):
+            raise ValueError("principal components of another size")
         return cls(
             tensors["mean"],
             tensors["components"],
             tensors["deviation"],
-            float(tensors["explained"][0]),
+            float(tensors["explained"].item()),
         )
 
 
