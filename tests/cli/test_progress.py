@@ -62,4 +62,4 @@ def test_on_a_terminal_of_80_columns_nothing_is_cut_off() -> None:
         "━",
     ):
         assert text in shown
-    assert shown.rstrip().endswith("\x1b[?25h")
+    assert "\x1b[?25l" not in shown  # a cursor that is hidden stays so when the process is killed

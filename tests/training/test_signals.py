@@ -19,14 +19,17 @@ from support.training import (
 )
 
 from ffgan.dataset import Dataset
+from ffgan.interruption import ECHO_SECONDS, SIGNALS
 from ffgan.training import Interrupted, train
 from ffgan.training.run_folder import RunFolder, read
 from ffgan.typing import UInt8
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_it_after_the_step(small, faces, number, code, caplog) -> None:
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(n) for n in SIGNALS]
     small.during_step = stop_at(3, number)
     with pytest.raises(Interrupted) as error:
         train(faces, **SHORT, name="mine")
@@ -35,7 +38,7 @@ def test_a_signal_ends_it_after_the_step(small, faces, number, code, caplog) -> 
     assert "\n" not in str(error.value)
     assert "step-00000003.safetensors" in checkpoints("mine")
     assert Path("runs/mine/model.safetensors").exists()
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(n) for n in SIGNALS] == handlers
     assert signal.set_wakeup_fd(-1) == -1
     assert "once more to stop at once" in caplog.text
 
@@ -112,6 +115,7 @@ def test_the_second_signal_ends_the_process_at_once(small, faces) -> None:
         assert process.stderr is not None
         while "once more to stop at once" not in process.stderr.readline():
             assert process.poll() is None
+        time.sleep(2 * ECHO_SECONDS)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -107,4 +107,5 @@ COMMAND = Command(
     EXAMPLES,
     add_options,
     run,
+    prints=True,
 )

@@ -84,4 +84,5 @@ COMMAND = Command(
     EXAMPLES,
     add_options,
     run,
+    prints=True,
 )

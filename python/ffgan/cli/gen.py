@@ -15,6 +15,7 @@ from ffgan.cli.options import MAX_COUNT, MAX_SIZE, add_search, add_threads, use_
 from ffgan.cli.output import counted, notice
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
+from ffgan.cli.termination import explain_stop
 from ffgan.errors import DisplayError
 from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
@@ -144,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     made: list[Face] = []
     count = tries = 0
-    interrupted = False
+    stopped: KeyboardInterrupt | None = None
     with window or contextlib.nullcontext(), progress_bars() as progress:
         try:
             for face in faces:
@@ -157,17 +158,18 @@ def run(arguments: argparse.Namespace) -> int:
                 progress("faces", count, arguments.count)
                 if window is not None and not show(window, face, files, arguments.delay):
                     break
-        except KeyboardInterrupt:
-            interrupted = True
+        except KeyboardInterrupt as error:
+            stopped = error
             if to_files and not arguments.grid:
                 count = len(files.written)  # the last face may not have come so far
     if made:
         files.save_sheet(made)
 
     print(summary(files, count, tries, time.monotonic() - began, first), flush=True)
-    if interrupted:
-        notice(f"stopped with Ctrl+C, {counted(len(files.written), 'file')} written")
-        return 130
+    if stopped is not None:
+        how, status = explain_stop(stopped)
+        notice(f"{how}, {counted(len(files.written), 'file')} written")
+        return status
     return 0
 
 

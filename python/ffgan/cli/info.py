@@ -141,4 +141,5 @@ COMMAND = Command(
     EXAMPLES,
     add_options,
     run,
+    prints=True,
 )

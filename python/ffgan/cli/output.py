@@ -7,10 +7,20 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from ffgan.cli.streams import in_background
 
 
 def notice(text: str) -> None:
-    print(f"ffgan: {text}", file=sys.stderr, flush=True)
+    say(f"ffgan: {text}")
+
+
+def say(line: str) -> None:
+    """Print a line on the standard error: above a bar, and also in the background, without it."""
+    stream: Any = sys.stderr
+    terminal = getattr(stream, "rich_proxied_file", stream)
+    print(line, file=terminal if in_background(terminal) else stream, flush=True)
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

@@ -84,10 +84,14 @@ def real(text: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One subcommand: its line in the overview, its help, its options and what it does."""
+    """One subcommand: its line in the overview, its help, its options and what it does.
+
+    ``prints``: what it prints is its result; else its results are files or a service.
+    """
 
     summary: str
     description: str
     examples: str
     add_options: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int]
+    prints: bool = False

@@ -2,27 +2,24 @@
 """The command line: `python -m ffgan`, and the scripts `ffgan` and `FFgan`.
 
 Every command calls the same public functions as a user's script would. Whatever goes wrong ends in
-one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C, 143 for SIGTERM.
-An audit that finds signs of copying ends with 3.
+one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C, 143 for SIGTERM,
+129 for SIGHUP. An audit that finds signs of copying ends with 3.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
 from ffgan import __version__
 from ffgan.cli import audit, convert, evaluate, explore, extract, gen, info, pack, train, web
 from ffgan.cli.original_flags import modern
 from ffgan.cli.output import notice
 from ffgan.cli.parser import Parser
+from ffgan.cli.streams import Stream, safe_streams
+from ffgan.cli.termination import explain_stop, signals_end
 from ffgan.errors import Error
 
 EXAMPLES = """\
@@ -40,7 +37,7 @@ examples:
 
 `ffgan --gen N`, `ffgan --train DIR` and `ffgan --web` mean the same as the commands of these names.
 `ffgan COMMAND --help` explains a command. Exit status: 0 done, 2 bad input, 1 failure, 130 Ctrl+C,
-143 ended by SIGTERM."""
+143 ended by SIGTERM, 129 by SIGHUP."""
 
 COMMANDS = {
     "train": train.COMMAND,
@@ -99,7 +96,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, Error):
         return f"error: {error}", error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return "stopped with Ctrl+C", 130
+        return explain_stop(error)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"error: {where}{error.strerror or error}", 1
@@ -110,50 +107,47 @@ def explain(error: BaseException) -> tuple[str, int]:
     return f"error: {type(error).__name__}: {error} (--debug shows where)", 1
 
 
-@contextlib.contextmanager
-def sigterm_exits() -> Iterator[None]:
-    """Within it SIGTERM raises SystemExit with the shell's status for that signal."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own); returns the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in given
-    if hasattr(sys.stdout, "reconfigure"):
-        # A path may hold what the terminal's encoding lacks.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with safe_streams() as (out, _):
+        status, printed = run(given)
+        out.flush()
+        return status if status or out.failure is None else lost_output(out, printed)
+
+
+def run(given: Sequence[str]) -> tuple[int, bool]:
+    """The exit status of a command line, and whether what it prints is all that it does."""
+    printed = True
     try:
         rewritten = modern(given, COMMANDS)
         parser = build_parser(rewritten)
         arguments = parser.parse_args(rewritten)
         if arguments.command is None:
             parser.print_help()
-            return 2
-        with sigterm_exits():
-            status = COMMANDS[arguments.command].run(arguments)
-        sys.stdout.flush()
-        return status
+            return 2, printed
+        command = COMMANDS[arguments.command]
+        printed = command.prints
+        with signals_end():
+            return command.run(arguments), printed
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    except BrokenPipeError:
-        # The reader (such as `head`) has gone; nor may Python fail when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return end.code if isinstance(end.code, int) else 1, printed
     except BaseException as error:
-        if debug:
+        if "--debug" in given:
             traceback.print_exc()
         text, status = explain(error)
         notice(" ".join(text.split()))
-        return status
+        return status, printed
+
+
+def lost_output(out: Stream, printed: bool) -> int:
+    """The exit status of a command that did all, where its output could not be written.
+
+    Without a reader nothing is said, and what wrote its results to files has succeeded.
+    """
+    if out.reader_is_gone:
+        return int(printed)
+    failure = out.failure
+    reason = failure.strerror if isinstance(failure, OSError) else failure
+    notice(f"error: the standard output cannot be written: {reason}")
+    return 1

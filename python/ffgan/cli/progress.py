@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress on the standard error: bars on a terminal, plain lines anywhere else."""
+"""Progress on the standard error: bars on a terminal, plain lines anywhere else.
+
+A bar never hides the cursor, which a process that is stopped or killed could not show again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from ffgan.cli.output import notice
+from ffgan.cli.output import notice, say
+from ffgan.cli.streams import in_background
 from ffgan.progress import Progress, duration
 from ffgan.typing import ProgressCallback
 
@@ -21,10 +25,10 @@ def progress_bars(*, line_every: float | None = None) -> Iterator[ProgressCallba
 
     Elsewhere it prints a line after ``line_every`` seconds, or nothing.
     """
-    if not sys.stderr.isatty():
+    console = _console()
+    if console is None:
         yield _lines(line_every)
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -38,7 +42,7 @@ def progress_bars(*, line_every: float | None = None) -> Iterator[ProgressCallba
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     ) as bars:
         tasks: dict[str, Any] = {}
@@ -49,6 +53,35 @@ def progress_bars(*, line_every: float | None = None) -> Iterator[ProgressCallba
             bars.update(tasks[what], completed=done)
 
         yield update
+
+
+def _console() -> Any:
+    """rich's console for a bar on the standard error, None where a bar cannot move."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+
+    class BarConsole(Console):
+        def show_cursor(self, show: bool = True) -> bool:
+            return False
+
+    console = BarConsole(file=_Foreground(sys.stderr))  # type: ignore[arg-type]
+    return console if console.is_terminal and not console.is_dumb_terminal else None
+
+
+class _Foreground:
+    """A terminal that is written to while no other job has it: else the bar would run over that."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        if not in_background(self._stream):
+            self._stream.write(text)
+        return len(text)
 
 
 def _lines(every: float | None) -> ProgressCallback:
@@ -76,14 +109,15 @@ class TrainingBar:
         self._task: Any = None
 
     def __enter__(self) -> TrainingBar:
-        if sys.stderr.isatty():
-            from rich import console, progress
+        console = _console()
+        if console is not None:
+            from rich import progress
 
             self._bar = progress.Progress(
                 progress.TextColumn("{task.description}"),
                 progress.BarColumn(bar_width=None),
                 progress.TextColumn("{task.fields[state]}"),
-                console=console.Console(stderr=True),
+                console=console,
                 refresh_per_second=4,
             )
             self._task = self._bar.add_task("training", total=1.0, state="")
@@ -101,10 +135,10 @@ class TrainingBar:
 
     def say(self, line: str) -> None:
         """Print one line above the bar."""
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if self._bar is None or in_background(self._bar.console.file):
+            say(line)
         else:
-            print(line, file=sys.stderr, flush=True)
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
         """Move the bar; without a terminal, print a line if it is notable.

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Standard streams that never raise into the work: what is lost is kept as their `failure`.
+
+A terminal that is closed, a reader that goes away (`| head`), a full disk behind `2> log`, and
+streams that were closed from the start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+# What another write may not meet: then the stream stays in use.
+PASSING = (errno.EAGAIN, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.ENOSPC)
+NO_READER = (errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ENXIO)
+
+
+class Stream:
+    """A text stream in place of ``sys.stdout`` or ``sys.stderr``; anything else is the original's.
+
+    ``failure`` is the first error of a write or flush, None so far. After an error that is for good
+    everything goes to /dev/null, also what libraries of C write to the descriptor. Of ``notices``
+    nothing is written from the background of a terminal with ``stty tostop``, which would stop the
+    process.
+    """
+
+    def __init__(self, stream: Any, *, notices: bool = False) -> None:
+        self._stream = stream
+        self._notices = notices
+        self.failure: OSError | ValueError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, as far as that is possible; returns the number of characters."""
+        if not (self._notices and stops_background(self._stream)):
+            try:
+                self._stream.write(text)
+            except (OSError, ValueError) as error:  # ValueError: it is closed
+                self._fail(error)
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Bring what was written to the descriptor, as far as that is possible."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            self._fail(error)
+
+    def finish(self) -> None:
+        """Flush for the last time and drop the rest, at which Python's own end would fail."""
+        before, self.failure = self.failure, None
+        self.flush()
+        if self.failure is not None:
+            self._drop()
+        self.failure = before or self.failure
+
+    @property
+    def reader_is_gone(self) -> bool:
+        """Whether nobody reads any more, as after `| head` or in a closed terminal."""
+        return isinstance(self.failure, OSError) and self.failure.errno in NO_READER
+
+    def _fail(self, error: OSError | ValueError) -> None:
+        self.failure = self.failure or error
+        if not (isinstance(error, OSError) and error.errno in PASSING):
+            self._drop()
+
+    def _drop(self) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+            self._stream.flush()
+            return
+        self._stream = io.StringIO()  # there is no descriptor
+
+
+@contextlib.contextmanager
+def safe_streams() -> Iterator[tuple[Stream, Stream]]:
+    """Within it ``sys.stdout`` and ``sys.stderr`` are a `Stream` each; those are given.
+
+    Standard streams that were closed from the start lead to /dev/null.
+    """
+    open_descriptors()
+    before = sys.stdout, sys.stderr
+    with Path(os.devnull).open("w") as null:
+        out = Stream(sys.stdout or null)
+        err = Stream(sys.stderr or null, notices=True)
+        if hasattr(out, "reconfigure"):
+            # A path may hold what the terminal's encoding lacks.
+            out.reconfigure(errors="backslashreplace")
+        sys.stdout, sys.stderr = cast(Any, (out, err))
+        try:
+            yield out, err
+        finally:
+            out.finish()
+            err.finish()
+            sys.stdout, sys.stderr = before
+
+
+def open_descriptors() -> None:
+    """Open the descriptors 0, 1 and 2 that are closed, on /dev/null.
+
+    Else the next file that is opened would get the number, and what is printed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def in_background(stream: Any) -> bool:
+    """Whether ``stream`` is this process's terminal, and another job has it at the moment."""
+    try:
+        descriptor = stream.fileno()
+        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) != os.getpgrp()
+    except (OSError, ValueError, AttributeError):  # also: not the terminal of this session
+        return False
+
+
+def stops_background(stream: Any) -> bool:
+    """Whether writing to ``stream`` would stop this process."""
+    if not in_background(stream):
+        return False
+    import termios
+
+    try:
+        modes: int = termios.tcgetattr(stream.fileno())[3]
+    except termios.error:
+        return False
+    return bool(modes & termios.TOSTOP)
