@@ -318,7 +318,7 @@ def test_after_a_response_that_had_begun_the_next_request_is_answered() -> None:
         model = FakeModel()
         async with running(Settings(tries=1, batch=1), model) as (server, listener):
             reader, writer = await asyncio.open_connection(*listener.getsockname())
-            writer.write(b"GET /faces.tar?seed=1&count=100 HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /faces.tar?seed=1&count=12&size=16 HTTP/1.1\r\nHost: x\r\n\r\n")
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_SECONDS)
             assert b"connection: close" not in head.lower()
             ending = asyncio.ensure_future(server.shutdown([listener]))
