@@ -19,16 +19,17 @@ def test_images_are_found_in_all_folders_in_any_case_and_in_a_fixed_order(tmp_pa
     names = [
         "B.JPG", "a.jpeg", "a/z.PNG", "a/b/c.webp", "a/b/d.WebP", "e.bmp", "f.tif", "g.TIFF",
     ]  # fmt: skip
-    for name in [*reversed(names), "notes.txt", "jpg", "a/movie.gif", "a.jpg.part"]:
+    for name in [*reversed(names), "notes.txt", "film.MP4", "a/movie.gif", "a.jpg.part"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(jpeg())
+        (tmp_path / name).write_bytes(b"GIF89a" if name.endswith("gif") else jpeg())
     data = Dataset(tmp_path)
     assert relative(data) == sorted(names)
     assert len(data) == len(data.paths) == 8
     assert data.paths[-1] == data.paths[7]
     assert data.paths[1:3] == [data.paths[1], data.paths[2]]
     assert "8 images" in data.summary
-    assert "4 other files ignored" in data.summary
+    ignored = data.found.partition("4 other files ignored: ")[2].split(", ")
+    assert sorted(ignored) == ["1 GIF", "1 film", "1 text", "1 unfinished or a copy"]
 
 
 def test_hidden_files_and_folders_are_left_out_and_counted(folder: Path) -> None:
@@ -133,9 +134,25 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         Dataset(tmp_path / "nowhere")
 
 
-def test_for_a_file_its_folder_is_asked_for(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=rf"00\.jpg is a file: give its folder, {folder}"):
-        Dataset(folder / "00.jpg")
+@pytest.mark.parametrize(
+    ("beginning", "way_out"),
+    [
+        (b"PK\3\4", "is an archive (zip): unpack it, and give the folder that comes out"),
+        (b"x".ljust(257, b"\0") + b"ustar", "is an archive (tar): unpack it"),
+        (jpeg(), "is a single picture (JPEG): give a folder of pictures"),
+        (b"\0\0\0\x18ftypisom", "is a film (MP4 video): save its frames as pictures"),
+        (b"name,age\n", "is a file (text), not a folder of pictures: give one"),
+        (b"", "is a file, not a folder of pictures: give one"),
+    ],
+)
+def test_for_a_file_the_way_out_fits_what_it_is(
+    tmp_path: Path, beginning: bytes, way_out: str
+) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(beginning)
+    with pytest.raises(DatasetError) as got:
+        Dataset(path)
+    assert str(got.value).startswith(f"{path} {way_out}")
 
 
 def test_a_folder_without_images_is_named_with_what_was_looked_for(tmp_path: Path) -> None:

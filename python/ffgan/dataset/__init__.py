@@ -3,7 +3,8 @@
 
 from ffgan.dataset.batches import Batches
 from ffgan.dataset.dataset import Dataset, pack
-from ffgan.dataset.folder import ImageFolder, overlap, printable
+from ffgan.dataset.folder import ImageFolder, overlap
+from ffgan.dataset.names import printable
 from ffgan.images import FITS, Fit, fit_square
 
 __all__ = [

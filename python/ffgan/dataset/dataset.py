@@ -28,7 +28,8 @@ from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import Batches, decode_ahead
-from ffgan.dataset.folder import ImageFolder, Paths, count_of_images, printable
+from ffgan.dataset.folder import ImageFolder, count_of_images
+from ffgan.dataset.names import Paths, printable
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
@@ -49,6 +50,10 @@ class Dataset:
     decoded images are kept in that file, which the first `batches` writes. Broken files get a line
     each in the file ``skipped_log``. ``workers`` threads decode.
 
+    Pictures of faces that ffgan generated are left out, as its files of metadata say, unless
+    ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
+    rules for files have changed since; see `ImageFolder`.
+
     What the operating system cannot read is waited for by ``availability``, for ``patience``
     seconds (`availability.PATIENCE`); then reading raises UnavailableError, and works again when
     the file is back.
@@ -68,6 +73,8 @@ class Dataset:
         skipped_log: str | Path | None = None,
         workers: int = 2,
         patience: float | None = None,
+        include_generated: bool = False,
+        as_of: str | None = None,
     ) -> None:
         if fit not in FITS:
             raise UsageError(f'fit {fit!r}: give "crop" or "stretch"')
@@ -80,6 +87,7 @@ class Dataset:
         self.cache = None if cache is None else Path(os.path.abspath(cache))
         self.skipped_log = None if skipped_log is None else Path(skipped_log)
         self.availability = Availability(patience)
+        self._include_generated = include_generated
 
         self._folder: ImageFolder | None = None  # None: a packed file
         if packed_file.is_packed(self.directory):
@@ -88,7 +96,9 @@ class Dataset:
             self._contents = packed_file.read_contents(self.directory, size, fit)
             self.cache = self.directory
         else:
-            self._folder = ImageFolder(self.directory)
+            self._folder = ImageFolder(
+                self.directory, include_generated=include_generated, as_of=as_of
+            )
             self._contents = Contents(self._folder.names, self._folder.hash, size, fit)
         self.names: Sequence[bytes] = self._contents.names
         self.paths: Sequence[Path] = Paths(self.directory, self.names)
@@ -265,6 +275,8 @@ class Dataset:
         if self._cached is not None and self._state[index] != BROKEN:
             return self._cached.image(index)
         content = self.read(index)
+        if not self._include_generated and images.made_by_ffgan(content):
+            raise DatasetError("a picture of faces that ffgan generated")
         try:
             image = images.decode(content, at_least=self.size)
         except DatasetError:

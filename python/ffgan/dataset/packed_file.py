@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 
 from ffgan import storage
-from ffgan.dataset.folder import Names, cannot_read
+from ffgan.dataset.names import Names
+from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.images import Fit
 from ffgan.typing import RGB, UInt8

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from ffgan.dataset.folder import printable
+from ffgan.dataset.names import printable
 
 
 class SkippedLog:

@@ -5,7 +5,14 @@ Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at th
 """
 
 from ffgan.images.colour import COLOURS, Colour, Colours
-from ffgan.images.containers import Container, container, describe, dimensions, file_type
+from ffgan.images.containers import (
+    SNIFFED,
+    Container,
+    container,
+    describe,
+    dimensions,
+    file_type,
+)
 from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture
 from ffgan.images.encoding import (
     DEFAULT_QUALITY,
@@ -16,9 +23,9 @@ from ffgan.images.encoding import (
     format_of,
     save,
 )
-from ffgan.images.kinds import EXTRAS, suffixes
+from ffgan.images.kinds import EXTRAS, missing_extra, suffixes
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.metadata import MAX_TEXT, read_metadata
+from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
 
 __all__ = [
@@ -28,6 +35,8 @@ __all__ = [
     "FITS",
     "MAX_PIXELS",
     "MAX_TEXT",
+    "METADATA_WITHIN",
+    "SNIFFED",
     "WEBP_MAX_SIDE",
     "Colour",
     "Colours",
@@ -46,6 +55,8 @@ __all__ = [
     "fit_square",
     "format_of",
     "grid",
+    "made_by_ffgan",
+    "missing_extra",
     "opencv",
     "read_metadata",
     "resize",

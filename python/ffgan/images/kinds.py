@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +22,16 @@ _SUFFIXES: Final = {
 
 EXTRAS: Final[Mapping[str, str]] = MappingProxyType({"HEIC": "photos", "JPEG XL": "photos"})
 """The extra that reading a kind needs; kinds that are not here need none."""
+
+# The module by which an extra's kind is read.
+_MODULES: Final = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl"}
+
+
+def missing_extra(kind: str) -> str:
+    """The extra that must be installed before files of this kind can be read, or nothing."""
+    if kind in _MODULES and find_spec(_MODULES[kind]) is None:
+        return EXTRAS[kind]
+    return ""
 
 
 def suffixes() -> Mapping[str, str]:
