@@ -209,6 +209,7 @@ def test_a_full_disk_is_one_line_with_the_way_out(tmp_path: Path, kind: str) -> 
         act(tmp_path)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
+    assert error.value.exit_code == 1  # a failure, and no bad input
     if kind != "dnn":  # which the core writes
         assert "File too large" in str(error.value)
         assert "--runs" not in str(error.value) or error_class is CheckpointError

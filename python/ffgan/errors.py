@@ -45,6 +45,12 @@ class ModelError(Error):
     exit_code = 2
 
 
+class ModelWriteError(ModelError):
+    """A model file cannot be written: a failure, and no bad input."""
+
+    exit_code = 1
+
+
 class CheckpointError(Error):
     """A run folder or a checkpoint in it cannot be read or written."""
 

@@ -7,6 +7,7 @@ message names the file and the way out.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -164,3 +165,30 @@ def encode_tensors(tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
 def reason(error: OSError) -> str:
     """What the system says, for a message that names the file itself."""
     return error.strerror or str(error)
+
+
+FULL: Final = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)
+)
+"""What the system says where there is no room, for anybody or for this user."""
+
+
+FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""What it says where this user may not write, or nobody."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it is an OSError that room would mend."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def way_out(error: OSError, elsewhere: str) -> str:
+    """What to do about a file that cannot be written; ``elsewhere`` is how to name another place.
+
+    Room helps against a full disk only, and no right to write against a disk that is away.
+    """
+    if is_full(error) or error.errno == errno.EFBIG:
+        return f"make room or {elsewhere}"
+    if error.errno in FORBIDDEN:
+        return f"make it writable or {elsewhere}"
+    return f"check the disk or {elsewhere}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from support.disk import largest_file, small_disk
 
 from ffgan.errors import CheckpointError
+from ffgan.model import packaged_model
 from ffgan.training.run_folder import Checkpoint, RunFolder, encode, read, write
 
 HERE = f"{Path(__file__).parent}:{Path(__file__).parents[1]}"  # what child processes import
@@ -161,21 +163,35 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(folder, damage)
 def test_when_no_checkpoint_is_whole_the_error_says_what_to_do(folder: RunFolder) -> None:
     folder.save(checkpoint(10), keep=3)
     next(folder.checkpoints.glob("*.safetensors")).write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is whole: remove .*--name"):
+    with pytest.raises(CheckpointError, match=r"whole: start again with another --name$"):
         folder.newest()
+    # The user's model is the way on, if it is whole, and never to be removed.
+    shutil.copy(packaged_model(), folder.model)
+    with pytest.raises(CheckpointError) as error:
+        folder.newest()
+    assert str(error.value).endswith(f"another --name and --init model:{folder.model}")
+    shutil.copy(folder.model, folder.best)
+    folder.model.write_bytes(b"")
+    with pytest.raises(CheckpointError) as error:
+        folder.newest()
+    assert str(error.value).endswith(f"another --name and --init model:{folder.best}")
 
 
 def test_a_copy_beside_the_checkpoints_is_none_of_them(folder: RunFolder) -> None:
     folder.save(checkpoint(10), keep=2)
     copy = folder.checkpoints / "step-00000010 (copy).safetensors"
     copy.write_bytes((folder.checkpoints / "step-00000010.safetensors").read_bytes())
-    (folder.checkpoints / "step-old.safetensors").write_text("mine")
+    others = ["step-old", "step-best", "step-10", "step-00000010.sync-conflict-20260101-AB"]
+    others += ["step-00000010 (conflicted copy)", "step-٠٠٠٠٠٠٤٠", "step-00000010_1"]
+    for name in others:
+        (folder.checkpoints / f"{name}.safetensors").write_text("mine")
     assert folder.newest()[1] == []
     for step in (20, 30):
         folder.save(checkpoint(step), keep=2)
     folder.forget_after(20)
     assert [path.name for path in folder.paths()] == ["step-00000020.safetensors"]
     assert copy.exists()
+    assert all((folder.checkpoints / f"{name}.safetensors").exists() for name in others)
 
 
 def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
@@ -227,12 +243,44 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(tmp_path: Path) -
         assert found.step == 10
 
 
+def test_on_a_full_disk_older_checkpoints_make_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=1m") as disk:
+        folder = RunFolder(disk / "a")
+        with folder.locked():
+            for step, good in ((10, True), (20, False), (30, False)):
+                folder.save(checkpoint(step, size=60_000, good=good), keep=3)
+            # Three of 240 KB: no room for one of 400. The newest and the newest good one stay.
+            assert folder.save(checkpoint(40, size=100_000, good=False), keep=3) == 1
+            assert steps(folder) == [10, 30, 40]
+
+
+def test_a_run_that_failed_before_it_left_anything_leaves_no_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "runs" / "a")
+    with pytest.raises(ZeroDivisionError), folder.locked():
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with folder.locked():
+        folder.save(checkpoint(0), keep=1)
+    with pytest.raises(ZeroDivisionError), folder.locked():
+        raise ZeroDivisionError
+    assert steps(folder) == [0]
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    with RunFolder(tmp_path / "runs" / "a").locked():
+        pass
+    assert (tmp_path / "runs" / "a" / ".lock").exists()
+
+
 def test_a_read_only_disk_is_named_in_one_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "ro") as disk:
         with pytest.raises(CheckpointError) as error, RunFolder(disk / "a").locked():
             pass
         assert str(disk / "a") in str(error.value)
-        assert "Read-only file system" in str(error.value)
+        assert "Read-only file system; make it writable or choose another --runs folder" in str(
+            error.value
+        )
 
 
 def test_a_file_in_the_place_of_the_folder_is_named_in_one_line(tmp_path: Path) -> None:
@@ -315,8 +363,12 @@ def test_what_is_no_line_of_the_log_is_passed_over(folder: RunFolder) -> None:
 
 def test_the_log_says_so_when_it_cannot_be_written(folder: RunFolder) -> None:
     folder.append({"step": 1, "seconds": 1.0})
-    with largest_file(folder.log.stat().st_size), pytest.raises(CheckpointError, match="train"):
+    with largest_file(folder.log.stat().st_size + 5), pytest.raises(CheckpointError, match="train"):
         folder.append({"step": 2, "seconds": 2.0})
+    # No half of a line stays, and the line comes with the next one.
+    assert folder.log.read_bytes().count(b"{") == 1
+    folder.append({"step": 3, "seconds": 3.0})
+    assert [line["step"] for line in folder.lines()] == [1, 2, 3]
 
 
 def test_write_replaces_a_file_in_one_go(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_learning_rate_may_change_and_the_change_is_recorded(small, faces) -> 
 def test_other_images_are_refused(small, faces, tmp_path) -> None:
     train(faces, **SHORT)
     other = make_images(tmp_path / "other", 20)
-    with pytest.raises(UsageError, match=r"does not hold the images .*130 then, 20 now.*--name"):
+    with pytest.raises(UsageError, match=r"does not hold the images .*130 then, 20 now.*--name$"):
         train(other, name="faces")
 
 
@@ -151,7 +151,7 @@ def test_without_a_run_the_packaged_model_is_fine_tuned(small, faces, tmp_path, 
     (tmp_path / "packaged.safetensors").write_bytes(b"not a model")
     with pytest.raises(ModelError):
         train(faces, **SHORT)
-    assert list(Path("runs/faces/checkpoints").iterdir()) == []
+    assert not Path("runs").exists()
     train(faces, **SHORT, init="scratch")
     assert "starting from scratch" in caplog.text
 
@@ -159,3 +159,4 @@ def test_without_a_run_the_packaged_model_is_fine_tuned(small, faces, tmp_path, 
 def test_a_named_model_that_is_not_there_is_an_error(small, faces) -> None:
     with pytest.raises(ModelError, match=r"gone\.safetensors does not exist"):
         train(faces, **SHORT, init="model:gone.safetensors")
+    assert not Path("runs").exists()

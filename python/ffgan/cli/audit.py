@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
             storage.write_atomically(report, page.render(result).encode())
         except OSError as error:
             raise Error(
-                f"cannot write --report {report}: {storage.reason(error)}; make room or give "
-                "another file"
+                f"cannot write --report {report}: {storage.reason(error)}; "
+                + storage.way_out(error, "give another file")
             ) from error
     figures = result.figures
     print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))

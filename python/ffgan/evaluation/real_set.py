@@ -110,6 +110,6 @@ def write_cache(path: Path, key: str, outputs: NetworkOutputs) -> None:
         storage.write_atomically(path, content)
     except OSError as error:
         raise Error(
-            f"cannot write the cache {path}: {storage.reason(error)}; make room or give another "
-            "file"
+            f"cannot write the cache {path}: {storage.reason(error)}; "
+            + storage.way_out(error, "give another file")
         ) from error

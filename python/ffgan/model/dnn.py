@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ffgan import _core
-from ffgan.errors import ModelError
+from ffgan.errors import ModelError, ModelWriteError
 from ffgan.model.file import by_network
 from ffgan.model.model import Model
 
@@ -63,7 +63,9 @@ def export_dnn(model: Model, out: str | os.PathLike[str]) -> Path:
             networks["discriminator"],
             model.dropout,
         )
-    except (RuntimeError, ValueError) as error:
+    except RuntimeError as error:
+        raise ModelWriteError(str(error)) from error
+    except ValueError as error:
         raise ModelError(str(error)) from error
     return Path(out)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ffgan import _core, storage
-from ffgan.errors import ModelError
+from ffgan.errors import ModelError, ModelWriteError
 from ffgan.typing import Float32
 
 FORMAT = "ffgan-1"
@@ -86,8 +86,9 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         storage.write_atomically(path, content)
     except OSError as error:
-        raise ModelError(
-            f"{path} cannot be written: {storage.reason(error)}; make room or give another file"
+        raise ModelWriteError(
+            f"{path} cannot be written: {storage.reason(error)}; "
+            + storage.way_out(error, "give another file")
         ) from error
 
 

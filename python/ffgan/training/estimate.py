@@ -14,7 +14,8 @@ import numpy as np
 from ffgan.dataset import Dataset
 from ffgan.latent import LATENT_SIZE
 from ffgan.progress import ShowProgress, duration, show_nothing
-from ffgan.training.loop import open_dataset, open_held_out
+from ffgan.training import enough
+from ffgan.training.opening import open_dataset, open_held_out
 from ffgan.training.plan import resolve
 from ffgan.training.run_state import RunState
 from ffgan.training.validation import HeldOut
@@ -34,6 +35,7 @@ def dry_run(
     plan = resolve(directory, settings)
     # Without the cache, which would be written.
     with open_dataset(plan, cache=None, skipped_log=None) as dataset:
+        enough.check(plan, len(dataset))
         held_out = open_held_out(plan, progress=progress)
         state = RunState(plan, dataset)
         if plan.checkpoint is not None:
@@ -68,8 +70,7 @@ def dry_run(
             estimate = min(estimate, settled.minutes * 60)
         lines.append(f"estimated time: {duration(estimate)}")
         lines += plan.notes
-        if warning := dataset.size_warning:
-            lines.append(warning)
+        lines += filter(None, [dataset.size_warning, enough.warning(len(dataset))])
     return "\n".join(lines)
 
 

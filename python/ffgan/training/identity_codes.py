@@ -124,7 +124,8 @@ def identity_codes(
     codes = np.concatenate(all_codes) if all_codes else np.empty((0, CODE_SIZE), np.float32)
     if len(codes) <= CODE_SIZE + 1:
         raise DatasetError(
-            f"--identity-codes needs more than {CODE_SIZE + 1} images and found {len(codes)}"
+            f"only {len(codes)} of {len(order)} images can be decoded, and --identity-codes needs "
+            f"{CODE_SIZE + 2}: add some, or use --identity-codes 0"
         )
     return _decompose(codes[:, : CODE_SIZE - count], np.concatenate(all_embeddings), count)
 
@@ -137,7 +138,10 @@ def _decompose(codes: Float32, embeddings: Float32, count: int) -> IdentityCodes
     variance, vectors = variance[::-1][:count], vectors[:, ::-1][:, :count]
     whole = float(embeddings.astype(np.float64).var(axis=0).sum())
     if variance[-1] <= 1e-9 * float(np.square(embeddings).mean()):
-        raise DatasetError(f"--identity-codes {count}: there are fewer different faces")
+        raise DatasetError(
+            f"the images show fewer different faces than --identity-codes {count} needs: use a "
+            "smaller number, or 0"
+        )
     components = fix_signs(vectors.T)
     left = float(np.square(rest).sum() / len(rest)) - float(variance.sum())
     return IdentityCodes(

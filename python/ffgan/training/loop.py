@@ -3,54 +3,67 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ffgan.dataset import Dataset
-from ffgan.errors import DivergedError
+from ffgan.errors import CheckpointError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, ShowProgress, duration, show_nothing
-from ffgan.training import inputs, warm_start
+from ffgan.training import enough, inputs, warm_start
+from ffgan.training.clock import Clock
 from ffgan.training.divergence import looks_collapsed, trouble
 from ffgan.training.inputs import RealImages
+from ffgan.training.opening import early_end, open_dataset, open_held_out, stage
+from ffgan.training.outputs import Failure, Outputs
 from ffgan.training.pace import Pace
 from ffgan.training.plan import Plan, resolve
 from ffgan.training.run_state import SAMPLES, RunState
+from ffgan.training.telling import Teller
 from ffgan.training.validation import Evaluations, HeldOut
 from ffgan.typing import UInt8
 
-logger = logging.getLogger("ffgan.training")
+RETRY: Final = 60.0
+"""Seconds until a checkpoint that could not be written is tried again, or sooner if one is due."""
 
 
 def train(directory: str | Path, *, progress: ShowProgress = show_nothing, **settings: Any) -> Path:
     """Train on the images below ``directory``; the same as `python -m ffgan train`.
 
     The keyword arguments are fields of `Settings`. A resumed run keeps its own settings for
-    those not given. ``progress`` is called after every step, and may raise to stop; what happens on
-    the way is logged to ``ffgan.training``. Returns the path of the run folder's model.safetensors.
+    those not given. ``progress`` is called after every step, and may raise to stop; the steps done
+    are saved first. An OSError of it, such as that of a pipe without a reader, does not end the
+    run. What happens on the way is logged to ``ffgan.training``. Returns the path of the run
+    folder's model.safetensors.
 
     Raises UsageError and DatasetError for bad input, ModelError when the model to start from is not
-    one, CheckpointError when the run folder cannot be read or written, DivergedError when training
-    fails twice, Interrupted after SIGINT or SIGTERM.
+    one, UnavailableError when images cannot be read any more, CheckpointError when the run folder
+    cannot be read or written, DivergedError when training fails twice, Interrupted after a signal
+    that asks it to end. Whatever is raised after the first step, the steps done are saved first if
+    the run folder can be written.
     """
     plan = resolve(directory, settings)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption("finishing this step, then saving"))
+        stack.enter_context(early_end(interruption))
+        clock = stack.enter_context(Clock())
         dataset = stack.enter_context(
             open_dataset(plan, cache=plan.settings.cache, skipped_log=plan.folder.skipped)
         )
+        dataset.availability.interrupted = lambda: interruption.received is not None
+        enough.check(plan, len(dataset))
         window = None
         if plan.settings.window:
             from ffgan.viewer import Window
 
             window = stack.enter_context(Window("ffgan: training"))
-        held_out = open_held_out(plan, interruption, progress)
+        tell = Teller(progress)
+        held_out = open_held_out(plan, interruption, tell.show)
         stack.enter_context(plan.folder.locked())
-        loop = Loop(plan, dataset, interruption, progress, window, held_out)
+        plan.check_unchanged()
+        loop = Loop(plan, dataset, tell, interruption, window, held_out, clock)
         loop.start()
         loop.run()
         loop.finish()
@@ -64,30 +77,54 @@ class Loop:
         self,
         plan: Plan,
         dataset: Dataset,
+        tell: Teller,
         interruption: Interruption | None = None,
-        progress: ShowProgress = show_nothing,
         window: Any = None,
         held_out: HeldOut | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.plan = plan
         self.settings = plan.settings
         self.folder = plan.folder
         self.dataset = dataset
         self.interruption = interruption
-        self.progress = progress
+        self.tell = tell
         self.window = window
         self.state = RunState(plan, dataset)
-        self.evaluations = Evaluations(held_out, self.state)
+        self.outputs = Outputs(self.tell, lambda: self.stopped_by is not None)
+        self.evaluations = Evaluations(held_out, self.state, self.outputs)
         self.real_images = RealImages(dataset, plan.settings)
-        self.pace = Pace()
+        self.now = (clock or Clock()).now
+        self.pace = Pace(self.now)
         self.last_step = self.state.last_step()
-        self._saved = time.monotonic()
+        self._saved_at = self.now()
+        self._saved_step = -1
+        self._within_step = False
 
     # ------------------------------------------------------------------ the algorithm
 
     def run(self) -> None:
+        """Train to the end; whatever ends it earlier, the steps done are saved."""
+        try:
+            self.train()
+        except (DivergedError, CheckpointError):
+            raise  # the state is not to be kept, or cannot be
+        except BaseException as error:
+            saved = self.rescue()
+            if isinstance(error, UnavailableError) and saved:
+                if self.stopped_by is not None:
+                    raise self.interrupted(self.stopped_by) from error
+                raise UnavailableError(
+                    f"{error}; step {self._saved_step} is saved, resume with: "
+                    f"{self.plan.resume_command}"
+                ) from error
+            raise
+
+    def train(self) -> None:
         """The warm start (docs/training.md), then the DCGAN's schedule (Radford et al. 2015)."""
         done = self.over()
+        if done:
+            self.complete()
         if not done and self.evaluations.due() and not self.evaluations.done():
             self.evaluate()
         while not done:
@@ -100,6 +137,7 @@ class Loop:
                 continue
             suspect = looks_collapsed(measures, step, self.settings)
             self.state.position = self.state.position.after_step(suspect=suspect)
+            self._within_step = False
             self.show(measures)
             if self.due(self.settings.log_every):
                 self.log()
@@ -109,9 +147,9 @@ class Loop:
                 self.sample()
             if done or self.evaluations.due():
                 self.evaluate()
-            signal_number = None if self.interruption is None else self.interruption.received
+            signal_number = self.stopped_by
             if done or "save" in keys or signal_number is not None or self.checkpoint_is_due():
-                done = self.save() and done
+                done = self.save(last=done or signal_number is not None) and done
             if signal_number is not None and not done:
                 raise self.interrupted(signal_number)
 
@@ -126,6 +164,7 @@ class Loop:
             z[:anchored] = self.state.codes.of(x[:anchored])
         self.state.trainer.set_blur(self.blur())
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
+        self._within_step = True
         return self.state.trainer.step(x, z, update_generator=warmed_up, anchored=anchored)
 
     def blur(self) -> float:
@@ -141,57 +180,68 @@ class Loop:
         step, steps = self.state.position.step, self.settings.warm_start
         x = self.next_images()
         rate = warm_start.learning_rate(step, steps)
-        loss = self.state.trainer.reconstruct(self.state.codes.of(x), x, rate)
+        codes = self.state.codes.of(x)
+        self._within_step = True
+        loss = self.state.trainer.reconstruct(codes, x, rate)
         if step + 1 == steps:
             self.state.end_warm_start()
         return {"loss": float(loss)}
 
     def next_images(self) -> UInt8:
         """x of this step; the wait for them is counted."""
-        began = time.monotonic()
+        began = self.now()
         images = self.real_images.next(self.state.position)
-        self.pace.interval.waited += time.monotonic() - began
+        self.pace.interval.waited += self.now() - began
         return images
+
+    @property
+    def stopped_by(self) -> int | None:
+        """The signal that has asked the run to end, or None."""
+        return None if self.interruption is None else self.interruption.received
 
     # ------------------------------------------------------------------ start and end
 
     def start(self) -> None:
         """Bring networks and position to where the run starts or resumes."""
         for line in self.plan.notes:
-            logger.warning(line)
-        logger.info(
+            self.tell.warning(line)
+        self.tell.info(
             f"{len(self.dataset)} images from {self.plan.directory} to {self.folder.path}, "
             f"starting from {self.plan.origin}"
         )
-        if warning := self.dataset.size_warning:
-            logger.warning(warning)
+        few = enough.warning(len(self.dataset))
+        for line in (self.dataset.size_warning, few, self.state.check_room()):
+            if line:
+                self.tell.warning(line)
         checkpoint, seconds = self.plan.checkpoint, 0.0
         if checkpoint is not None:
             self.state.check_data(checkpoint)
             self.state.restore(checkpoint)
             seconds = self.folder.forget_after(checkpoint.step)
         elif self.plan.init != "scratch" and (note := self.state.load_model()):
-            logger.warning(note)
+            self.tell.warning(note)
         if self.state.in_warm_start or self.settings.anchor_weight > 0.0:
             self.find_codes()
         self.state.write_config()
         self.pace.restart(seconds)
-        self._saved = time.monotonic()
+        self._saved_at = self.now()
         if checkpoint is None:
             # A run that cannot be saved should fail now, not after its first thousand steps.
-            self.save_checkpoint()
+            self.write_checkpoint()
+        else:
+            self._saved_step = checkpoint.step
 
     def find_codes(self) -> None:
         """Find what is missing of the codes of images."""
         codes = self.state.codes
 
-        def show(stage: str, every: int) -> Callable[[int, int], None]:
-            return _stage(stage, self.interruption, self.progress, every=every, whole=True)
+        def show(name: str, every: int) -> Callable[[int, int], None]:
+            return stage(name, self.interruption, self.tell.show, every=every, whole=True)
 
         if codes.components is None:
-            logger.info(codes.find_components(self.dataset, show("components", 1000)))
+            self.tell.info(codes.find_components(self.dataset, show("components", 1000)))
         if self.settings.identity_codes and codes.identities is None:
-            logger.info(codes.find_identities(self.dataset, show("identities", 1024)))
+            self.tell.info(codes.find_identities(self.dataset, show("identities", 1024)))
 
     def over(self) -> bool:
         """Whether the steps, epochs or minutes asked for are done."""
@@ -202,19 +252,18 @@ class Loop:
 
     def finish(self) -> None:
         """Say what was done, and what was found about the data set."""
-        logger.info(
+        self.tell.info(
             f"{self.state.position.step} steps done in {duration(self.pace.seconds())}: "
             f"{self.folder.model}"
         )
         for line in self.dataset.summary.splitlines():
-            logger.info(line)
+            self.tell.info(line)
 
     def interrupted(self, signal_number: int) -> Interrupted:
         """The error that ends an interrupted run and says how to resume it."""
-        runs = "" if self.settings.runs == "runs" else f" --runs {self.settings.runs}"
         return Interrupted(
-            f"stopped after step {self.state.position.step}; resume with: python -m ffgan train "
-            f"{self.plan.directory} --name {self.folder.path.name}{runs}",
+            f"stopped after step {self.state.position.step}; resume with: "
+            f"{self.plan.resume_command}",
             signal_number,
         )
 
@@ -229,13 +278,14 @@ class Loop:
                 f"in {self.folder.checkpoints}: try lower learning rates or --augment all"
             )
         for line in damaged:
-            logger.warning(line)
+            self.tell.warning(line)
         self.state.restore(checkpoint)
         self.state.position = failed.after_return(self.state.position)
+        self._within_step = False
         self.real_images.close()
         self.pace.restart(self.folder.forget_after(checkpoint.step))
         self.save_checkpoint()
-        logger.warning(
+        self.tell.warning(
             f"training diverged {where}; "
             f"back at step {checkpoint.step}, with other images and noise"
         )
@@ -248,13 +298,13 @@ class Loop:
 
     def checkpoint_is_due(self) -> bool:
         """Whether `checkpoint_every` steps or `checkpoint_minutes` are over, whichever is first."""
-        late = time.monotonic() - self._saved >= self.settings.checkpoint_minutes * 60
+        late = self.now() - self._saved_at >= self.settings.checkpoint_minutes * 60
         return late or self.due(self.settings.checkpoint_every)
 
     def show(self, measures: Mapping[str, float]) -> None:
         """Count the step and tell the caller."""
         notable = self.due(self.settings.log_every) or self.state.position.step == 1
-        self.progress(self.pace.progress(self.state, measures, notable=notable))
+        self.tell.show(self.pace.progress(self.state, measures, notable=notable))
 
     def pressed_keys(self) -> set[str]:
         """What the user asked of the window during the last step; closing it ends nothing else."""
@@ -269,11 +319,16 @@ class Loop:
     def log(self) -> None:
         """One line of train.jsonl: the means since the last one."""
         if line := self.pace.line():
-            self.state.write_log(line, stage=self.state.stage, seconds=self.pace.seconds())
+            seconds = self.pace.seconds()
+            self.outputs.attempt(
+                "train.jsonl",
+                lambda: self.state.write_log(line, stage=self.state.stage, seconds=seconds),
+            )
 
     def sample(self) -> None:
         """The averaged generator's faces of the first seeds, as one picture."""
-        grid = self.state.write_samples()
+        grid = self.state.samples()
+        self.outputs.attempt("a sample grid", lambda: self.state.write_samples(grid))
         if self.window is not None:
             step = f"{self.folder.path.name}, step {self.state.position.step}"
             self.window.show(grid, f"ffgan: {step}, seeds 0 to {SAMPLES - 1}")
@@ -283,12 +338,12 @@ class Loop:
 
         The speed of the training does not count this.
         """
-        began = time.monotonic()
+        began = self.now()
 
         def show(done: int, total: int) -> None:
-            if self.interruption is not None and self.interruption.received is not None:
-                raise self.interrupted(self.interruption.received)
-            self.progress(Progress("evaluation", done, total))
+            if self.stopped_by is not None:
+                raise self.interrupted(self.stopped_by)
+            self.tell.show(Progress("evaluation", done, total))
 
         try:
             lines = self.evaluations.run(seconds=self.pace.seconds, show=show)
@@ -296,77 +351,83 @@ class Loop:
             # The loop saves and ends the run; the evaluation comes first when it is resumed.
             return
         for line in lines:
-            logger.info(line)
-        self.pace.pause(time.monotonic() - began)
+            self.tell.info(line)
+        self.pace.pause(self.now() - began)
 
-    def save(self) -> bool:
-        """Checkpoint, model and report; False when there was cause to go back instead."""
-        from ffgan.training.report import write_report
+    def save(self, *, last: bool) -> bool:
+        """Checkpoint, model and report; False when there was cause to go back instead.
 
+        What cannot be written is tried again later, or for a while if this is the ``last`` one;
+        then CheckpointError is raised.
+        """
         if broken := self.state.broken_parameter():
             self.go_back(broken)
             return False
         self.log()
         self.state.estimate_statistics()
-        self.save_checkpoint()
-        self.state.save_model(self.folder.model)
-        write_report(self.folder)
+        if not last:
+            if self.save_checkpoint():
+                self.outputs.attempt("the model", self.save_model)
+                self.outputs.attempt("the report", self.write_report)
+            return True
+        try:
+            self.outputs.insist(self.write_checkpoint)
+            self.outputs.insist(self.save_model)
+        except Failure as error:
+            raise CheckpointError(
+                f"{error}; {self.state.position.step} steps are done, of which "
+                f"{max(0, self._saved_step)} are saved: resume with {self.plan.resume_command}"
+            ) from error
+        self.outputs.attempt("the report", self.write_report)
         return True
 
-    def save_checkpoint(self) -> None:
+    def complete(self) -> None:
+        """Write what a run that is over lacks where it was killed between its last files."""
+        if self.state.model_is_old():
+            self.state.estimate_statistics()
+            self.save_model()
+        self.outputs.attempt("the report", self.write_report)
+
+    def rescue(self) -> bool:
+        """Save the steps since the newest checkpoint; returns whether all that are done are saved.
+
+        Not within a step, whose networks are half of this step and half of the last one.
+        """
+        if self._within_step or self.state.broken_parameter() is not None:
+            return False
+        if self._saved_step == self.state.position.step:
+            return True
+        self.log()
+        self.state.estimate_statistics()
+        try:
+            self.write_checkpoint()
+        except Failure as error:
+            self.tell.warning(f"{error}; the steps after step {self._saved_step} are lost")
+            return False
+        self.outputs.attempt("the model", self.save_model)
+        return True
+
+    def save_checkpoint(self) -> bool:
+        """Write the checkpoint of this position if that is possible, else soon again."""
+        if self.outputs.attempt("a checkpoint", self.write_checkpoint):
+            return True
+        pause = self.settings.checkpoint_minutes * 60
+        self._saved_at = self.now() - max(0.0, pause - RETRY)
+        return False
+
+    def write_checkpoint(self) -> None:
         """Write the checkpoint of this position."""
-        self.state.save_checkpoint()
-        self._saved = time.monotonic()
+        if dropped := self.state.save_checkpoint():
+            self.tell.warning(f"the disk is full: {dropped} older checkpoints had to make room")
+        self._saved_at = self.now()
+        self._saved_step = self.state.position.step
 
+    def save_model(self) -> None:
+        """Write the model of this position."""
+        self.state.save_model(self.folder.model)
 
-def open_dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Dataset:
-    """The images that a run is on."""
-    return Dataset(
-        plan.directory,
-        fit=plan.settings.fit,
-        cache=cache,
-        skipped_log=skipped_log,
-        workers=plan.settings.workers,
-    )
+    def write_report(self) -> None:
+        """Write the report of the run so far."""
+        from ffgan.training.report import write_report
 
-
-def open_held_out(
-    plan: Plan, interruption: Interruption | None = None, progress: ShowProgress = show_nothing
-) -> HeldOut | None:
-    """The images that a run is evaluated on, if it is."""
-    settings = plan.settings
-    if settings.heldout is None or not settings.evaluate_every:
-        return None
-    return HeldOut(
-        settings.heldout,
-        samples=settings.evaluate_samples,
-        fit=settings.fit,
-        workers=settings.workers,
-        progress=_stage("held-out images", interruption, progress),
-    )
-
-
-def _stage(
-    stage: str,
-    interruption: Interruption | None,
-    progress: ShowProgress,
-    *,
-    every: int | None = None,
-    whole: bool = False,
-) -> Callable[[int, int], None]:
-    """A function that tells how far a stage before the first step is, and that a signal stops.
-
-    With ``whole`` it counts for itself in the bar.
-    """
-
-    def show(done: int, total: int) -> None:
-        if interruption is not None and interruption.received is not None:
-            raise Interrupted(
-                "stopped before the first step; start again with the same command",
-                interruption.received,
-            )
-        notable = done == total or (every is not None and done % every == 0)
-        fraction = done / total if whole else None
-        progress(Progress(stage, done, total, fraction=fraction, notable=notable))
-
-    return show
+        write_report(self.folder)

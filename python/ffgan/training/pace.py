@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ffgan.progress import Progress
 from ffgan.training.run_state import RunState
@@ -38,20 +37,24 @@ class Interval:
 
 
 class Pace:
-    """Seconds of training over all parts of a run, and the speed since the last line."""
+    """Seconds of training over all parts of a run, and the speed since the last line.
 
-    def __init__(self) -> None:
+    ``now`` is the time by `Clock.now`.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self.restart(0.0)
 
     def restart(self, seconds: float) -> None:
         """Count on from so many seconds of training."""
         self._before = seconds
-        self._began = time.monotonic()
+        self._began = self._now()
         self.interval = Interval(self._began)
 
     def seconds(self) -> float:
         """Seconds of training so far."""
-        return self._before + time.monotonic() - self._began
+        return self._before + self._now() - self._began
 
     def pause(self, seconds: float) -> None:
         """Leave out of the speed what was no training."""
@@ -62,7 +65,7 @@ class Pace:
         interval = self.interval
         if not interval.steps:
             return None
-        now = time.monotonic()
+        now = self._now()
         passed = max(now - interval.began, 1e-9)
         self.interval = Interval(now)
         return {
@@ -76,7 +79,7 @@ class Pace:
     ) -> Progress:
         """Count a step, and say how far the run is."""
         self.interval.add(state.last_batch, measures)
-        rate = self.interval.images / max(time.monotonic() - self.interval.began, 1e-9)
+        rate = self.interval.images / max(self._now() - self.interval.began, 1e-9)
         step, last, minutes = state.position.step, state.last_step(), state.settings.minutes
         fractions, left = [], [math.inf]
         if math.isfinite(last):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,7 +21,7 @@ class Plan:
     """A run as it was asked for: where it is, what it starts from, and its complete settings.
 
     ``changes`` are the settings that change in a resumed run, as [old, new]; ``notes`` are
-    lines for the user.
+    lines for the user; ``checkpoints`` are the run folder's when the plan was made.
     """
 
     directory: Path
@@ -30,6 +31,7 @@ class Plan:
     init: str
     changes: dict[str, Any]
     notes: list[str]
+    checkpoints: list[Path]
 
     @property
     def origin(self) -> str:
@@ -40,6 +42,20 @@ class Plan:
             warm = self.settings.warm_start
             return f"scratch, after a warm start of {warm} steps" if warm else "scratch"
         return "the packaged model" if self.init == "model" else self.init.removeprefix("model:")
+
+    def check_unchanged(self) -> None:
+        """Raise CheckpointError when another process has trained since the plan was made."""
+        if self.folder.paths() != self.checkpoints:
+            raise CheckpointError(
+                f"another process has just trained in {self.folder.path}: run the command again"
+            )
+
+    @property
+    def resume_command(self) -> str:
+        """What a shell is given to go on with the run."""
+        runs = [] if self.settings.runs == "runs" else ["--runs", self.settings.runs]
+        words = ["python", "-m", "ffgan", "train", str(self.directory)]
+        return shlex.join([*words, "--name", self.folder.path.name, *runs])
 
 
 def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
@@ -54,6 +70,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     directory = Path(directory)
     name = given.get("name") or directory.resolve().name
     folder = RunFolder(Path(given.get("runs", "runs")) / name)
+    checkpoints = folder.paths()
     checkpoint, notes = folder.newest()
     init = given.get("init") or ("resume" if checkpoint else None)
     if init == "resume":
@@ -85,7 +102,7 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     settings = Settings(**values)
     if settings.heldout is not None:
         _check_apart(directory, settings.heldout)
-    return Plan(directory, folder, settings, checkpoint, init, changes, notes)
+    return Plan(directory, folder, settings, checkpoint, init, changes, notes, checkpoints)
 
 
 def _default_init(given: Mapping[str, Any]) -> str:

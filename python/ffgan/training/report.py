@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ffgan import _core, html_report, images
+from ffgan.errors import CheckpointError, DatasetError
 from ffgan.progress import duration
-from ffgan.training.run_folder import RunFolder, write
+from ffgan.training.run_folder import RunFolder, step_of, write
 from ffgan.training.validation import FIGURE
 
 MAX_GRIDS = 12
@@ -74,9 +75,13 @@ def charts(lines: Sequence[Mapping[str, Any]]) -> list[Chart]:
 def write_report(folder: RunFolder) -> None:
     """Write the run folder's report.html from its config.json, train.jsonl and samples.
 
-    Raises CheckpointError when it cannot be written.
+    Raises CheckpointError when it cannot be written, or what it shows cannot be read.
     """
-    write(folder.report, render(folder).encode())
+    try:
+        page = render(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"cannot write {folder.report}: {error}") from error
+    write(folder.report, page.encode())
 
 
 def render(folder: RunFolder) -> str:
@@ -92,7 +97,7 @@ def render(folder: RunFolder) -> str:
     curves = [svg for chart in charts(lines) if (svg := _draw(chart, lines))]
     if curves:
         parts += ["<h2>Curves</h2>", '<div class="curves">', *curves, "</div>"]
-    paths = sorted(folder.samples.glob("step-*.png"))
+    paths = folder.sample_paths()
     if paths:
         parts += ["<h2>Samples</h2>", _grid(paths[-1], NEWEST_GRID, "newest")]
         older = [_grid(path, OLDER_GRID, "older") for path in _spread(paths[:-1], MAX_GRIDS - 1)]
@@ -144,11 +149,15 @@ def _spread(paths: Sequence[Path], count: int) -> list[Path]:
 
 
 def _grid(path: Path, size: int, kind: str) -> str:
-    grid = images.decode(path.read_bytes())
+    caption = f"after {step_of(path)} steps"
+    try:
+        grid = images.decode(path.read_bytes())
+    except (OSError, DatasetError) as error:
+        why = f"{caption}: cannot be shown ({error})"
+        return f'<figure class="{kind}"><figcaption>{html.escape(why)}</figcaption></figure>'
     height, width = grid.shape[:2]
     if width > size:
         grid = images.resize(grid, (round(height * size / width), size))
-    caption = f"after {int(path.stem.removeprefix('step-'))} steps"
     image = html_report.inline_image(grid, f"36 faces {caption}", QUALITY)
     return f'<figure class="{kind}">{image}<figcaption>{caption}</figcaption></figure>'
 

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import re
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import storage
-from ffgan.errors import CheckpointError
+from ffgan.errors import CheckpointError, ModelError
 
 FORMAT = "ffgan-checkpoint-1"
-CHECKPOINT = re.compile(r"step-\d+\.safetensors")
+# As this program names them. Copies of file managers and of programs that synchronise folders have
+# other names, and are left alone.
+CHECKPOINT = re.compile(r"step-[0-9]{8,}\.safetensors")
+SAMPLES = re.compile(r"step-[0-9]{8,}\.png")
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ class RunFolder:
         self.best = self.path / "best.safetensors"
         self.report = self.path / "report.html"
         self.skipped = self.path / "skipped.log"
+        self._unwritten: list[str] = []  # lines of train.jsonl
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -134,6 +140,7 @@ class RunFolder:
 
         Raises CheckpointError when it cannot be written or another process is training in it.
         """
+        made = [folder for folder in (self.path.parent, self.path) if not folder.exists()]
         try:
             for folder in (self.checkpoints, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -150,16 +157,28 @@ class RunFolder:
             yield
         finally:
             os.close(lock)
+            self._remove_if_empty(made)
+
+    def _remove_if_empty(self, made: list[Path]) -> None:
+        """Remove what a run that failed before it left anything has made: the folders ``made``."""
+        if self.path not in made:
+            return
+        # What anybody has put there stays, since only empty folders can be removed.
+        with suppress(OSError):
+            if {path.name for path in self.path.iterdir()} == {".lock", "checkpoints", "samples"}:
+                for folder in (self.checkpoints, self.samples):
+                    folder.rmdir()
+                (self.path / ".lock").unlink()
+                for folder in reversed(made):
+                    folder.rmdir()
 
     def paths(self) -> list[Path]:
         """The checkpoints' files, oldest first; a copy with another name is none of them."""
-        try:
-            found = list(self.checkpoints.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise _cannot("read", self.checkpoints, error) from error
-        return sorted(path for path in found if CHECKPOINT.fullmatch(path.name))
+        return _numbered(self.checkpoints, CHECKPOINT)
+
+    def sample_paths(self) -> list[Path]:
+        """The sample grids' files, oldest first; a copy with another name is none of them."""
+        return _numbered(self.samples, SAMPLES)
 
     def newest(self, *, good: bool = False) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint, or None, and one line for each damaged one passed over.
@@ -178,31 +197,93 @@ class RunFolder:
                 return checkpoint, damaged
         if damaged:
             raise CheckpointError(
-                f"no checkpoint in {self.checkpoints} is whole: remove {self.path} or choose "
-                "another --name to start again"
+                f"no checkpoint in {self.checkpoints} is whole: start again with {self.way_on()}"
             )
         return None, damaged
 
-    def save(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Write a checkpoint, then drop all but the `keep` newest and the newest good one."""
+    def way_on(self) -> str:
+        """The options with which a new run goes on from this one's newest model, if it is whole."""
+        from ffgan.model import read_model
+
+        for path in (self.model, self.best):
+            try:
+                read_model(path)
+            except ModelError:
+                continue
+            return f"another --name and --init {shlex.quote(f'model:{path}')}"
+        return "another --name"
+
+    def save(self, checkpoint: Checkpoint, keep: int) -> int:
+        """Write a checkpoint, then drop all but the `keep` newest and the newest good one.
+
+        On a full disk all go but the newest whole one and the newest good one. Returns how many
+        went for that. Raises CheckpointError when it cannot be written.
+        """
         path = self.checkpoints / f"step-{checkpoint.step:08d}.safetensors"
-        write(path, encode(checkpoint))
-        older = self.paths()[:-keep]
-        if older and not checkpoint.good:
-            best, _ = self.newest(good=True)
-            older = [path for path in older if best is None or _step(path) != best.step]
-        for path in older:
-            path.unlink(missing_ok=True)
+        content = encode(checkpoint)
+        dropped = 0
+        try:
+            write(path, content)
+        except CheckpointError as error:
+            if not storage.is_full(error.__cause__) or not (dropped := self._make_room()):
+                raise
+            write(path, content)
+        # It is written: what a fault of the disk keeps for too long goes with the next one.
+        with suppress(CheckpointError):
+            older = self.paths()[:-keep]
+            if older and not checkpoint.good:
+                best, _ = self.newest(good=True)
+                older = [path for path in older if best is None or step_of(path) != best.step]
+            self._remove(older)
+        return dropped
+
+    def _make_room(self) -> int:
+        """Remove the checkpoints that a resumed run can do without; returns how many."""
+        with suppress(CheckpointError):
+            whole, good = self.newest()[0], self.newest(good=True)[0]
+            needed = {found.step for found in (whole, good) if found}
+            spare = [path for path in self.paths() if step_of(path) not in needed]
+            self._remove(spare)
+            return len(spare)
+        return 0
+
+    def _remove(self, paths: list[Path]) -> None:
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _cannot("remove", path, error) from error
+
+    def room(self) -> int | None:
+        """Bytes free for checkpoints, those included that there are; None where nobody knows."""
+        try:
+            free = shutil.disk_usage(self.path).free
+            return free + sum(path.stat().st_size for path in self.paths())
+        except OSError:
+            return None
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add one JSON object to train.jsonl and bring it to the disk."""
+        """Add one JSON object to train.jsonl and bring it to the disk.
+
+        Raises CheckpointError where that fails; the line then comes with the next one.
+        """
+        self._unwritten.append(json.dumps(line, allow_nan=False) + "\n")
         try:
-            with open(self.log, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line, allow_nan=False) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            # Without a buffer, which would be written once more when the file is closed.
+            with open(self.log, "ab", buffering=0) as file:
+                end = file.tell()
+                try:
+                    content = memoryview("".join(self._unwritten).encode())
+                    while content:
+                        content = content[file.write(content) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        os.ftruncate(file.fileno(), end)  # no half of a line before the next one
+                    raise
         except OSError as error:
             raise _cannot("write", self.log, error) from error
+        self._unwritten.clear()
 
     def lines(self) -> list[dict[str, Any]]:
         """train.jsonl, without what is no line of it: a crash may have left half of one."""
@@ -236,22 +317,29 @@ class RunFolder:
 
         Returns the seconds of training up to there.
         """
-        for path in self.paths():
-            if _step(path) > step:
-                path.unlink(missing_ok=True)
+        self._remove([path for path in self.paths() if step_of(path) > step])
+        self._unwritten.clear()
         lines = [line for line in self.lines() if line["step"] <= step]
         if self.log.exists():
             write(self.log, "".join(json.dumps(line) + "\n" for line in lines).encode())
         return float(lines[-1].get("seconds", 0.0)) if lines else 0.0
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The number of steps in the name of a checkpoint or of a sample grid."""
     return int(path.stem.removeprefix("step-"))
 
 
+def _numbered(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    try:
+        found = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _cannot("read", folder, error) from error
+    return sorted((path for path in found if names.fullmatch(path.name)), key=step_of)
+
+
 def _cannot(do: str, path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"cannot {do} {path}: {storage.reason(error)}; make room or choose another --runs folder"
-        if do == "write"
-        else f"cannot {do} {path}: {storage.reason(error)}"
-    )
+    way_out = "" if do == "read" else f"; {storage.way_out(error, 'choose another --runs folder')}"
+    return CheckpointError(f"cannot {do} {path}: {storage.reason(error)}{way_out}")

@@ -8,13 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ffgan import _core
 from ffgan.dataset import Dataset
-from ffgan.errors import CheckpointError, UsageError
+from ffgan.errors import CheckpointError, ModelError, UsageError
 from ffgan.latent import noise
 from ffgan.model import by_network
 from ffgan.training import trainer
@@ -23,6 +23,7 @@ from ffgan.training.inputs import Codes
 from ffgan.training.plan import Plan
 from ffgan.training.run_folder import Checkpoint, write
 from ffgan.training.settings import Settings
+from ffgan.training.warm_start import BYTES_OF_COMPONENTS
 from ffgan.typing import UInt8
 
 SAMPLES = 36
@@ -125,12 +126,57 @@ class RunState:
         if data["hash"] != self._data["hash"]:
             raise UsageError(
                 f"{self.plan.directory} does not hold the images that {self.folder.path} was "
-                f"trained on ({data['images']} then, {self._data['images']} "
-                f"now): choose a new --name with --init model:{self.folder.model}"
+                f"trained on ({data['images']} then, {self._data['images']} now): give those, or "
+                f"start a new run with {self.folder.way_on()}"
             )
 
-    def save_checkpoint(self) -> None:
-        """Write the checkpoint of this position."""
+    def check_room(self) -> str:
+        """A line where the disk has no room for all checkpoints that are to be kept, else nothing.
+
+        Raises CheckpointError where a new run's disk has none for the first two, with the model.
+        """
+        room = self.folder.room()
+        if room is None:
+            return ""
+        one, model = self.checkpoint_bytes(), self._bytes("averaged", "discriminator")
+        # A new file is written before an old one goes.
+        least, whole = 2 * (one + model), (self.settings.keep_checkpoints + 1) * one + 2 * model
+        if room >= whole:
+            return ""
+        text = (
+            f"{room / 1e6:,.0f} MB are free for {self.folder.path}, whose checkpoints have "
+            f"{one / 1e6:,.0f} MB each"
+        )
+        if room < least and self.plan.checkpoint is None:
+            raise CheckpointError(
+                f"{text}: make room for {least / 1e6:,.0f} MB, or choose another --runs folder"
+            )
+        return (
+            f"warning: {text}: with less than {whole / 1e6:,.0f} MB fewer than "
+            f"--keep-checkpoints {self.settings.keep_checkpoints} may be kept"
+        )
+
+    def checkpoint_bytes(self) -> int:
+        """The size of a checkpoint once each solver has its two moments of each parameter."""
+        state = {name: tensor.nbytes for name, tensor in self.trainer.state().items()}
+        solvers = sum(size for name, size in state.items() if name.startswith("solver_"))
+        networks = sum(state.values()) - solvers
+        moments = 2 * (networks - self._bytes("averaged"))
+        if self.settings.warm_start:
+            moments += 2 * self._bytes("generator")
+        if self.settings.warm_start or self.settings.anchor_weight > 0.0:
+            networks += BYTES_OF_COMPONENTS
+        return networks + max(solvers, moments)
+
+    def _bytes(self, *networks: Literal["generator", "averaged", "discriminator"]) -> int:
+        return sum(
+            tensor.nbytes
+            for network in networks
+            for tensor in self.trainer.parameters(network).values()
+        )
+
+    def save_checkpoint(self) -> int:
+        """Write the checkpoint of this position; returns how many went to make room for it."""
         start = Settings.names(life="start")
         record = {
             "stage": "warm start" if self.in_warm_start else "adversarial",
@@ -141,7 +187,7 @@ class RunState:
         tensors = {f"trainer.{name}": tensor for name, tensor in self.trainer.state().items()}
         tensors |= self.codes.tensors()
         good = self.position.suspect == 0
-        self.folder.save(
+        return self.folder.save(
             Checkpoint(self.position.step, tensors, record, good), self.settings.keep_checkpoints
         )
 
@@ -186,6 +232,16 @@ class RunState:
             },
         )
 
+    def model_is_old(self) -> bool:
+        """Whether the run folder's model is none of this position."""
+        from ffgan.model import read_model
+
+        try:
+            metadata, _ = read_model(self.folder.model)
+        except ModelError:
+            return True
+        return metadata.get("steps") != str(self.position.step)
+
     def write_config(self) -> None:
         """Write config.json: the settings, and those that have changed on the way."""
         changes = [] if self.plan.checkpoint is None else self.folder.changes()
@@ -203,13 +259,18 @@ class RunState:
         }
         write(self.folder.config, (json.dumps(config, indent=2) + "\n").encode())
 
-    def write_samples(self) -> UInt8:
-        """Write the averaged generator's faces of seeds 0 to 35; returns that picture."""
+    def samples(self) -> UInt8:
+        """The averaged generator's faces of seeds 0 to 35, as one picture."""
         from ffgan import images
 
         self.estimate_statistics()
         latents = np.stack([noise(seed) for seed in range(SAMPLES)])
-        grid = images.grid(self.trainer.sample(latents, averaged=True))
+        return images.grid(self.trainer.sample(latents, averaged=True))
+
+    def write_samples(self, grid: UInt8) -> None:
+        """Write that picture."""
+        from ffgan import images
+
         metadata = {
             "program": f"ffgan {_core.__version__}",
             "run": self.folder.path.name,
@@ -218,7 +279,6 @@ class RunState:
         }
         path = self.folder.samples / f"step-{self.position.step:08d}.png"
         write(path, images.encode(grid, "png", metadata=metadata))
-        return grid
 
     def write_log(self, line: Mapping[str, Any], *, stage: str, seconds: float) -> None:
         """Add a line about this step to train.jsonl."""

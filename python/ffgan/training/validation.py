@@ -21,6 +21,7 @@ from ffgan.dataset import Dataset, Fit
 from ffgan.errors import DatasetError, ExtraError, ModelError
 from ffgan.evaluation import metrics
 from ffgan.latent import noise
+from ffgan.training.outputs import Outputs
 from ffgan.training.run_state import RunState
 from ffgan.typing import Float32, UInt8
 
@@ -43,8 +44,9 @@ class HeldOut:
 
     ``samples`` of them are used, which ones follows from a fixed seed; ``identity`` says which ones
     and how they were measured: figures of equal identities can be compared. ``progress`` is told
-    images done and in all, and may raise to stop. Raises `DatasetError` when the folder has not so
-    many images, `ExtraError` when the extra `evaluate` is not installed.
+    images done and in all, and may raise to stop; once ``interrupted()`` is true, images that are
+    away are not waited for. Raises `DatasetError` when the folder has not so many images,
+    `ExtraError` when the extra `evaluate` is not installed.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class HeldOut:
         fit: Fit = "crop",
         workers: int = 2,
         progress: Progress = _ignore,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.samples = samples
         readable: list[bool] = []
         with Dataset(directory, fit=fit, workers=workers) as dataset:
+            dataset.availability.interrupted = interrupted
             self._need(dataset, len(dataset))
             try:
                 network = features.load(evaluation.DEFAULT_FEATURES)
@@ -136,9 +140,10 @@ class HeldOut:
 class Evaluations:
     """The evaluations of a run on images held out; without any, none is ever due."""
 
-    def __init__(self, held_out: HeldOut | None, state: RunState) -> None:
+    def __init__(self, held_out: HeldOut | None, state: RunState, outputs: Outputs) -> None:
         self._held_out = held_out
         self._state = state
+        self._outputs = outputs
 
     def due(self) -> bool:
         """Whether this step ends an interval of ``evaluate_every``.
@@ -177,11 +182,18 @@ class Evaluations:
         except ModelError as error:
             lines.append(f"{error}; this evaluation's model takes its place")
             best = math.inf
-        if distance < best:
-            state.save_model(best_path, {RECORD: held_out.record(step, figures)})
+        record = {RECORD: held_out.record(step, figures)}
+        is_best = distance < best
+        kept = is_best and self._outputs.attempt(
+            "the best model", lambda: state.save_model(best_path, record)
+        )
         rounded = {k: None if v is None else round(v, 6) for k, v in figures.items()}
-        state.write_log(rounded, stage="evaluation", seconds=seconds())
-        verdict = f"the best was {best:.2f}" if distance >= best else f"best: {best_path}"
+        self._outputs.attempt(
+            "train.jsonl", lambda: state.write_log(rounded, stage="evaluation", seconds=seconds())
+        )
+        verdict = f"the best was {best:.2f}"
+        if is_best:
+            verdict = f"best: {best_path}" if kept else "the best, which could not be written"
         lines.append(
             f"step {step}: Frechet distance {distance:.2f} on {held_out.samples} held-out images; "
             f"{verdict}"

@@ -27,6 +27,8 @@ OVERSAMPLING = 28
 POWER_ITERATIONS = 4
 BLOCK = 1024
 
+BYTES_OF_COMPONENTS = 4 * (CODE_SIZE + 1) * SIZE * SIZE * 3  # in a checkpoint, nearly
+
 LEARNING_RATE = 2e-3
 LAST_LEARNING_RATE = 0.05 * LEARNING_RATE
 
@@ -142,9 +144,11 @@ def principal_components(
     if flip:
         images = np.concatenate([images, images[:, :, ::-1]])
     if len(images) <= CODE_SIZE:
+        least = CODE_SIZE // 2 + 1 if flip else CODE_SIZE + 1
         raise DatasetError(
-            f"the warm start needs more than {CODE_SIZE} images and found {len(images)}: "
-            "use --warm-start 0"
+            f"only {count} of {len(order)} images can be decoded, and the principal components of "
+            f"--warm-start and --anchor-weight need {least}: add some, or use --warm-start 0 "
+            "--anchor-weight 0"
         )
     return _decompose(images.reshape(len(images), -1), seed)
 
@@ -194,7 +198,9 @@ def _decompose(pixels: UInt8, seed: int) -> PrincipalComponents:
     variance, vectors = variance[::-1][:CODE_SIZE], vectors[:, ::-1][:, :CODE_SIZE]
     if variance[-1] <= 1e-9 * variance[0]:
         raise DatasetError(
-            f"the warm start found fewer than {CODE_SIZE} different images: use --warm-start 0"
+            f"fewer than {CODE_SIZE + 1} of the images are different, which the principal "
+            "components of --warm-start and --anchor-weight need: add some, or use --warm-start 0 "
+            "--anchor-weight 0"
         )
     components = fix_signs((basis @ vectors.astype(np.float32)).T)
     deviation = np.sqrt(variance / rows).astype(np.float32)
