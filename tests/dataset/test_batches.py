@@ -88,13 +88,13 @@ def test_only_a_few_batches_are_decoded_ahead(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
-    decode = images.decode
+    decode = images.decode_picture
 
-    def counted(data: bytes, *, at_least: int | None = None) -> np.ndarray:
+    def counted(data: bytes, *, at_least: int, colour: images.Colour) -> images.Picture:
         decoded.append(1)
-        return decode(data, at_least=at_least)
+        return decode(data, at_least=at_least, colour=colour)
 
-    monkeypatch.setattr(images, "decode", counted)
+    monkeypatch.setattr(images, "decode_picture", counted)
     with Dataset(folder, size=SMALL, workers=2) as data:
         stream = data.batches(10, seed=0)
         next(stream)
@@ -120,13 +120,13 @@ def test_closing_from_another_thread_ends_the_wait(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closing = threading.Event()
-    decode = images.decode
+    decode = images.decode_picture
 
-    def held(data: bytes, *, at_least: int | None = None) -> np.ndarray:
+    def held(data: bytes, *, at_least: int, colour: images.Colour) -> images.Picture:
         closing.wait(60)
-        return decode(data, at_least=at_least)
+        return decode(data, at_least=at_least, colour=colour)
 
-    monkeypatch.setattr(images, "decode", held)
+    monkeypatch.setattr(images, "decode_picture", held)
     data = Dataset(folder, size=SMALL)
     stream = data.batches(12, seed=0)
     closer = threading.Thread(target=data.close)
@@ -141,10 +141,10 @@ def test_closing_from_another_thread_ends_the_wait(
 def test_an_exception_in_a_thread_reaches_the_consumer(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(data: bytes, *, at_least: int | None = None) -> np.ndarray:
+    def fail(data: bytes, *, at_least: int, colour: images.Colour) -> images.Picture:
         raise MemoryError("no memory")
 
-    monkeypatch.setattr(images, "decode", fail)
+    monkeypatch.setattr(images, "decode_picture", fail)
     with Dataset(folder) as data, pytest.raises(MemoryError, match="no memory"):
         next(data.batches(4, seed=0))
     assert count_threads() == 0

@@ -116,12 +116,12 @@ def test_a_cache_that_is_cut_off_while_in_use_ends_in_one_line(
 def test_a_cache_of_other_images_size_or_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     cache = tmp_path / "faces.cache"
     Dataset(folder, size=SMALL, cache=cache).build_cache()
-    with pytest.raises(DatasetError, match="other images or with another size or fit"):
+    with pytest.raises(DatasetError, match="other images or with another size, fit or colour"):
         Dataset(folder, size=SMALL + 1, cache=cache)
-    with pytest.raises(DatasetError, match="other images or with another size or fit"):
+    with pytest.raises(DatasetError, match="other images or with another size, fit or colour"):
         Dataset(folder, size=SMALL, fit="stretch", cache=cache)
     (folder / "12.jpg").write_bytes(jpeg(12))
-    with pytest.raises(DatasetError, match="other images or with another size or fit"):
+    with pytest.raises(DatasetError, match="other images or with another size, fit or colour"):
         Dataset(folder, size=SMALL, cache=cache)
 
 

@@ -15,6 +15,7 @@ from support.training import (
 )
 
 import ffgan
+from ffgan.dataset import pack
 from ffgan.errors import (
     CheckpointError,
     ExtraError,
@@ -87,6 +88,7 @@ OTHER = {
     "warm_start_batch": 8,
     "fit": "stretch",
     "flip": True,
+    "colour": "convert",
 }
 
 
@@ -97,7 +99,8 @@ def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default(small, faces
     checkpoint = read(path)
     del checkpoint.record["settings"][name]
     path.write_bytes(encode(checkpoint))
-    default = "original" if name == "recipe" else Settings.about()[name].default
+    of_then = {"recipe": "original", "colour": "ignore"}
+    default = of_then.get(name, Settings.about()[name].default)
     for given in ({}, {name: default}):
         plan = resolve(faces, {"steps": 9, **given})
         assert getattr(plan.settings, name) == default
@@ -113,7 +116,16 @@ def test_every_setting_may_be_missing_in_a_checkpoint(small, faces) -> None:
     checkpoint.record["settings"].clear()
     path.write_bytes(encode(checkpoint))
     plan = resolve(faces, {})
-    assert plan.settings == Settings(recipe="original", name="faces", epochs=25)
+    assert plan.settings == Settings(recipe="original", colour="ignore", name="faces", epochs=25)
+
+
+def test_a_new_run_follows_the_colours_of_its_packed_file(small, faces, tmp_path) -> None:
+    assert resolve(faces, {}).settings.colour == "convert"
+    for colour in ("ignore", "convert"):
+        file = tmp_path / f"{colour}.pack"
+        pack(faces, file, colour=colour).close()
+        assert resolve(file, {}).settings.colour == colour
+    assert resolve(faces, {"colour": "ignore"}).settings.colour == "ignore"
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest_one(small, faces) -> None:

@@ -24,7 +24,7 @@ from ffgan.audit.nearest_neighbours import (
 )
 from ffgan.audit.sources import Block, Folder, Samples
 from ffgan.audit.verdict import verdict
-from ffgan.dataset import Fit, overlap
+from ffgan.dataset import Colour, Fit, overlap
 from ffgan.errors import UsageError
 from ffgan.evaluation import metrics
 from ffgan.latent import check_seed
@@ -87,6 +87,7 @@ def audit(
     threshold: float | None = None,
     mirrored: bool = True,
     fit: Fit = "crop",
+    colour: Colour | None = None,
     recognition: faces.File | None = None,
     progress: ProgressCallback = lambda what, done, total: None,
 ) -> Audit:
@@ -115,8 +116,8 @@ def audit(
     network = features.load("faces", recognition=recognition)
     metrics.require()
 
-    trained = Folder(train, fit, network, mirrored)
-    held_out = None if heldout is None else Folder(heldout, fit, network, mirrored)
+    trained = Folder(train, fit, colour, network, mirrored)
+    held_out = None if heldout is None else Folder(heldout, fit, colour, network, mirrored)
     made = source.representations(network, partial(progress, "samples"))
     stream = trained.representations(len(trained.dataset), partial(progress, "training images"))
     control: dict[str, NearestNeighbours] | None = None

@@ -12,7 +12,7 @@ import numpy as np
 
 from ffgan import evaluation, features
 from ffgan.audit.nearest_neighbours import Representations, concatenate, mirror, represent
-from ffgan.dataset import Dataset, Fit, printable
+from ffgan.dataset import Colour, Dataset, Fit, printable
 from ffgan.model import Model
 from ffgan.typing import RGB
 
@@ -73,9 +73,14 @@ class Folder:
     """The readable images of a folder, in the random order of `evaluation.real_images`."""
 
     def __init__(
-        self, directory: str | os.PathLike[str], fit: Fit, network: features.Network, mirrored: bool
+        self,
+        directory: str | os.PathLike[str],
+        fit: Fit,
+        colour: Colour | None,
+        network: features.Network,
+        mirrored: bool,
     ) -> None:
-        self.dataset = Dataset(Path(directory), fit=fit)
+        self.dataset = Dataset(Path(directory), fit=fit, colour=colour)
         self._network, self._mirrored = network, mirrored
         self._readable: list[bool] = []
 
@@ -111,6 +116,7 @@ class Folder:
             "count": self.count,
             "broken": len(self._readable) - self.count,
             "fit": self.dataset.fit,
+            "colour": self.dataset.colour,
             "mirrored": self._mirrored,
             "list_hash": self.dataset.hash,
         }

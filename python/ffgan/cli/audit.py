@@ -8,7 +8,14 @@ import json
 from pathlib import Path
 
 from ffgan import storage
-from ffgan.cli.options import add_fit, add_recognition, add_samples, add_threads, use_threads
+from ffgan.cli.options import (
+    add_colour,
+    add_fit,
+    add_recognition,
+    add_samples,
+    add_threads,
+    use_threads,
+)
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import Error, UsageError
@@ -50,6 +57,7 @@ def add_options(parser: Parser) -> None:
         help="compare with the mirror images too (default: yes)",
     )
     add_fit(images)
+    add_colour(images)
     add_samples(parser, audit.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, audit.MAX_SAMPLES)
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -83,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             threshold=arguments.threshold,
             mirrored=arguments.mirrored,
             fit=arguments.fit,
+            colour=arguments.colour,
             recognition=arguments.recognition,
             progress=progress,
         )

@@ -7,7 +7,14 @@ import argparse
 import json
 from pathlib import Path
 
-from ffgan.cli.options import add_fit, add_recognition, add_samples, add_threads, use_threads
+from ffgan.cli.options import (
+    add_colour,
+    add_fit,
+    add_recognition,
+    add_samples,
+    add_threads,
+    use_threads,
+)
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
 
@@ -34,6 +41,7 @@ def add_options(parser: Parser) -> None:
         help="folder of images to compare with, or a file made by `pack` (required)",
     )
     add_fit(images)
+    add_colour(images)
     images.add_argument(
         "--cache",
         metavar="FILE",
@@ -71,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             feature_network=arguments.features,
             recognition=arguments.recognition,
             fit=arguments.fit,
+            colour=arguments.colour,
             cache=arguments.cache,
             progress=progress,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffgan import _core
 from ffgan.cli.parser import Parser, integer, number
-from ffgan.images import FITS
+from ffgan.images import COLOURS, FITS
 from ffgan.latent import MAX_SEED
 from ffgan.model import DEFAULT_TRIES, MAX_TRIES
 
@@ -88,6 +88,18 @@ def add_recognition(parser: argparse._ActionsContainer) -> None:
         type=Path,
         help="dlib's face recognition network, from somebody you trust "
         "(default: that of the extra 'faces')",
+    )
+
+
+def add_colour(parser: argparse._ActionsContainer, default: str | None = None) -> None:
+    """Give `parser` what is done with a picture that is not in sRGB."""
+    parser.add_argument(
+        "--colour",
+        choices=COLOURS,
+        default=default,
+        help="convert: pictures in another colour space become sRGB; ignore: their numbers are "
+        "taken as they are (default: "
+        + ("as a packed file has it, else convert)" if default is None else "%(default)s)"),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ffgan.cli.options import MAX_THREADS, add_fit
+from ffgan.cli.options import MAX_THREADS, add_colour, add_fit
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
 
@@ -20,6 +20,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder of pictures")
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to write")
     add_fit(parser)
+    add_colour(parser, "convert")
     parser.add_argument(
         "--workers",
         metavar="N",
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.directory,
             arguments.file,
             fit=arguments.fit,
+            colour=arguments.colour,
             workers=arguments.workers,
             progress=lambda done, total: progress("packing", done, total),
         )

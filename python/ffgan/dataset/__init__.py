@@ -5,16 +5,19 @@ from ffgan.dataset.batches import Batches
 from ffgan.dataset.dataset import Dataset, pack
 from ffgan.dataset.folder import ImageFolder, overlap
 from ffgan.dataset.names import printable
-from ffgan.images import FITS, Fit, fit_square
+from ffgan.dataset.packed_file import packed_colour
+from ffgan.images import FITS, Colour, Fit, fit_square
 
 __all__ = [
     "FITS",
     "Batches",
+    "Colour",
     "Dataset",
     "Fit",
     "ImageFolder",
     "fit_square",
     "overlap",
     "pack",
+    "packed_colour",
     "printable",
 ]

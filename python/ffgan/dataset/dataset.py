@@ -14,6 +14,7 @@ import os
 import shutil
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import cached_property
@@ -33,7 +34,7 @@ from ffgan.dataset.names import Paths, printable
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
-from ffgan.images import FITS, Fit, fit_square
+from ffgan.images import COLOURS, FITS, Colour, Colours, Fit, fit_square
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
 
@@ -48,7 +49,8 @@ class Dataset:
     folder is walked once, here, as by `ImageFolder`. An image that is not square is cropped to its
     middle (``fit="crop"``) or resized without its aspect ratio (``"stretch"``). With ``cache`` the
     decoded images are kept in that file, which the first `batches` writes. Broken files get a line
-    each in the file ``skipped_log``. ``workers`` threads decode.
+    each in the file ``skipped_log``. ``workers`` threads decode. ``colour``: "convert" to
+    sRGB or "ignore" what files say of their colours; None: as a packed file has it, else "convert".
 
     Pictures of faces that ffgan generated are left out, as its files of metadata say, unless
     ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
@@ -69,6 +71,7 @@ class Dataset:
         *,
         size: int = IMAGE_SIZE,
         fit: Fit = "crop",
+        colour: Colour | None = None,
         cache: str | Path | None = None,
         skipped_log: str | Path | None = None,
         workers: int = 2,
@@ -78,6 +81,8 @@ class Dataset:
     ) -> None:
         if fit not in FITS:
             raise UsageError(f'fit {fit!r}: give "crop" or "stretch"')
+        if colour not in (None, *COLOURS):
+            raise UsageError(f'colour {colour!r}: give "convert" or "ignore"')
         if size < 1 or workers < 1:
             raise UsageError(f"size {size} and workers {workers} must be at least 1")
         self.directory = Path(os.path.abspath(directory))
@@ -93,19 +98,23 @@ class Dataset:
         if packed_file.is_packed(self.directory):
             if self.cache is not None:
                 raise UsageError(f"{self.directory} is packed already: leave the cache out")
-            self._contents = packed_file.read_contents(self.directory, size, fit)
+            self._contents = packed_file.read_contents(self.directory, size, fit, colour)
             self.cache = self.directory
         else:
             self._folder = ImageFolder(
                 self.directory, include_generated=include_generated, as_of=as_of
             )
-            self._contents = Contents(self._folder.names, self._folder.hash, size, fit)
+            self._contents = Contents(
+                self._folder.names, self._folder.hash, size, fit, colour or "convert"
+            )
         self.names: Sequence[bytes] = self._contents.names
         self.paths: Sequence[Path] = Paths(self.directory, self.names)
         self.hash = self._contents.hash
+        self.colour = self._contents.colour
 
         self._lock = threading.Lock()
         self._state = np.full(len(self), UNSEEN, np.uint8)
+        self._other_colours: dict[int, Colours] = {}
         self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
         self._log = None if self.skipped_log is None else SkippedLog(self.skipped_log)
         self._cached: PackedImages | None = None
@@ -161,11 +170,19 @@ class Dataset:
         if self.skipped:
             where = "" if self.skipped_log is None else f", see {self.skipped_log}"
             lines.append(f"{self.skipped:,} broken files skipped{where}")
+        lines += self._colour_lines
         if warning := self.size_warning:
             lines.append(warning)
         if self._log is not None and self._log.failure:
             lines.append(f"warning: {self._log.failure}")
         return "\n".join(lines)
+
+    @property
+    def _colour_lines(self) -> list[str]:
+        """How many images, of those decoded so far, are not in sRGB; nothing of a packed file."""
+        counts = Counter(list(self._other_colours.values()))
+        notes = images.COLOUR_NOTES.items()
+        return [f"{counts[one]:,} images {what}" for one, what in notes if counts[one]]
 
     def image(self, index: int) -> RGB:
         """Image ``index``, (size, size, 3) uint8 RGB.
@@ -278,11 +295,13 @@ class Dataset:
         if not self._include_generated and images.made_by_ffgan(content):
             raise DatasetError("a picture of faces that ffgan generated")
         try:
-            image = images.decode(content, at_least=self.size)
+            image, colours = images.decode_picture(content, at_least=self.size, colour=self.colour)
         except DatasetError:
             if self._folder is not None:
                 self._folder.check_unchanged(index, len(content))
             raise
+        if colours != "srgb":
+            self._other_colours[index] = colours
         self._state[index] = SMALL if min(image.shape[:2]) < self.size else GOOD
         return fit_square(image, self.size, self.fit)
 
@@ -393,6 +412,7 @@ def pack(
     file: str | Path,
     *,
     fit: Fit = "crop",
+    colour: Colour = "convert",
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
@@ -404,6 +424,6 @@ def pack(
     """
     if packed_file.is_packed(Path(directory)):
         raise DatasetError(f"{directory} is packed already")
-    dataset = Dataset(directory, fit=fit, cache=file, workers=workers)
+    dataset = Dataset(directory, fit=fit, colour=colour, cache=file, workers=workers)
     dataset.build_cache(progress)
     return dataset

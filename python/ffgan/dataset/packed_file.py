@@ -20,12 +20,12 @@ from ffgan import storage
 from ffgan.dataset.names import Names
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError
-from ffgan.images import Fit
+from ffgan.images import Colour, Fit
 from ffgan.typing import RGB, UInt8
 
 MAGIC: Final = b"ffgan images\n\x1a\r\0"
 VERSION: Final = 2
-HEADER: Final = struct.Struct("<16sIIQ64s8sQ")
+HEADER: Final = struct.Struct("<16sIIQ64s8sQ8s")
 HEADER_BYTES: Final = 4096
 """One page, so that other programs can map the images behind it."""
 
@@ -37,6 +37,9 @@ UNSEEN, GOOD, SMALL, BROKEN = range(4)
 class Contents:
     """What a packed file holds: images of ``size`` x ``size`` pixels, made square by ``fit``.
 
+    ``colour``: what was done with their colours, which files of earlier versions do not say, as
+    they ignored them.
+
     ``names`` and ``hash`` are those of `ImageFolder`.
     """
 
@@ -44,6 +47,7 @@ class Contents:
     hash: str
     size: int
     fit: Fit
+    colour: Colour
 
     @property
     def header(self) -> bytes:
@@ -56,6 +60,7 @@ class Contents:
             self.hash.encode(),
             self.fit.encode(),
             self.name_bytes,
+            b"" if self.colour == "ignore" else self.colour.encode(),
         )
         return header.ljust(HEADER_BYTES, b"\0")
 
@@ -80,17 +85,18 @@ def is_packed(path: Path) -> bool:
     return False
 
 
-def read_contents(path: Path, size: int, fit: Fit) -> Contents:
+def read_contents(path: Path, size: int, fit: Fit, colour: Colour | None = None) -> Contents:
     """What a packed file says about itself.
 
-    Raises DatasetError for one that is damaged, of another version, or not of this size and fit.
+    Raises DatasetError for one that is damaged, of another version, or not of this size and
+    fit, or ``colour`` unless that is None.
     """
     try:
         with path.open("rb") as file:
             header = file.read(HEADER_BYTES)
             length = os.fstat(file.fileno()).st_size
-            _, version, its_size, count, digest, fit_bytes, name_bytes = HEADER.unpack_from(
-                header.ljust(HEADER.size, b"\0")
+            _, version, its_size, count, digest, fit_bytes, name_bytes, colours = (
+                HEADER.unpack_from(header.ljust(HEADER.size, b"\0"))
             )
             if version != VERSION:
                 raise DatasetError(f"{path} is of another version: pack the folder again")
@@ -100,6 +106,12 @@ def read_contents(path: Path, size: int, fit: Fit) -> Contents:
                     f"{path} has {length} bytes instead of {expected}: pack the folder again"
                 )
             its_fit = fit_bytes.rstrip(b"\0").decode("ascii", "replace")
+            its_colour = _colour(colours)
+            if colour not in (None, its_colour):
+                raise DatasetError(
+                    f"{path} was packed with --colour {its_colour}, not {colour}: give --colour "
+                    f"{its_colour}, or pack the folder again with --colour {colour}"
+                )
             if (its_size, its_fit) != (size, fit):
                 raise DatasetError(
                     f"{path} holds images of {its_size} pixels made with fit {its_fit}, not of "
@@ -111,7 +123,20 @@ def read_contents(path: Path, size: int, fit: Fit) -> Contents:
         raise cannot_read(os.fsencode(path), error) from error
     if len(names) != count:
         raise DatasetError(f"{path} is damaged: pack the folder again")
-    return Contents(Names(names), digest.decode("ascii", "replace"), size, fit)
+    return Contents(Names(names), digest.decode("ascii", "replace"), size, fit, its_colour)
+
+
+def packed_colour(path: Path) -> Colour | None:
+    """What was done with the colours in a packed file; None of anything else."""
+    if not is_packed(path):
+        return None
+    with path.open("rb") as file:
+        *_, colours = HEADER.unpack_from(file.read(HEADER.size).ljust(HEADER.size, b"\0"))
+    return _colour(colours)
+
+
+def _colour(stored: bytes) -> Colour:
+    return "convert" if stored.startswith(b"convert") else "ignore"
 
 
 def write(path: Path, contents: Contents, images: Iterable[RGB], state: UInt8) -> None:
@@ -157,9 +182,9 @@ class PackedImages:
                     )
                 if header != contents.header:
                     raise DatasetError(
-                        f"the cache {path} was made of other images or with another size or fit, "
-                        "or by another version: delete it to have it made anew, or name another "
-                        "file"
+                        f"the cache {path} was made of other images or with another size, fit or "
+                        "colour, or by another version: delete it to have it made anew, or name "
+                        "another file"
                     )
                 if length != contents.file_bytes:
                     raise DatasetError(

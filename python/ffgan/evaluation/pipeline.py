@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ffgan import faces, features
-from ffgan.dataset import Dataset, Fit
+from ffgan.dataset import Colour, Dataset, Fit
 from ffgan.errors import Error, UsageError
 from ffgan.evaluation.comparison import DEFAULT_FEATURES, compare
 from ffgan.evaluation.measurement import SEED, Measured, measure
@@ -43,6 +43,7 @@ def evaluate(
     feature_network: str = DEFAULT_FEATURES,
     recognition: faces.File | None = None,
     fit: Fit = "crop",
+    colour: Colour | None = None,
     cache: str | os.PathLike[str] | None = None,
     progress: ProgressCallback = lambda what, done, total: None,
 ) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def evaluate(
         "identities": features.load("faces", recognition=recognition).description,
         "seed": SEED,
     }
-    with Dataset(Path(directory), fit=fit) as dataset:
+    with Dataset(Path(directory), fit=fit, colour=colour) as dataset:
         count = min(samples, len(dataset))
         readable: list[bool] = []
         key = cache_key(dataset, count, network, recognition)
@@ -126,6 +127,7 @@ def evaluate(
             "count": sum(readable),
             "broken": len(readable) - sum(readable),
             "fit": fit,
+            "colour": dataset.colour,
             "list_hash": dataset.hash,
         },
         "measured_with": described,

@@ -70,6 +70,8 @@ def cache_key(
     parts = {
         "images": dataset.hash,
         "fit": dataset.fit,
+        # Caches of earlier versions, which ignored colours, do not say so.
+        **({} if dataset.colour == "ignore" else {"colour": dataset.colour}),
         "count": count,
         "seed": SEED,
         "values": OUTPUT_NAMES,

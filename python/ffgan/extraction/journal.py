@@ -25,6 +25,7 @@ from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import HASH_BYTES
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
+from ffgan.images import COLOUR_NOTES, Colour, Colours
 from ffgan.typing import Float32, Int32
 
 NAME: Final = "extract.jsonl"
@@ -68,7 +69,7 @@ class Photo:
     """A photograph by its ``name`` below the folder, with its faces or the ``error`` it makes.
 
     ``size`` in bytes and ``mtime`` in nanoseconds tell whether the file has changed. ``scale``: 1,
-    or by how much it was made smaller to be decoded.
+    or by how much it was made smaller to be decoded. ``colours``: what became of its colours.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Photo:
     scale: int = 1
     error: str = ""
     faces: list[DetectedFace] = field(default_factory=list)
+    colours: Colours = "srgb"
 
     def chip(self, index: int, format: str) -> str:
         """The name of the file of face ``index``, below the output folder."""
@@ -166,6 +168,16 @@ class Journal:
             raise cannot_write(self.path, error) from error
 
 
+def earlier_colour(folder: Path) -> Colour | None:
+    """What an earlier run to ``folder`` did with colours; None where there was none."""
+    try:
+        with (folder / NAME).open(encoding="ascii", errors="replace") as file:
+            looked_for = json.loads(file.readline())["looked_for"]
+            return "convert" if looked_for.get("colour") == "convert" else "ignore"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # opening the journal says what is wrong with it
+
+
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
     """Return the first line of a journal, and its photographs by name.
 
@@ -210,6 +222,8 @@ def _to_json(photo: Photo) -> dict[str, Any]:
     if photo.error:
         return line | {"error": photo.error}
     line |= {"rows": photo.rows, "columns": photo.columns, "scale": photo.scale}
+    if photo.colours != "srgb":
+        line["colours"] = photo.colours
     faces = []
     for face in photo.faces:
         entry: dict[str, Any] = {
@@ -238,6 +252,7 @@ def _from_json(line: dict[str, Any]) -> Photo:
         _whole(line.get("columns", 0), 0, _FARTHEST),
         _whole(line.get("scale", 1), 1, _LARGEST_SCALE),
         _text(line.get("error", "")),
+        colours=_colours(line.get("colours", "srgb")),
     )
     for entry in line.get("faces", ()):
         left, top, right, bottom = (_place(side) for side in entry["box"])
@@ -259,6 +274,13 @@ def _from_json(line: dict[str, Any]) -> Photo:
             )
         )
     return photo
+
+
+def _colours(value: Any) -> Colours:
+    if value != "srgb" and value not in COLOUR_NOTES:
+        raise ValueError("no word for what became of colours")
+    found: Colours = value
+    return found
 
 
 def _name(value: object) -> str:

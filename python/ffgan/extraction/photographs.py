@@ -60,8 +60,9 @@ class Photographs:
         size, mtime = self.stamp(name) or (0, 0)
         photo = Photo(name, size, mtime)
         try:
-            with self._opened(name) as (image, photo.scale):
-                self._process(photo, image)
+            with self._opened(name) as (picture, photo.scale):
+                photo.colours = picture.colours
+                self._process(photo, picture.image)
         except DatasetError as error:
             photo.error = str(error)
         return photo
@@ -124,22 +125,23 @@ class Photographs:
             self._embed(photo, promising, aligned[promising])
 
     @contextlib.contextmanager
-    def _opened(self, name: str) -> Iterator[tuple[RGB, int]]:
+    def _opened(self, name: str) -> Iterator[tuple[images.Picture, int]]:
         """A photograph, upright, and by how much it was made smaller; raises DatasetError."""
         file = images.container(self.folder.read(self.index[name]))
         width, height = file.size
         # One large one at a time, so that memory does not grow with the cores.
         turn = self._large if width * height > LARGE else contextlib.nullcontext()
         with turn:
-            image = images.decode(file, reduce=True)
-            yield image, round(max(width, height) / max(image.shape))
+            colour = self.settings.colour or "convert"
+            picture = images.decode_picture(file, reduce=True, colour=colour)
+            yield picture, round(max(width, height) / max(picture.image.shape))
 
     @contextlib.contextmanager
     def _again(self, name: str) -> Iterator[RGB]:
         """A photograph that was processed before."""
         try:
-            with self._opened(name) as (image, _):
-                yield image
+            with self._opened(name) as (picture, _):
+                yield picture.image
         except DatasetError as error:
             raise DatasetError(f"{printable(os.fsencode(name))} has changed: {error}") from error
 

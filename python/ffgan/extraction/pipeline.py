@@ -20,7 +20,7 @@ from ffgan.dataset import ImageFolder, printable
 from ffgan.errors import Error, UsageError
 from ffgan.extraction.contact_sheet import contact_sheet
 from ffgan.extraction.journal import NAME as JOURNAL
-from ffgan.extraction.journal import Journal, Photo
+from ffgan.extraction.journal import Journal, Photo, earlier_colour
 from ffgan.extraction.journal import read as read_journal
 from ffgan.extraction.manifest import manifest
 from ffgan.extraction.output_files import write
@@ -64,6 +64,8 @@ def extract(
     source = Path(os.path.abspath(photos))
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         raise UsageError(f"{out} lies in {photos}: its faces would be taken for photographs")
+    if chosen.colour is None:
+        chosen = chosen.replace(colour=earlier_colour(target) or "convert")
     _require_files(chosen)
     folder = ImageFolder(source)
     header = {"photos": printable(os.fsencode(source)), "looked_for": chosen.detection()}
@@ -287,6 +289,7 @@ class _Extraction:
             reasons={reason: counts[reason] for reason in REASONS if counts[reason]},
             people=len(people) if self.settings.embeds else None,
             summary=self.folder.found,
+            colours=dict(Counter(photo.colours for photo in ordered if photo.colours != "srgb")),
         )
 
     def _ordered(self) -> list[Photo]:

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from ffgan.dataset import printable
 from ffgan.faces import Detector
 from ffgan.faces.alignment import DLIB_PADDING, Framing, check
-from ffgan.images import DEFAULT_QUALITY
+from ffgan.images import DEFAULT_QUALITY, Colour
 from ffgan.settings import BaseSettings, PathText, setting
 
 Duplicates: TypeAlias = Literal["hash", "embedding", "keep"]
@@ -82,6 +82,13 @@ class Settings(BaseSettings):
         group=CUT,
         metavar="SHARE",
         absent=f"{DLIB_PADDING}",
+    )
+    colour: Colour | None = setting(
+        None,
+        help="convert: photographs in another colour space become sRGB; ignore: their numbers are "
+        "taken as they are",
+        group=CUT,
+        absent="as in an earlier run to OUT, else convert",
     )
     format: Literal["jpg", "png"] = setting("jpg", help="file format", group=CUT, common=True)
     quality: int = setting(
@@ -271,6 +278,8 @@ class Settings(BaseSettings):
             "framing": list(self.chips),
             "format": self.format,
             "quality": self.quality if self.format == "jpg" else None,
+            # Journals of earlier versions, which ignored colours, do not say so.
+            **({} if self.colour == "ignore" else {"colour": "convert"}),
         }
 
 

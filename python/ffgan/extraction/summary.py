@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from ffgan.images import COLOUR_NOTES, Colours
 
 SKIPPED: Final = "skipped.log"
 
@@ -17,7 +19,7 @@ class Extracted:
 
     ``found`` and ``kept`` faces of ``photos``, ``broken`` of which could not be read; ``looked_at``
     of them in this run. ``people``: clusters, None without embeddings. ``summary``: the files below
-    the folder.
+    the folder. ``colours``: photographs that are not in sRGB, by what became of their colours.
     """
 
     photos: int
@@ -28,6 +30,7 @@ class Extracted:
     reasons: dict[str, int]
     people: int | None
     summary: str
+    colours: dict[Colours, int] = field(default_factory=dict)
 
 
 def table(result: Extracted, out: str | os.PathLike[str], *, dry_run: bool = False) -> str:
@@ -36,6 +39,9 @@ def table(result: Extracted, out: str | os.PathLike[str], *, dry_run: bool = Fal
     if result.broken:
         where = "" if dry_run else f", see {Path(out) / SKIPPED}"
         lines.append(f"{result.broken:,} cannot be read{where}")
+    lines += [
+        f"{count:,} photographs {COLOUR_NOTES[what]}" for what, count in result.colours.items()
+    ]
     if earlier := result.photos - result.looked_at:
         lines.append(f"{earlier:,} were processed by an earlier run")
     rows = [("faces found", result.found), *result.reasons.items(), ("faces kept", result.kept)]

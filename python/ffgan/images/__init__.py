@@ -4,7 +4,7 @@
 Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at the first use.
 """
 
-from ffgan.images.colour import COLOURS, Colour, Colours
+from ffgan.images.colour import COLOUR_NOTES, COLOURS, Colour, Colours
 from ffgan.images.containers import (
     SNIFFED,
     Container,
@@ -30,6 +30,7 @@ from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
 
 __all__ = [
     "COLOURS",
+    "COLOUR_NOTES",
     "DEFAULT_QUALITY",
     "EXTRAS",
     "FITS",

@@ -26,9 +26,16 @@ Colour: TypeAlias = Literal["convert", "ignore"]
 COLOURS: Final[tuple[Colour, ...]] = ("convert", "ignore")
 """What to do with the colour space of a file: convert to sRGB, or take the numbers as they are."""
 
-Colours: TypeAlias = Literal["srgb", "converted", "unusable"]
-"""What became of the colours of an image. "unusable": it has a profile that does not fit or cannot
-be read, and its numbers were taken for sRGB."""
+Colours: TypeAlias = Literal["srgb", "converted", "ignored", "unusable"]
+"""What became of the colours of an image. "ignored": they are another space's, and were taken for
+sRGB as was asked; "unusable": so were they, since the profile does not fit or cannot be read."""
+
+COLOUR_NOTES: Final[dict[Colours, str]] = {
+    "converted": "in another colour space, converted to sRGB",
+    "ignored": "in another colour space, which is ignored",
+    "unusable": "with a colour profile that cannot be used, taken for sRGB",
+}
+"""What to say behind the number of such images."""
 
 TOLERANCE: Final = 2
 """A space that moves no sample by more than this, of 255, counts as sRGB: it is not converted."""

@@ -75,16 +75,18 @@ def decode_picture(
             if min(width, height) >= 2 * (at_least or 0) * factor:
                 shrink = max(shrink, factor)
                 break
-    space = file.colour_space if colour == "convert" else None
+    space = file.colour_space
     if isinstance(file, JpegXl):
         # Its decoder says what its colours are, and may find a JPEG.
         found, space = decode_jpeg_xl(file)
         if isinstance(found, Jpeg):
             return decode_picture(found, at_least=at_least, reduce=reduce, colour=colour)
-        decoded, space = found, space if colour == "convert" else None
+        decoded = found
     else:
-        decoded = _decoded(file, content, shrink, space)
+        decoded = _decoded(file, content, shrink, space if colour == "convert" else None)
     convert = conversion(space)
+    if convert is not None and colour == "ignore":
+        return Picture(to_rgb(decoded, orientation, None), "ignored")
     image = to_rgb(decoded, orientation, convert)
     return Picture(image, "srgb" if convert is None else convert.colours)
 

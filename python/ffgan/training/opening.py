@@ -37,6 +37,7 @@ def open_dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> 
     return Dataset(
         plan.directory,
         fit=plan.settings.fit,
+        colour=plan.settings.colour,
         cache=cache,
         skipped_log=skipped_log,
         workers=plan.settings.workers,
@@ -54,6 +55,7 @@ def open_held_out(
         settings.heldout,
         samples=settings.evaluate_samples,
         fit=settings.fit,
+        colour=settings.colour,
         workers=settings.workers,
         progress=stage("held-out images", interruption, progress),
         interrupted=lambda: interruption is not None and interruption.received is not None,

@@ -95,6 +95,10 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
         if values.get("anchor_weight") and not values.get("warm_start") and init == "scratch":
             raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
     values["name"] = name
+    if "colour" not in values:
+        from ffgan.dataset import packed_colour
+
+        values["colour"] = packed_colour(directory) or "convert"
     if all(values.get(limit) is None for limit in Settings.names(life="limit")):
         values["epochs"] = DEFAULT_EPOCHS
     if values.get("heldout") is not None and values.get("evaluate_every") is None:
@@ -187,9 +191,10 @@ def settings_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """All settings that a checkpoint's run had, but those of one start.
 
     Checkpoints lack the settings that came after them: those had the default, which leaves out what
-    they are for. Runs from before there were recipes are the original's.
+    they are for. Runs from before there were recipes are the original's, and ignored
+    colour profiles.
     """
-    stored = {"recipe": "original"} | checkpoint.record["settings"]
+    stored = {"recipe": "original", "colour": "ignore"} | checkpoint.record["settings"]
     start = Settings.names(life="start")
     return {
         name: stored.get(name, about.default)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, create_model, model_validator
 
 from ffgan import _core
-from ffgan.images import Fit
+from ffgan.images import Colour, Fit
 from ffgan.latent import MAX_SEED
 from ffgan.settings import BaseSettings, PathText, markdown_table, setting
 from ffgan.shapes import IMAGE_SIZE
@@ -376,6 +376,13 @@ class Settings(_LossWeights):
 
     # ------------------------------------------------------------------ images
 
+    colour: Colour = _images(
+        "convert",
+        help="convert: images in another colour space become sRGB; ignore: their numbers are taken "
+        "as they are; a packed file has done one of the two",
+        life="fixed",
+        publish=True,
+    )
     fit: Fit = _images(
         "crop", help="how an image that is not square is made so", life="fixed", publish=True
     )

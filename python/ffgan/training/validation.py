@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from ffgan import evaluation, features
-from ffgan.dataset import Dataset, Fit
+from ffgan.dataset import Colour, Dataset, Fit
 from ffgan.errors import DatasetError, ExtraError, ModelError
 from ffgan.evaluation import metrics
 from ffgan.latent import noise
@@ -55,13 +55,14 @@ class HeldOut:
         *,
         samples: int,
         fit: Fit = "crop",
+        colour: Colour | None = None,
         workers: int = 2,
         progress: Progress = _ignore,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.samples = samples
         readable: list[bool] = []
-        with Dataset(directory, fit=fit, workers=workers) as dataset:
+        with Dataset(directory, fit=fit, colour=colour, workers=workers) as dataset:
             dataset.availability.interrupted = interrupted
             self._need(dataset, len(dataset))
             try:
@@ -84,6 +85,8 @@ class HeldOut:
         self.identity: dict[str, Any] = {
             "list_hash": dataset.hash,
             "fit": fit,
+            # Runs of earlier versions, which ignored colours, do not say so.
+            **({} if dataset.colour == "ignore" else {"colour": dataset.colour}),
             "samples": samples,
             "features": network.name,
         }
