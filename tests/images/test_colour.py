@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -14,10 +13,21 @@ import pytest
 from PIL import Image, ImageCms
 from support import profiles
 from support.pictures import exif, file_of, picture, with_alpha
-from support.profiles import ADOBE, BT2020, D50, D65, P3, PROPHOTO, gamma, in_srgb, srgb_light
+from support.profiles import (
+    ADOBE,
+    BT2020,
+    D50,
+    D65,
+    P3,
+    PROPHOTO,
+    gamma,
+    in_srgb,
+    srgb_light,
+    with_chunk,
+    with_profile,
+)
 
 from ffgan import images
-from ffgan.images.containers import PNG_SIGNATURE, png_chunk
 
 SPACES = {
     "Display P3": (P3, srgb_light, D65),
@@ -69,22 +79,6 @@ def test_sixteen_bits_are_converted_before_they_are_rounded(space: str, extensio
     found = images.decode_picture(data)
     assert found.colours == "converted"
     assert np.abs(found.image - in_srgb(dark / 65535, primaries, curve, white)).max() <= 0.6
-
-
-def with_profile(data: bytes, profile: bytes) -> bytes:
-    """A PNG or TIFF of OpenCV with a colour profile."""
-    if data.startswith(PNG_SIGNATURE):
-        return with_chunk(data, b"iCCP", b"p\0\0" + zlib.compress(profile))
-    (place,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, place)
-    entries = data[place + 2 : place + 2 + 12 * count]
-    entries += struct.pack("<HHII", 34675, 7, len(profile), len(data))
-    data = data[:4] + struct.pack("<I", len(data) + len(profile)) + data[8:] + profile
-    return data + struct.pack("<H", count + 1) + entries + bytes(4)
-
-
-def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
-    return data[:33] + png_chunk(kind, content) + data[33:]
 
 
 SRGB_PROFILES = {

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
+
+from ffgan.images.containers import PNG_SIGNATURE, png_chunk
 
 P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
@@ -122,3 +125,24 @@ def _xyz(values: np.ndarray) -> bytes:
 def _curve(curve: Curve) -> bytes:
     table = np.round(curve(np.linspace(0, 1, 1024)) * 65535).astype(">u2")
     return b"curv\0\0\0\0" + struct.pack(">I", len(table)) + table.tobytes()
+
+
+def with_profile(data: bytes, profile: bytes, orientation: int = 1) -> bytes:
+    """A PNG or TIFF of OpenCV with a colour profile, the TIFF with an orientation."""
+    if data.startswith(PNG_SIGNATURE):
+        return with_chunk(data, b"iCCP", b"p\0\0" + zlib.compress(profile))
+    (place,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, place)
+    first = data[place + 2 : place + 2 + 12 * count]
+    kept = [first[at : at + 12] for at in range(0, len(first), 12)]
+    kept = [entry for entry in kept if struct.unpack_from("<H", entry)[0] != 274]
+    kept.append(struct.pack("<HHIHxx", 274, 3, 1, orientation))
+    kept.append(struct.pack("<HHII", 34675, 7, len(profile), len(data)))
+    kept.sort(key=lambda entry: struct.unpack_from("<H", entry)[0])
+    data = data[:4] + struct.pack("<I", len(data) + len(profile)) + data[8:] + profile
+    return data + struct.pack("<H", len(kept)) + b"".join(kept) + bytes(4)
+
+
+def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG with one more chunk behind its header."""
+    return data[:33] + png_chunk(kind, content) + data[33:]
