@@ -134,7 +134,7 @@ def _as_stored(upright: RGB, orientation: int) -> RGB:
 def numbers_of_bits(rows: UInt8, depth: int, width: int) -> UInt8:
     """(n, width) numbers of 1, 2, 4 or 8 bits in rows of bytes."""
     if depth == 8:
-        return rows
+        return rows[:, :width]
     shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
     numbers = rows[..., None] >> shifts & np.uint8((1 << depth) - 1)
     return numbers.reshape(len(rows), -1)[:, :width]

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-WIDTH, HEIGHT = 36, 28
+WIDTH, HEIGHT = 37, 29  # rows of any depth end with bits to spare
 
 
 @dataclass(frozen=True)
