@@ -26,6 +26,13 @@ from ffgan.images.decoders.jpeg import decode_jpeg
 ORIENTATIONS = range(1, 9)
 
 
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("mode", ["1", "L", "P"])
+def test_rows_that_end_within_a_word_are_cut_at_the_width(mode: str, format: str) -> None:
+    for width in range(37, 41):
+        assert_like_pillow(file_of(picture(width).convert(mode), format))
+
+
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "JPEG", "WEBP"])
 @pytest.mark.parametrize("size", [(40, 24), (1, 1), (2, 1), (163, 161)])
 def test_rgb_files_have_pillows_pixels(format: str, size: tuple[int, int]) -> None:
