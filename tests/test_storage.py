@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.disk import largest_file, small_disk
+from support.odd_disk import without_calls
 
 from ffgan import images, storage
 from ffgan.dataset import pack
@@ -117,6 +119,96 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
     os.close(storage.acquire_lock(tmp_path))
+
+
+# --- File systems that lack calls ---
+
+WRITE_TWICE_AND_LOCK = """
+import logging, os, sys
+from pathlib import Path
+from ffgan import storage
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+folder = Path(sys.argv[1])
+for content in (b"old", b"new"):
+    with storage.atomic_file(folder / "file", single_writer=True) as file:
+        file.write(content)
+    storage.write_atomically(folder / "other", content)
+os.close(storage.acquire_lock(folder))
+os.close(storage.acquire_lock(folder / ".lock"))
+print((folder / "file").read_bytes(), (folder / "other").read_bytes())
+"""
+
+
+@pytest.mark.parametrize(
+    ("failing", "line"),
+    [
+        ({"FLOCK": errno.ENOSYS}, "cannot lock files in {} (Function not implemented): see that"),
+        ({"FLOCK": errno.EOPNOTSUPP}, "cannot lock files in {} (Operation not supported): see"),
+        ({"FLOCK": errno.ENOLCK}, "cannot lock files in {} (No locks available): see that no "),
+        ({"FLOCK": errno.EBADF}, "cannot lock files in {} (Bad file descriptor): see that no ot"),
+        ({"FSYNC_FOLDER": errno.EINVAL}, "cannot sync the names of files in {} (Invalid argument"),
+        ({"FSYNC_FOLDER": errno.EIO}, "cannot sync the names of files in {} (Input/output error)"),
+        ({"FSYNC_FILE": errno.EINVAL}, "cannot sync files in {} (Invalid argument): a power cut"),
+    ],
+)
+def test_what_a_file_system_cannot_do_is_told_once_and_files_are_written(
+    tmp_path: Path, failing: dict[str, int], line: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    done = without_calls(tmp_path, failing, "-c", WRITE_TWICE_AND_LOCK, str(folder))
+    assert done.returncode == 0, done.stderr
+    told, result = done.stdout.splitlines()
+    assert told.startswith(line.format(folder))
+    assert result == "b'new' b'new'"
+    assert sorted(os.listdir(folder)) == [".lock", "file", "other"]
+
+
+def test_a_disk_that_fails_is_no_courtesy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    program = """
+import sys
+from pathlib import Path
+from ffgan import storage
+storage.write_atomically(Path(sys.argv[1]), b"new")
+"""
+    failing = {"FSYNC_FILE": errno.EIO}
+    done = without_calls(tmp_path, failing, "-c", program, str(tmp_path / "file"))
+    assert "Input/output error" in done.stderr
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_data_set_is_packed_where_nothing_can_be_locked(tmp_path: Path) -> None:
+    packed(tmp_path)
+    (tmp_path / "faces.pack").unlink()
+    command = ("-m", "ffgan", "pack", "photos", "faces.pack")
+    failing = {"FLOCK": errno.ENOSYS, "FSYNC_FOLDER": errno.EINVAL}
+    done = without_calls(tmp_path, failing, *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "packed: faces.pack" in done.stdout
+    assert len(done.stderr.splitlines()) == 2
+    assert all(line.startswith("ffgan: cannot ") for line in done.stderr.splitlines())
+
+
+def test_a_single_writers_file_may_have_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    with storage.atomic_file(path, single_writer=True) as file:
+        with pytest.raises(BlockingIOError), storage.atomic_file(path, single_writer=True):
+            pass
+        file.write(b"content")
+    assert path.read_bytes() == b"content"
+
+
+def test_left_overs_that_cannot_be_removed_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".folder.tmp").mkdir()
+    (tmp_path / ".other.tmp").touch()
+    storage.remove_temporary_files(tmp_path)
+    assert os.listdir(tmp_path) == [".folder.tmp"]
+
+
+# --- Digests ---
 
 
 def test_the_digest_is_over_names_types_shapes_and_bytes() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import secrets
 import struct
@@ -21,10 +22,24 @@ from typing import IO, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+logger = logging.getLogger("ffgan.storage")
+
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
 
 TEMPORARY_FILES: Final = (".*.tmp", ".*.part")
 """Patterns of what a killed process leaves beside its files, ``.part`` that of older versions."""
+
+LONGEST_NAME: Final = 255
+"""Bytes of a file's name on common file systems."""
+
+# What a file system says that does not know a call. Lustre, FUSE and network drives do.
+_UNSUPPORTED: Final = frozenset(
+    {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
+)
+
+POWER_CUT: Final = "a power cut may lose the newest ones"
+
+_told: set[str] = set()
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -45,39 +60,54 @@ def atomic_file(
     At its end the file gets its name, replacing an old one; where it ends with an exception, the
     temporary file is removed and the old one stays. ``durable`` brings both to the disk before the
     context ends, which takes milliseconds. With ``single_writer`` a second process that writes the
-    same file gets a BlockingIOError. Raises OSError.
+    same file gets a BlockingIOError. Where the file system knows no locks or cannot bring a folder
+    to the disk, a line of the log says so, once. Raises OSError.
     """
-    if single_writer:
-        # Its name tells the next process that this one is writing, or what a killed one left.
-        temporary = path.with_name(f".{path.name}.tmp")
-        file = _open_alone(temporary)
-    else:
-        # A short name: that of `path` may be as long as file systems take.
-        temporary = path.with_name(f".ffgan-{secrets.token_hex(8)}.tmp")
-        file = temporary.open("xb")
+    temporary, file, alone = _temporary(path, single_writer)
     try:
         with file:
             yield file
             file.flush()
             if durable:
-                os.fsync(file.fileno())
-            if single_writer:
+                synchronise(file.fileno(), path)
+            if alone:
                 temporary.replace(path)  # before the lock goes
-        if not single_writer:
+        if not alone:
             temporary.replace(path)
         if durable:
-            _synchronise(path.parent)
+            _synchronise_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
-def _open_alone(path: Path) -> IO[bytes]:
-    """The file, emptied and locked; raises BlockingIOError when another process has it."""
+def _temporary(path: Path, single_writer: bool) -> tuple[Path, IO[bytes], bool]:
+    """A new file beside ``path``, open for writing, and whether it is locked against others."""
+    if single_writer:
+        # Its name tells the next process that this one is writing, or what a killed one left.
+        temporary = path.with_name(f".{path.name}.tmp")
+        if len(os.fsencode(temporary.name)) > LONGEST_NAME:
+            digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+            temporary = path.with_name(f".ffgan-{digest}.tmp")
+        if (file := _open_alone(temporary)) is not None:
+            return temporary, file, True
+    # A short name: that of `path` may be as long as file systems take.
+    temporary = path.with_name(f".ffgan-{secrets.token_hex(8)}.tmp")
+    return temporary, temporary.open("xb"), False
+
+
+def _open_alone(path: Path) -> IO[bytes] | None:
+    """The file, emptied and locked; None where nothing can be locked.
+
+    Raises BlockingIOError when another process has it.
+    """
     file = path.open("ab")
     try:
-        _lock(file.fileno())
+        if not _lock(file.fileno(), path):
+            file.close()
+            path.unlink(missing_ok=True)
+            return None
         # Between opening and locking, the other process may have given it its final name.
         if not (path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))):
             raise BlockingIOError
@@ -88,45 +118,88 @@ def _open_alone(path: Path) -> IO[bytes]:
     return file
 
 
-def _synchronise(folder: Path) -> None:
-    """Bring a rename in ``folder`` to the disk; Windows has no such call and needs none."""
-    if os.name == "posix":
+def synchronise(descriptor: int, path: Path) -> None:
+    """Bring a file to the disk, where its file system can."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        _warn_once(f"cannot sync files in {path.parent}", error, POWER_CUT)
+
+
+def _synchronise_folder(folder: Path) -> None:
+    """Bring a rename in ``folder`` to the disk, where that can be asked for.
+
+    The file itself is there already, so nothing that fails here is an error.
+    """
+    if os.name != "posix":
+        return  # Windows has no such call and needs none
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        _warn_once(f"cannot sync the names of files in {folder}", error, POWER_CUT)
 
 
 def acquire_lock(path: Path) -> int:
     """Lock a folder, or the file ``path``, which is made, against other processes.
 
     Returns a descriptor; the lock is held until it is closed, which the end of the process does
-    too. Raises BlockingIOError when another process holds the lock, OSError otherwise.
+    too. A file system without locks is told of in a line of the log, and nothing is locked. Raises
+    BlockingIOError when another process holds the lock, OSError when the file cannot be made.
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags, 0o666)
     try:
-        _lock(descriptor)
+        _lock(descriptor, path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _lock(descriptor: int) -> None:
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock the open file; False where that is not possible. Raises BlockingIOError when it is."""
     try:
         import fcntl
     except ImportError:  # not a POSIX system: nothing is locked
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EACCES:  # what some network drives say of a lock that is held
+            raise BlockingIOError(error.errno, error.strerror) from error
+        folder = path if path.is_dir() else path.parent
+        _warn_once(
+            f"cannot lock files in {folder}",
+            error,
+            "see that no other process writes there at the same time",
+        )
+        return False
+    return True
+
+
+def _warn_once(text: str, error: OSError, advice: str) -> None:
+    """Tell, once for each folder, what its file system cannot do."""
+    line = f"{text} ({reason(error)}): {advice}"
+    if line not in _told:
+        _told.add(line)
+        logger.warning(line)
 
 
 def remove_temporary_files(folder: Path) -> None:
     """Remove what a killed process left of `write_atomically`; no other process may be writing."""
     for pattern in TEMPORARY_FILES:
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            for path in folder.glob(pattern):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def _description(name: str, tensor: NDArray[Any]) -> str:

@@ -130,7 +130,9 @@ def test_a_cache_that_does_not_fit_the_disk_is_refused_before_it_is_written(
 ) -> None:
     cache = tmp_path / "faces.cache"
     data = Dataset(folder, size=SMALL, cache=cache)
-    monkeypatch.setattr(dataset.shutil, "disk_usage", lambda path: SimpleNamespace(free=5e3))
+    monkeypatch.setattr(
+        dataset.shutil, "disk_usage", lambda path: SimpleNamespace(total=9e3, free=5e3)
+    )
     with pytest.raises(Error, match=r"faces\.cache.*0\.0 GB are free.*train without a cache"):
         data.batches(2, seed=0)
     assert not cache.exists()

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from ffgan.cli.options import MAX_THREADS, add_colour, add_fit
+from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
 
@@ -22,6 +23,11 @@ def add_options(parser: Parser) -> None:
     add_fit(parser)
     add_colour(parser, "convert")
     parser.add_argument(
+        "--include-generated",
+        action="store_true",
+        help="take pictures of faces that ffgan generated, too (default: no)",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=integer(1, MAX_THREADS),
@@ -33,15 +39,18 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ffgan import dataset
 
-    with progress_bars() as progress:
+    with shown_log("ffgan"), progress_bars() as progress:
         packed = dataset.pack(
             arguments.directory,
             arguments.file,
             fit=arguments.fit,
             colour=arguments.colour,
             workers=arguments.workers,
+            include_generated=arguments.include_generated,
             progress=lambda done, total: progress("packing", done, total),
         )
+    for name, reason in packed.broken:
+        notice(f"{dataset.printable(name)}: {reason}")
     print(packed.summary)
     print(f"packed: {arguments.file}")
     return 0

@@ -41,6 +41,9 @@ from ffgan.typing import RGB
 PROBED_FILES: Final = 256
 PROBED_BYTES: Final = 1 << 16
 
+EXAMPLES: Final = 5
+"""Broken files that `Dataset.broken` names."""
+
 
 class Dataset:
     """The images below ``directory``, each as (size, size, 3) uint8 RGB.
@@ -52,7 +55,9 @@ class Dataset:
     each in the file ``skipped_log``. ``workers`` threads decode. ``colour``: "convert" to
     sRGB or "ignore" what files say of their colours; None: as a packed file has it, else "convert".
 
-    Pictures of faces that ffgan generated are left out, as its files of metadata say, unless
+    ``broken`` are the names of the first broken files found, with the reasons.
+
+    Pictures of faces that ffgan generated are left out, by what their metadata say, unless
     ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
     rules for files have changed since; see `ImageFolder`.
 
@@ -112,6 +117,7 @@ class Dataset:
         self.hash = self._contents.hash
         self.colour = self._contents.colour
 
+        self.broken: list[tuple[bytes, str]] = []
         self._lock = threading.Lock()
         self._state = np.full(len(self), UNSEEN, np.uint8)
         self._other_colours: dict[int, Colours] = {}
@@ -121,7 +127,7 @@ class Dataset:
         self._streams: weakref.WeakSet[Batches] = weakref.WeakSet()
         for name, reason in self.unreadable:
             self._report(name, reason)
-        if self.cache is not None and self.cache.exists():
+        if self.cache is not None and os.path.exists(self.cache):
             self._open_cache(self.cache)
 
     def __len__(self) -> int:
@@ -269,8 +275,7 @@ class Dataset:
                 return self._load(index, stop.is_set)
             except DatasetError as error:
                 self._skip(index, str(error))
-        log = "" if self.skipped_log is None else f"; {self.skipped_log} says why"
-        raise DatasetError(f"none of the images in {self.directory} can be decoded{log}")
+        raise self._none_is_good()
 
     def _order(self, seed: int, epoch: int) -> NDArray[np.uint32]:
         with self._lock:
@@ -325,7 +330,13 @@ class Dataset:
             if self._state[index] == BROKEN:
                 return
             self._state[index] = BROKEN
+            if len(self.broken) < EXAMPLES:
+                self.broken.append((self.names[index], reason))
             self._report(self.names[index], reason)
+
+    def _none_is_good(self) -> DatasetError:
+        log = "" if self.skipped_log is None else f"; {self.skipped_log} says why"
+        return DatasetError(f"none of the images in {self.directory} can be decoded{log}")
 
     def _report(self, name: bytes, reason: str) -> None:
         if self._log is not None:
@@ -342,17 +353,16 @@ class Dataset:
         """Write the cache file unless it exists.
 
         All images are decoded once, in order; ``progress`` is called with those done and all.
-        The file appears whole or not at all. Raises Error
-        when it cannot be written, DatasetError when it is there and not this data set's.
+        The file appears whole or not at all. Raises Error when it cannot be written, DatasetError
+        when it is there and not this data set's or no image can be decoded, UnavailableError when
+        one cannot be read.
         """
         if self.cache is None:
             raise UsageError("the data set was made without a cache file")
-        if not self.cache.exists():
+        if not os.path.exists(self.cache):
             way_out = "name a file on another disk, or train without a cache"
             try:
-                free = shutil.disk_usage(self.cache.parent).free
-                if free < self.cache_bytes:
-                    raise OSError(errno.ENOSPC, f"{free / 1e9:.1f} GB are free")
+                self._check_room(self.cache)
                 packed_file.write(
                     self.cache, self._contents, self._decode_all(progress), self._state
                 )
@@ -366,6 +376,15 @@ class Dataset:
                     f" GB: {storage.reason(error)}; {way_out}"
                 ) from error
         self._open_cache(self.cache)
+
+    def _check_room(self, cache: Path) -> None:
+        try:
+            usage = shutil.disk_usage(cache.parent)
+        except OSError:
+            return  # writing will say
+        # Some network drives say nothing of their size.
+        if usage.total and usage.free < self.cache_bytes:
+            raise OSError(errno.ENOSPC, f"{usage.free / 1e9:.1f} GB are free")
 
     def _decode_all(
         self, progress: Callable[[int, int], None] | None, block: int = 64
@@ -394,6 +413,8 @@ class Dataset:
                         progress(done, len(self))
             finally:
                 stop.set()
+        if self.skipped == len(self):
+            raise self._none_is_good()
 
     def _open_cache(self, cache: Path) -> None:
         packed = PackedImages(cache, self._contents)
@@ -414,16 +435,32 @@ def pack(
     fit: Fit = "crop",
     colour: Colour = "convert",
     workers: int = 2,
+    include_generated: bool = False,
+    patience: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Decode the images below ``directory`` once into ``file``, and return the data set.
 
     It is the cache file of `Dataset`, which can do without the folder. A file that exists is
-    kept if it is what would be written. ``progress`` is called with images done and in all. Raises
-    as `Dataset` and its `build_cache` do.
+    kept if it is what would be written. Broken images are listed in a file beside it, whose name
+    ends in ``.skipped.log``. ``progress`` is called with images done and in all. Raises as
+    `Dataset` and its `build_cache` do; then there is no file.
     """
     if packed_file.is_packed(Path(directory)):
         raise DatasetError(f"{directory} is packed already")
-    dataset = Dataset(directory, fit=fit, colour=colour, cache=file, workers=workers)
+    log = Path(f"{os.fspath(file)}.skipped.log")
+    if not os.path.exists(file):
+        with contextlib.suppress(OSError):
+            log.unlink()
+    dataset = Dataset(
+        directory,
+        fit=fit,
+        colour=colour,
+        cache=file,
+        skipped_log=log,
+        workers=workers,
+        include_generated=include_generated,
+        patience=patience,
+    )
     dataset.build_cache(progress)
     return dataset
