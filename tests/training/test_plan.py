@@ -89,6 +89,7 @@ OTHER = {
     "fit": "stretch",
     "flip": True,
     "colour": "convert",
+    "include_generated": False,
 }
 
 
@@ -99,7 +100,7 @@ def test_a_checkpoint_older_than_a_setting_goes_on_with_its_default(small, faces
     checkpoint = read(path)
     del checkpoint.record["settings"][name]
     path.write_bytes(encode(checkpoint))
-    of_then = {"recipe": "original", "colour": "ignore"}
+    of_then = {"recipe": "original", "colour": "ignore", "include_generated": True}
     default = of_then.get(name, Settings.about()[name].default)
     for given in ({}, {name: default}):
         plan = resolve(faces, {"steps": 9, **given})
@@ -116,7 +117,9 @@ def test_every_setting_may_be_missing_in_a_checkpoint(small, faces) -> None:
     checkpoint.record["settings"].clear()
     path.write_bytes(encode(checkpoint))
     plan = resolve(faces, {})
-    assert plan.settings == Settings(recipe="original", colour="ignore", name="faces", epochs=25)
+    assert plan.settings == Settings(
+        recipe="original", colour="ignore", include_generated=True, name="faces", epochs=25
+    )
 
 
 def test_a_new_run_follows_the_colours_of_its_packed_file(small, faces, tmp_path) -> None:

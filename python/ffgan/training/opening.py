@@ -33,7 +33,8 @@ def _stopped_early(signal_number: int) -> Interrupted:
 
 
 def open_dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Dataset:
-    """The images that a run is on."""
+    """The images that a run is on; those that a resumed run has, where rules have changed."""
+    checkpoint = plan.checkpoint
     return Dataset(
         plan.directory,
         fit=plan.settings.fit,
@@ -41,6 +42,8 @@ def open_dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> 
         cache=cache,
         skipped_log=skipped_log,
         workers=plan.settings.workers,
+        include_generated=plan.settings.include_generated,
+        as_of=None if checkpoint is None else checkpoint.record["data"]["hash"],
     )
 
 

@@ -191,10 +191,11 @@ def settings_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """All settings that a checkpoint's run had, but those of one start.
 
     Checkpoints lack the settings that came after them: those had the default, which leaves out what
-    they are for. Runs from before there were recipes are the original's, and ignored
-    colour profiles.
+    they are for. Runs from before there were recipes are the original's, ignored colour profiles
+    and took all pictures.
     """
-    stored = {"recipe": "original", "colour": "ignore"} | checkpoint.record["settings"]
+    before = {"recipe": "original", "colour": "ignore", "include_generated": True}
+    stored = before | checkpoint.record["settings"]
     start = Settings.names(life="start")
     return {
         name: stored.get(name, about.default)

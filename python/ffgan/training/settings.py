@@ -383,6 +383,9 @@ class Settings(_LossWeights):
         life="fixed",
         publish=True,
     )
+    include_generated: bool = _images(
+        False, help="take pictures of faces that ffgan generated, too", life="fixed", publish=True
+    )
     fit: Fit = _images(
         "crop", help="how an image that is not square is made so", life="fixed", publish=True
     )
