@@ -28,10 +28,10 @@ def test_gen_without_a_display_says_so_in_one_line_and_writes_files(
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()
     assert "DISPLAY" in line
-    assert "faces" in line
-    names = sorted(path.name for path in (tmp_path / "faces").iterdir())
+    assert "generated" in line
+    names = sorted(path.name for path in (tmp_path / "generated").iterdir())
     assert names == ["face-7.png", "face-8.png", "face-9.png"]
-    assert re.match(r"3 faces, \d+ tries, [\d.]+ s, from seed 7: 3 files in faces", done.stdout)
+    assert re.match(r"3 faces, \d+ tries, [\d.]+ s, from seed 7: 3 files in generated", done.stdout)
 
 
 @pytest.mark.slow
@@ -219,14 +219,14 @@ def test_a_signal_ends_gen_and_leaves_whole_files(
         text=True,
     )
     end = time.monotonic() + SECONDS
-    while len(list(tmp_path.glob("faces/*.png"))) < 2:
+    while len(list(tmp_path.glob("generated/*.png"))) < 2:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)
     process.send_signal(number)
     output, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == status
-    files = list((tmp_path / "faces").iterdir())
+    files = list((tmp_path / "generated").iterdir())
     assert len(files) >= 2
     assert all(images.decode(path.read_bytes()).shape == (162, 162, 3) for path in files)
     assert "Traceback" not in errors

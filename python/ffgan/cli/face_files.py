@@ -15,7 +15,8 @@ from ffgan.errors import Error, UsageError
 from ffgan.model import Face
 from ffgan.shapes import IMAGE_SIZE
 
-DEFAULT_FOLDER = Path("faces")
+DEFAULT_FOLDER = Path("generated")
+"""Not one that the documents train on."""
 # The scores of more faces do not fit a JPEG's comment.
 MAX_SHEET_FACES = 2500
 SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}

@@ -25,7 +25,7 @@ from ffgan.errors import Error
 EXAMPLES = """\
 examples:
   ffgan gen 10                          ten faces in a window, one after another
-  ffgan gen 100 --out faces             a hundred files, faces/face-<seed>.png
+  ffgan gen 100 --out new               a hundred files, new/face-<seed>.png
   ffgan gen 1 --seed 7 --out me.png     the face of seed 7, always the same one
   ffgan extract photos faces            cut the faces out of photographs, to train on
   ffgan train faces --minutes 120       train on a folder of pictures for two hours
