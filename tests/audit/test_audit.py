@@ -22,6 +22,7 @@ import ffgan
 from ffgan import cli, features, images
 from ffgan.audit import Audit, audit, table
 from ffgan.audit import page as audit_page
+from ffgan.audit.figures import least_share
 from ffgan.audit.nearest_neighbours import SPACES
 from ffgan.errors import DatasetError, ExtraError, ModelError, UsageError
 from ffgan.latent import noise
@@ -29,6 +30,13 @@ from ffgan.model import Model, by_network
 from ffgan.typing import RGB
 
 TRAINED, HELD_OUT, SAMPLES = 150, 80, 128
+
+
+@pytest.mark.parametrize(
+    ("samples", "real", "share"), [(16, 16, 0.5625), (200, 200, 0.065), (2000, 2000, 0.0225)]
+)
+def test_the_share_of_copies_that_would_show_falls_with_the_number(samples, real, share) -> None:
+    assert least_share(samples, real, 1e-3) == share
 
 
 def write(folder: Path, pictures: RGB) -> Path:
@@ -126,6 +134,9 @@ def test_an_honest_model_is_left_alone(quick, trained, held_out) -> None:
     figures = audit(None, trained, held_out, samples=SAMPLES).figures
     assert figures["verdict"]["copies"] is False
     assert figures["verdict"]["text"].startswith("No sign of copying")
+    # So few tell of much copying only, and say so.
+    few = f"But {SAMPLES} faces beside {HELD_OUT} real images are few: copies that are less than"
+    assert few in figures["verdict"]["text"]
     for space in SPACES:
         nearest = figures["spaces"][space]["training_is_nearest"]
         assert nearest["expected"] == pytest.approx(TRAINED / (TRAINED + HELD_OUT))

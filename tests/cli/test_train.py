@@ -12,7 +12,7 @@ from support.commands import ffgan_command, only_error
 
 from ffgan import cli, images
 from ffgan.progress import Progress
-from ffgan.training import Settings
+from ffgan.training import Settings, recipes
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_a_file_and_names_are_settings_too(received: dict[str, object], tmp_path
         "batch": 32,
         "steps": 5,
     }
+
+
+def test_later_files_override_earlier_ones_with_a_line(
+    received: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text("batch = 16\nsteps = 9\nflip = true")
+    two.write_text("batch = 32\nflip = true\nseed = 5")
+    assert cli.main(["train", "photos", "--config", str(one), "--config", str(two)]) == 0
+    del received["progress"], received["directory"]
+    assert received == {"batch": 32, "steps": 9, "flip": True, "seed": 5}
+    assert f"{two} overrides batch of the files before it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -106,6 +118,18 @@ def test_help_shows_what_people_need_and_help_all_every_setting(
         assert f" {about.flag}" in whole
         assert (f"\n  {about.flag}" in short) == about.common
     assert 10 <= sum(about.common for about in Settings.about().values()) <= 15
+
+
+def test_help_says_of_which_settings_the_recipe_has_another_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a new run uses, without --recipe, is the default that is printed, or the recipe's."""
+    assert cli.main(["train", "--help-all"]) == 0
+    whole = " ".join(capsys.readouterr().out.split())
+    for name, about in Settings.about().items():
+        of_recipes = [recipes.load(recipe)[1].get(name) for recipe in recipes.PACKAGED]
+        says = f"{about.help} (default: by the recipe; of original: {about.shown_default})"
+        assert (says in whole) == any(value is not None for value in of_recipes), name
 
 
 def test_messages_and_progress_are_printed_as_lines_without_a_terminal(

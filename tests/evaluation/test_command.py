@@ -40,6 +40,9 @@ def test_the_command_prints_a_table_and_json(
     assert "20 first draws of seeds 0 to 19" in table
     assert f"20 of {COUNT} images in {folder} (crop, 0 broken)" in table
     assert "dlib's face recognition network" in table
+    (caution,) = result["cautions"]
+    assert caution.startswith("20 images are few: the Frechet and the sliced Wasserstein distance")
+    assert table.splitlines()[-1] == f"caution: {caution}"
 
 
 def test_bad_input_is_one_line_with_the_way_out(

@@ -32,7 +32,7 @@ def compare(
     """
     distances, real_distances = ours.distance[space], real.distance[space]
     alone, real_alone = ours.closeness(space), real.closeness(space)
-    rank = max(1, round(QUANTILE * len(real_alone)))
+    rank = rank_of_threshold(len(real_alone))
     threshold, limit = (float(np.sort(x)[rank - 1]) for x in (real_distances, real_alone))
     below, standing_out = (int((x < y).sum()) for x, y in ((distances, threshold), (alone, limit)))
     result: dict[str, Any] = {
@@ -77,6 +77,24 @@ def compare(
         "copied": max(0.0, (share - expected) / (1 - expected)),
     }
     return result
+
+
+def rank_of_threshold(real: int) -> int:
+    """Which of the ``real`` images' distances, from the smallest on, is the threshold."""
+    return max(1, round(QUANTILE * real))
+
+
+def least_share(samples: int, real: int, p: float) -> float:
+    """The smallest share of copies among the samples that has a p value below ``p``.
+
+    That is by the test of faces close to one training image alone, where no sample but the copies
+    is as close. 1 where not even all of them would.
+    """
+    rank = rank_of_threshold(real)
+    for copies in range(1, samples + 1):
+        if hypothesis_tests.precedence(copies, samples, rank, real) < p:
+            return copies / samples
+    return 1.0
 
 
 def _quantiles(values: Float64) -> dict[str, float]:

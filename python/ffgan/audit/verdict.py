@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ffgan.audit.figures import least_share
 from ffgan.audit.nearest_neighbours import SPACES, Space
 
 ALPHA: Final = 1e-3
 """A test whose p value is below this counts as a sign of copying."""
+
+LARGE_SHARE: Final = 0.05
+"""An audit by which a larger share of copies may stay unseen says so."""
 
 IN_WORDS: Final[dict[Space, str]] = {"pixels": "in pixels", "faces": "by face embeddings"}
 
@@ -37,12 +41,24 @@ def verdict(figures: dict[str, Any]) -> dict[str, Any]:
             "No sign of copying: training images are the nearest ones to its faces no more often "
             "than chance may explain, and its faces do not stand out as near to single ones."
         )
-        return {"copies": False, "text": text}
+        return {"copies": False, "text": text + _few(figures)}
     text = (
         "No face stands out as a copy of a single training image. Whether its faces are nearer to "
         "training images than to others can be told only with --heldout."
     )
-    return {"copies": False, "text": text}
+    return {"copies": False, "text": text + _few(figures)}
+
+
+def _few(figures: dict[str, Any]) -> str:
+    """A sentence where so few images were compared that much copying would not show."""
+    samples, real = figures["samples"]["count"], figures["real_count"]
+    share = least_share(samples, real, ALPHA)
+    if share <= LARGE_SHARE:
+        return ""
+    return (
+        f" But {samples} faces beside {real} real images are few: copies that are less than some "
+        f"{share:.0%} of its faces would not show."
+    )
 
 
 def p_value(test: dict[str, Any]) -> str:

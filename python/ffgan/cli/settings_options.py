@@ -4,28 +4,35 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffgan.cli.output import notice
 from ffgan.cli.parser import Parser
 from ffgan.settings import BaseSettings, Setting, assignment, read_file
 
 
 def add_settings(
-    parser: Parser, model: type[BaseSettings], *, without: Collection[str] = ()
+    parser: Parser,
+    model: type[BaseSettings],
+    *,
+    without: Collection[str] = (),
+    defaults: Mapping[str, str] | None = None,
 ) -> None:
     """Give `parser` an option for each setting but those in `without`, and what goes with them.
 
-    That is ``--config``, ``--set`` and ``--help-all``; ``--help`` shows the common settings only.
-    What is not given is left out of the namespace, so that `given_settings` finds what was.
+    ``defaults`` are what help says of settings whose default is not that of the model. The options
+    that go with them are ``--config``, ``--set`` and ``--help-all``; ``--help`` shows the common
+    settings only. What is not given is left out of the namespace, so that `given_settings` finds what was.
     """
     parser.add_argument(
         "--config",
         metavar="FILE",
         type=Path,
-        help="TOML file of settings, lines such as batch = 16; options override it "
-        "(default: no file)",
+        action="append",
+        help="TOML file of settings, lines such as batch = 16; repeatable, later files override "
+        "earlier ones, and options all of them (default: no file)",
     )
     parser.add_argument(
         "--set",
@@ -44,21 +51,30 @@ def add_settings(
         if about.name not in without:
             if about.group not in groups:
                 groups[about.group] = parser.add_argument_group(about.group)
-            _add(groups[about.group], about)
+            default = (defaults or {}).get(about.name, about.shown_default)
+            _add(groups[about.group], about, default)
 
 
 def given_settings(arguments: argparse.Namespace, model: type[BaseSettings]) -> dict[str, Any]:
     """The settings that a command line gives, checked: those of ``--config``, over them options.
 
-    Raises UsageError for a file that cannot be read, an unknown name and a wrong value.
+    A line says which settings of a file another one overrides. Raises UsageError for a file that
+    cannot be read, an unknown name and a wrong value.
     """
-    given = read_file(arguments.config, model) if arguments.config is not None else {}
+    given: dict[str, Any] = {}
+    for file in arguments.config or ():
+        settings = read_file(file, model)
+        if changed := [
+            name for name in settings if given.get(name, settings[name]) != settings[name]
+        ]:
+            notice(f"{file} overrides {', '.join(changed)} of the files before it")
+        given |= settings
     options = {k: v for k, v in vars(arguments).items() if k in model.model_fields}
     return {**given, **model.checked(options)}
 
 
-def _add(group: Any, about: Setting) -> None:
-    text = f"{about.help} (default: {about.shown_default})".replace("%", "%%")
+def _add(group: Any, about: Setting, default: str) -> None:
+    text = f"{about.help} (default: {default})".replace("%", "%%")
     more: dict[str, Any] = {"metavar": about.metavar}
     if about.type is bool:
         more = {"action": argparse.BooleanOptionalAction}

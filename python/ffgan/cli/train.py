@@ -25,7 +25,7 @@ Ctrl+C finishes the step and writes a checkpoint; the same command resumes from 
 def add_options(parser: Parser) -> None:
     """Give `parser` an option for every field of `ffgan.training.Settings`."""
     from ffgan.cli.settings_options import add_settings
-    from ffgan.training import Settings
+    from ffgan.training import Settings, recipes
 
     parser.add_argument(
         "directory", metavar="DIR", type=Path, help="folder of pictures, or a file made by `pack`"
@@ -35,7 +35,12 @@ def add_options(parser: Parser) -> None:
         action="store_true",
         help="print the resolved settings and the estimated time, and stop (default: no)",
     )
-    add_settings(parser, Settings)
+    about = Settings.about()
+    defaults = {
+        name: f"by the recipe; of original: {about[name].shown_default}"
+        for name in recipes.changed()
+    }
+    add_settings(parser, Settings, defaults=defaults)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -60,4 +60,6 @@ def table(result: dict[str, Any]) -> str:
         f"{label:<{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}".rstrip()
         for label, ours, theirs in rows
     ]
+    if result["cautions"]:
+        lines += ["", *(f"caution: {line}" for line in result["cautions"])]
     return "\n".join(lines)

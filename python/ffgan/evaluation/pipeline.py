@@ -13,6 +13,7 @@ import numpy as np
 from ffgan import faces, features
 from ffgan.dataset import Colour, Dataset, Fit
 from ffgan.errors import Error, UsageError
+from ffgan.evaluation.cautions import cautions
 from ffgan.evaluation.comparison import DEFAULT_FEATURES, compare
 from ffgan.evaluation.measurement import SEED, Measured, measure
 from ffgan.evaluation.real_set import (
@@ -111,6 +112,7 @@ def evaluate(
         recognition=recognition,
         progress=lambda done: progress("samples", done, samples),
     )
+    used = sum(readable)
     accepted = {name: float(np.mean(s > limit)) for name, s in _scores(fake, real)}
     mean_score = {name: float(np.mean(s, dtype=np.float64)) for name, s in _scores(fake, real)}
     return {
@@ -124,13 +126,14 @@ def evaluate(
         "real": {
             "directory": str(dataset.directory),
             "images": len(dataset),
-            "count": sum(readable),
-            "broken": len(readable) - sum(readable),
+            "count": used,
+            "broken": len(readable) - used,
             "fit": fit,
             "colour": dataset.colour,
             "list_hash": dataset.hash,
         },
         "measured_with": described,
+        "cautions": cautions(samples, used),
         **compare(fake, real),
         "discriminator": {
             "threshold": limit,

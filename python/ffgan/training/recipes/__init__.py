@@ -39,6 +39,12 @@ def load(recipe: str) -> tuple[str, dict[str, Any]]:
     return f"own-{digest[:12]}", settings
 
 
+def changed() -> tuple[str, ...]:
+    """The names of the settings that a packaged recipe gives another value than the original's."""
+    values = [_read(FOLDER / f"{name}{SUFFIX}") for name in PACKAGED]
+    return tuple(name for name in Settings.about() if any(name in settings for settings in values))
+
+
 def complete(
     settings: Mapping[str, Any], given: Mapping[str, Any], *, from_scratch: bool
 ) -> dict[str, Any]:
