@@ -137,13 +137,16 @@ def test_the_best_of_steps_that_were_lost_stays(small, faces, strangers, off) ->
     assert best("faces")["step"] == 12
 
 
-def test_figures_of_other_images_are_not_compared(small, faces, strangers, off, tmp_path) -> None:
+def test_figures_of_other_images_are_not_compared(
+    small, faces, strangers, off, tmp_path, caplog
+) -> None:
     off |= {4: 60, 8: 100}
     train(faces, **{**SHORT, "steps": 4}, **MEASURED, heldout=strangers)
     train(faces, steps=8, heldout=make_images(tmp_path / "others", 17))
     assert best("faces")["step"] == 8
     config = json.loads(Path("runs/faces/config.json").read_text())
     assert config["changes"][0]["settings"]["heldout"] == [str(strangers), str(tmp_path / "others")]
+    assert "was measured on other held-out images or with another --evaluate-samples" in caplog.text
 
 
 def test_a_damaged_best_model_costs_a_line(small, faces, strangers, off, caplog) -> None:

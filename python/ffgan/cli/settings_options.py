@@ -24,7 +24,8 @@ def add_settings(
 
     ``defaults`` are what help says of settings whose default is not that of the model. The options
     that go with them are ``--config``, ``--set`` and ``--help-all``; ``--help`` shows the common
-    settings only. What is not given is left out of the namespace, so that `given_settings` finds what was.
+    settings only. What is not given is left out of the namespace, so that `given_settings` finds
+    what was.
     """
     parser.add_argument(
         "--config",

@@ -182,6 +182,11 @@ class Evaluations:
         assert distance is not None
         try:
             best = held_out.best(best_path)
+            if best == math.inf and best_path.exists():
+                lines.append(
+                    f"{best_path} was measured on other held-out images or with another "
+                    "--evaluate-samples; this evaluation's model takes its place"
+                )
         except ModelError as error:
             lines.append(f"{error}; this evaluation's model takes its place")
             best = math.inf
