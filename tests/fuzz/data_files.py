@@ -33,7 +33,7 @@ class PackFile(Target):
         self.seeds = []
         many = [b"%d.bmp" % number for number in range(60)]
         for names in ([b"a.jpg", b"b/c.png", b"d.jpg"], [b"x" * 200], many):
-            contents = packed_file.Contents(names, "0" * 64, SIZE, "crop")
+            contents = packed_file.Contents(names, "0" * 64, SIZE, "crop", "convert")
             kinds = [packed_file.GOOD, packed_file.BROKEN, packed_file.SMALL]
             state = np.array(kinds * 20, np.uint8)
             images = np.full((len(names), SIZE, SIZE, 3), 7, np.uint8)

@@ -3,44 +3,24 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+from support import heif, profiles
+from support.dng import dng
+from support.pictures import exif, file_of, picture
 
 from ffgan import images
 from ffgan.errors import DatasetError
 from fuzz.mutation import one_byte_string
 from fuzz.target import MEBIBYTE, Target
 
-WIDTH, HEIGHT = 40, 24
-
-
-def picture(mode: str = "RGB") -> Any:
-    """A small picture with edges and slopes, by Pillow."""
-    from PIL import Image
-
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    pixels = np.stack([rows * 9, columns * 6, (rows // 4 + columns // 4) % 2 * 200], axis=-1)
-    return Image.fromarray(pixels.astype(np.uint8)).convert(mode)
-
 
 def saved(mode: str, format: str, **options: Any) -> bytes:
-    """The picture as a file."""
-    content = io.BytesIO()
-    picture(mode).save(content, format, **options)
-    return content.getvalue()
-
-
-def exif(orientation: int) -> bytes:
-    """EXIF data with an orientation."""
-    from PIL import Image
-
-    data = Image.Exif()
-    data[0x0112] = orientation
-    return data.tobytes()
+    """A small picture as a file."""
+    return file_of(picture().convert(mode), format, **options)
 
 
 class ImageFile(Target):
@@ -68,7 +48,9 @@ class ImageFile(Target):
         width, height = file.size
         image = images.decode(file)
         assert image.dtype == np.uint8 and image.flags.c_contiguous
-        assert sorted(image.shape) == sorted((height, width, 3)), (image.shape, file.size)
+        assert image.shape[2] == 3 and image.size <= 3 * width * height
+        if file.kind not in ("AVIF", "HEIC"):  # of these, pictures are cut
+            assert sorted(image.shape) == sorted((height, width, 3)), (image.shape, file.size)
         images.decode(data, at_least=4, reduce=True)
 
     def bound(self, data: bytes) -> int:
@@ -113,7 +95,7 @@ class PngImage(ImageFile):
 
         text = PngImagePlugin.PngInfo()
         text.add_text("comment", "text", zip=True)
-        deep = np.arange(WIDTH * HEIGHT * 3, dtype=np.uint16).reshape(HEIGHT, WIDTH, 3) * 20
+        deep = np.arange(40 * 24 * 3, dtype=np.uint16).reshape(24, 40, 3) * 20
         return [
             saved("RGB", "PNG"),
             saved("RGBA", "PNG", exif=exif(8)),
@@ -166,6 +148,95 @@ class TiffImage(ImageFile):
             saved("P", "TIFF"),
             saved("1", "TIFF", compression="group4"),
         ]
+
+
+class HeicImage(ImageFile):
+    """HEIC: plain, of ten bits, grey, transparent, turned, cropped, of tiles."""
+
+    name = "heic"
+    format = "HEIC"
+
+    def make(self) -> list[bytes]:
+        pixels = np.array(picture(64, 64))
+        turns = ((b"irot", b"\1"), (b"imir", b"\0"), heif.codes(12, 13))
+        return [
+            heif.picture_file(pixels, self.format),
+            heif.picture_file(pixels.astype(np.uint16) * 257, self.format),
+            heif.picture_file(pixels, self.format, *turns),
+            heif.grid_file([pixels] * 4, 2, (100, 90), self.format),
+            saved("RGBA", self.pillow),
+            saved("L", self.pillow, exif=exif(6)),
+        ]
+
+    @property
+    def pillow(self) -> str:
+        """Pillow's name of the format."""
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        return {"HEIC": "HEIF"}.get(self.format, self.format)
+
+
+class AvifImage(HeicImage):
+    """The same of AVIF."""
+
+    name = "avif"
+    format = "AVIF"
+
+
+class JpegXlImage(ImageFile):
+    """JPEG XL: bare and in boxes, lossy and lossless, transparent, deep, a JPEG packed."""
+
+    name = "jxl"
+
+    def make(self) -> list[bytes]:
+        import pillow_jxl
+
+        assert pillow_jxl.Encoder  # importing it taught Pillow the format
+        return [
+            saved("RGB", "JXL", lossless=True),
+            saved("RGB", "JXL", quality=90, use_container=True),
+            saved("RGBA", "JXL", lossless=True),
+            saved("L", "JXL", lossless=True),
+            saved("RGB", "JXL", lossless=True, exif=exif(6).tobytes()),
+        ]
+
+
+class DngImage(ImageFile):
+    """The previews of raw photographs."""
+
+    name = "dng"
+
+    def make(self) -> list[bytes]:
+        preview, small = file_of(picture(100, 60), "JPEG"), saved("RGB", "JPEG")
+        files = [dng(preview, small, orientation=6, raw=(40, 24)), dng(preview, raw=(40, 24))]
+        return [*files, dng(small, preview, raw=(40, 24), more={50970: 3})]
+
+
+class IccProfile(ImageFile):
+    """Colour profiles in JPEG, PNG and TIFF, and PNG's own chunks about colours."""
+
+    name = "icc"
+
+    def make(self) -> list[bytes]:
+        adobe = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+        rgb = profiles.rgb_profile(adobe, profiles.gamma(2.2))
+        grey = profiles.grey_profile(profiles.gamma(1.8))
+        inks = profiles.ink_profile(lambda c, m, y, k: (100 - 20 * (c + m + y + k), 0.0, 0.0))
+        return [
+            saved("RGB", "JPEG", icc_profile=rgb),
+            saved("L", "JPEG", icc_profile=grey),
+            saved("CMYK", "JPEG", icc_profile=inks),
+            saved("RGB", "TIFF", icc_profile=rgb),
+        ]
+
+    def input(self, random: Random) -> bytes:
+        data = random.choice(self.seeds)
+        start = data.find(b"acsp") - 36
+        end = start + int.from_bytes(data[start : start + 4], "big")
+        changed = one_byte_string(random, data[start:end])
+        # Of the same length, or the file is damaged rather than the profile.
+        return data[:start] + changed[: end - start].ljust(end - start, b"\0") + data[end:]
 
 
 class Metadata(Target):

@@ -101,7 +101,7 @@ def one_json_value(random: Random, value: Any, names: Sequence[str] = ()) -> Any
             holder[key] = random.choice((old + 1, old - 1, -old, old * 2, str(old), [old]))
         elif kind == 5:
             other, its_key = _a_place(random, root)
-            holder[key], other[its_key] = copy(other[its_key]), old
+            holder[key], other[its_key] = copy(other[its_key]), copy(old)  # one may hold the other
         else:
             holder[key] = _anything(random)
     return root[0]
