@@ -2,7 +2,8 @@
 //
 // libFuzzer's target for the reader of `.dnn` files. A model's file is 20 MB of numbers with 5 KB
 // of structure between them, so inputs are short: 0xFE 'Z' and a count of 16 bits stand for that
-// many numbers, all 0, and everything else for itself. tests/fuzz/dnn_files.py makes the first ones.
+// many numbers, all 0, and everything else for itself. tests/fuzz/dnn_files.py makes the first
+// ones.
 
 #include <cstddef>
 #include <cstdint>
