@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 from ffgan.errors import DatasetError
 from ffgan.images.colour import Colour, Colours, conversion, takes_inks
 from ffgan.images.colour_space import ColourSpace
-from ffgan.images.containers import Avif, Bmp, Container, Heic, Jpeg, JpegXl, Png, container
+from ffgan.images.containers import Avif, Bmp, Container, Heic, Jpeg, JpegXl, Png, Tiff, container
 from ffgan.images.decoders.bmp import decode_bmp
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import decode_by_opencv
 from ffgan.images.decoders.plugins import decode_avif, decode_heic, decode_jpeg_xl
 from ffgan.images.decoders.png import DecodedPng
+from ffgan.images.decoders.tiff import DecodedTiff
 from ffgan.images.raster import Decoded, to_rgb
 from ffgan.typing import RGB
 
@@ -104,7 +105,9 @@ def _decoded(file: Container, content: bytes, shrink: int, space: ColourSpace | 
         return decode_heic(file)
     if isinstance(file, Avif):
         return decode_avif(file)
-    return decode_by_opencv(content, premultiplied=file.kind == "TIFF")
+    if isinstance(file, Tiff):
+        return DecodedTiff(file, inks=takes_inks(space))
+    return decode_by_opencv(content)
 
 
 def _reduction(width: int, height: int) -> int:

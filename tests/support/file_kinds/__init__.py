@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from support.file_kinds import bmps, jpegs, pngs, webps
+from support.file_kinds import bmps, jpegs, pngs, tiffs, webps
 from support.file_kinds.kind import DECODERS, Kind
 
-KINDS: list[Kind] = [kind for module in (jpegs, pngs, bmps, webps) for kind in module.kinds()]
+MODULES = (jpegs, pngs, bmps, tiffs, webps)
+
+KINDS: list[Kind] = [kind for module in MODULES for kind in module.kinds()]
 
 __all__ = ["DECODERS", "KINDS", "Kind"]

@@ -80,7 +80,9 @@ def by_pillow(data: bytes) -> np.ndarray:
         return rgb((np.asarray(image) / 257).round().astype(np.uint8))
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return np.asarray(ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB"))
+        exact = ImageCms.Flags.NOOPTIMIZE
+        made = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB", flags=exact)
+        return np.asarray(made)
     if image.has_transparency_data:
         pixels = np.asarray(image.convert("RGBA"))
         return over_white(pixels[..., :3], pixels[..., 3])

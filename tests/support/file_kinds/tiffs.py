@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from support.file_kinds.kind import (
     ALPHA,
@@ -64,7 +64,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("tiff-big-endian", simple(COLOUR, IS_RGB, order=">"), COLOUR, LOSSLESS)
     for name in ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "zstd"):
         data = encoded(IMAGE, "TIFF", compression=name)
-        yield Kind(f"tiff-{name.removeprefix('tiff_')}", data, COLOUR, LOSSLESS)
+        by = PURE if name == "zstd" else LOSSLESS
+        yield Kind(f"tiff-{name.removeprefix('tiff_')}", data, COLOUR, by)
     data = encoded(IMAGE, "TIFF", compression="tiff_lzw", tiffinfo={PREDICTOR: 2})
     yield Kind("tiff-lzw-predicted", data, COLOUR, LOSSLESS)
     data = encoded(IMAGE, "TIFF", compression="jpeg")
@@ -75,7 +76,7 @@ def kinds() -> Iterator[Kind]:
     yield Kind("tiff-planar", tiff(WIDTH, HEIGHT, planes, tags), COLOUR, LOSSLESS)
     tags = {BITS: [8] * 3, COMPRESSION: 1, PHOTOMETRIC: IS_RGB, SAMPLES: 3}
     tags |= {TILE_WIDTH: 16, TILE_HEIGHT: 16}
-    yield Kind("tiff-tiles", tiff(WIDTH, HEIGHT, tiles_of(COLOUR, 16), tags), COLOUR, LOSSLESS)
+    yield Kind("tiff-tiles", tiff(WIDTH, HEIGHT, tiles_of(COLOUR, 16), tags), COLOUR, PURE)
     packed = [zlib.compress(tile) for tile in tiles_of(COLOUR, 16)]
     data = tiff(WIDTH, HEIGHT, packed, {**tags, COMPRESSION: 8})
     yield Kind("tiff-tiles-deflated", data, COLOUR, LOSSLESS)
@@ -84,7 +85,7 @@ def kinds() -> Iterator[Kind]:
     yield Kind("tiff-two-pages", data, COLOUR, LOSSLESS)
     yield Kind("tiff-big", simple(COLOUR, IS_RGB, big=True), COLOUR, LOSSLESS)
     data = simple(COLOUR, IS_RGB, big=True, order=">")
-    yield Kind("tiff-big-big-endian", data, COLOUR, LOSSLESS)
+    yield Kind("tiff-big-big-endian", data, COLOUR, ("OpenCV", "tifffile"))
     for orientation in range(1, 9):
         data = simple(COLOUR, IS_RGB, tags={ORIENTATION: orientation})
         yield Kind(f"tiff-orientation-{orientation}", data, by_pillow(data), LOSSLESS)
@@ -106,7 +107,7 @@ def grey_and_palette() -> Iterator[Kind]:
         full = 2**depth - 1
         few = GREY >> (8 - depth)
         shown = rgb((few * (255 // full)).astype(np.uint8))
-        by = PURE if depth == 2 else LOSSLESS
+        by = PURE if depth > 1 else LOSSLESS
         yield Kind(f"tiff-grey-{depth}-bit", simple(few, BLACK_IS_ZERO, depth), shown, by)
         data = simple(full - few, WHITE_IS_ZERO, depth)
         yield Kind(f"tiff-white-is-zero-{depth}-bit", data, shown, by)
@@ -120,39 +121,49 @@ def grey_and_palette() -> Iterator[Kind]:
         numbers = np.minimum(np.asarray(image), len(table) - 1)
         wide = np.pad(table, ((0, 2**depth - len(table)), (0, 0))).astype(int).T * 257
         tags: Tags = {COLOUR_MAP: wide.reshape(-1).tolist()}
-        by = PURE if depth in (1, 2) else LOSSLESS
+        by = {1: ("Pillow", "OpenCV"), 2: PURE}.get(depth, LOSSLESS)
         data = simple(numbers, PALETTE, depth, tags=tags)
         yield Kind(f"tiff-palette-{depth}-bit", data, table[numbers], by)
 
 
 def transparent() -> Iterator[Kind]:
-    """A fourth or second sample: what it is, ExtraSamples says; 0 or nothing: not an alpha."""
+    """A fourth or second sample: what it is, ExtraSamples says.
+
+    Where it says 0, it is no alpha. Where there is no ExtraSamples, it is one: OpenCV writes so.
+    """
     multiplied = (COLOUR.astype(int) * ALPHA[..., None] + 127) // 255
     associated = np.dstack([multiplied, ALPHA]).astype(np.uint8)
-    tolerance = 1
     for name, compressed in (("", False), ("-deflated", True)):
         for samples, extra, shown, kind in (
             (RGBA, 2, WHITE_BEHIND, "rgba"),
             (associated, 1, WHITE_BEHIND, "rgba-associated"),
             (RGBA, 0, COLOUR, "rgb-and-a-sample-of-kind-0"),
-            (RGBA, None, COLOUR, "rgb-and-a-sample-of-no-kind"),
+            (RGBA, None, WHITE_BEHIND, "rgb-and-a-sample-of-no-kind"),
         ):
             tags: Tags = {} if extra is None else {EXTRA: extra}
             data = simple(samples, IS_RGB, tags=tags)
             if compressed:
                 tags |= {BITS: [8] * 4, COMPRESSION: 8, PHOTOMETRIC: IS_RGB, SAMPLES: 4, ROWS: 28}
                 data = tiff(WIDTH, HEIGHT, [zlib.compress(samples.tobytes())], tags)
-            yield Kind(f"tiff-{kind}{name}", data, shown, PURE, tolerance)
+            by = PURE if extra is not None else ("Pillow", "ImageMagick")
+            yield Kind(f"tiff-{kind}{name}", data, shown, by)
     yield Kind("tiff-la", simple(LA, BLACK_IS_ZERO, tags={EXTRA: 2}), GREY_WHITE_BEHIND, PURE)
     grey = np.dstack([(GREY.astype(int) * ALPHA + 127) // 255, ALPHA]).astype(np.uint8)
     data = simple(grey, BLACK_IS_ZERO, tags={EXTRA: 1})
-    yield Kind("tiff-la-associated", data, GREY_WHITE_BEHIND, ("tifffile",))
+    yield Kind("tiff-la-associated", data, GREY_WHITE_BEHIND, ("tifffile", "ImageMagick"))
     data = simple(LA, BLACK_IS_ZERO, tags={EXTRA: 0})
-    yield Kind("tiff-grey-and-a-sample-of-kind-0", data, rgb(GREY), ("tifffile",))
+    yield Kind("tiff-grey-and-a-sample-of-kind-0", data, rgb(GREY), PURE)
     planes = [RGBA[..., number].tobytes() for number in range(4)]
     tags = {BITS: [8] * 4, COMPRESSION: 1, PHOTOMETRIC: IS_RGB, SAMPLES: 4, PLANAR: 2}
     tags |= {ROWS: HEIGHT, EXTRA: 2}
-    yield Kind("tiff-rgba-planar", tiff(WIDTH, HEIGHT, planes, tags), WHITE_BEHIND, ("tifffile",))
+    data = tiff(WIDTH, HEIGHT, planes, tags)
+    yield Kind("tiff-rgba-planar", data, WHITE_BEHIND, PURE)
+    data = tiff(WIDTH, HEIGHT, [zlib.compress(plane) for plane in planes], {**tags, 259: 8})
+    yield Kind("tiff-rgba-planar-deflated", data, WHITE_BEHIND, PURE)
+    data = encoded(Image.fromarray(RGBA), "TIFF", compression="tiff_lzw")
+    yield Kind("tiff-rgba-lzw", data, WHITE_BEHIND, PURE)
+    data = encoded(Image.fromarray(LA), "TIFF", compression="tiff_lzw")
+    yield Kind("tiff-la-lzw", data, GREY_WHITE_BEHIND, PURE)
     hidden = np.where(ALPHA[..., None] == 0, 9, COLOUR)
     data = simple(np.dstack([hidden, np.full_like(ALPHA, 255)]), IS_RGB, tags={EXTRA: 2})
     yield Kind("tiff-rgba-opaque", data, hidden.astype(np.uint8), PURE)
@@ -164,7 +175,7 @@ def sixteen() -> Iterator[Kind]:
     shown = (colour / 257).round().astype(np.uint8)
     clear = over_white(colour, alpha)
     associated = (colour / 65535 * alpha[..., None]).round().astype(np.uint16)
-    raw = ("tifffile",)
+    raw = ("tifffile", "ImageMagick")
     both = ("tifffile", "OpenCV with alpha")
     yield Kind("tiff-rgb16", simple(colour, IS_RGB, 16), shown, both)
     yield Kind("tiff-rgb16-big-endian", simple(colour, IS_RGB, 16, order=">"), shown, both)
@@ -172,9 +183,17 @@ def sixteen() -> Iterator[Kind]:
     yield Kind("tiff-rgba16", simple(four, IS_RGB, 16, tags={EXTRA: 2}), clear, raw)
     data = simple(np.dstack([associated, alpha]), IS_RGB, 16, tags={EXTRA: 1})
     yield Kind("tiff-rgba16-associated", data, clear, raw)
-    for extra in (0, None):
-        data = simple(four, IS_RGB, 16, tags={} if extra is None else {EXTRA: extra})
-        yield Kind(f"tiff-rgb16-and-a-sample-of-kind-{extra}", data, shown, raw)
+    data = simple(four, IS_RGB, 16, tags={EXTRA: 0})
+    yield Kind("tiff-rgb16-and-a-sample-of-kind-0", data, shown, PURE)
+    by = ("Pillow", "ImageMagick")
+    yield Kind("tiff-rgb16-and-a-sample-of-no-kind", simple(four, IS_RGB, 16), clear, by)
+    for name, samples, extra, right in (
+        ("rgb16", colour, None, shown),
+        ("rgba16", four, 2, clear),
+        ("rgba16-associated", np.dstack([associated, alpha]), 1, clear),
+    ):
+        data = predicted(samples, {} if extra is None else {EXTRA: extra})
+        yield Kind(f"tiff-{name}-deflated-predicted", data, right, raw)
     grey = GREY.astype(np.uint16) * 256 + 77
     shown = rgb((grey / 257).round().astype(np.uint8))
     both = ("tifffile", "Pillow")
@@ -186,6 +205,15 @@ def sixteen() -> Iterator[Kind]:
     yield Kind("tiff-la16", data, clear, raw)
 
 
+def predicted(samples: np.ndarray, tags: Tags) -> bytes:
+    """One deflated strip of differences."""
+    first = np.zeros_like(samples[:, :1])
+    differences = np.diff(samples, axis=1, prepend=first)
+    tags = {**tags, BITS: [16] * samples.shape[2], COMPRESSION: 8, PHOTOMETRIC: IS_RGB}
+    tags |= {SAMPLES: samples.shape[2], ROWS: HEIGHT, PREDICTOR: 2}
+    return tiff(WIDTH, HEIGHT, [zlib.compress(differences.astype("<u2").tobytes())], tags)
+
+
 def other_colours() -> Iterator[Kind]:
     ink = np.asarray(IMAGE.convert("CMYK"))
     yield Kind("tiff-cmyk", simple(ink, CMYK), by_pillow(simple(ink, CMYK)), PURE)
@@ -194,13 +222,44 @@ def other_colours() -> Iterator[Kind]:
     yield Kind("tiff-cmyk-black", simple(black, CMYK), by_pillow(simple(black, CMYK)), PURE, 2)
     data = encoded(Image.fromarray(black, "CMYK"), "TIFF", compression="tiff_lzw")
     yield Kind("tiff-cmyk-lzw", data, by_pillow(data), PURE, 2)
-    srgb, profile = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    lab = ImageCms.profileToProfile(IMAGE, srgb, profile, outputMode="LAB")
-    # Eight bits of Lab cost some colour: what comes back is not quite what went in.
-    for name, options in (("", {}), ("-lzw", {"compression": "tiff_lzw"})):
-        yield Kind(f"tiff-lab{name}", encoded(lab, "TIFF", **options), COLOUR, ("Pillow",), 12)
+    lab = lab_of(COLOUR)
+    right = rgb_of_lab(lab)
+    yield Kind("tiff-lab", simple(lab, LAB), right, ("Pillow",))
+    data = tiff(WIDTH, HEIGHT, [zlib.compress(lab.tobytes())], {**RGB_TAGS, 259: 8, 262: LAB})
+    yield Kind("tiff-lab-deflated", data, right, ("Pillow",))
+    unsigned = lab ^ np.array([0, 128, 128], np.uint8)
+    yield Kind("tiff-icc-lab", simple(unsigned, 9), right, ())
     data = encoded(IMAGE.convert("YCbCr"), "TIFF")
     yield Kind("tiff-ycbcr", data, by_opencv(data), ("Pillow", "OpenCV"), 3)
+
+
+D50 = np.array([0.9642, 1.0, 0.8249])
+XYZ_OF_SRGB = np.array(
+    [[0.4360, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]]
+)
+
+
+def lab_of(colour: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* under D50 of sRGB, as TIFF stores it in 8 bits: a and b are signed."""
+    unit = colour / 255
+    light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+    share = light @ XYZ_OF_SRGB.T / D50
+    root = np.where(share > 216 / 24389, np.cbrt(share), (24389 / 27 * share + 16) / 116)
+    x, y, z = np.moveaxis(root, 2, 0)
+    lab = np.stack([(116 * y - 16) * 2.55, 500 * (x - y), 200 * (y - z)], axis=2)
+    return lab.round().astype(np.int16).astype(np.uint8)
+
+
+def rgb_of_lab(stored: np.ndarray) -> np.ndarray:
+    """The way back, from the numbers that are stored."""
+    level = stored[..., 0] / 2.55
+    a, b = (stored[..., number].astype(np.int8).astype(float) for number in (1, 2))
+    y = (level + 16) / 116
+    root = np.stack([y + a / 500, y, y - b / 200], axis=2)
+    share = np.where(root > 6 / 29, root**3, (116 * root - 16) * 27 / 24389)
+    light = (share * D50 @ np.linalg.inv(XYZ_OF_SRGB).T).clip(0, 1)
+    unit = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (unit * 255).round().astype(np.uint8)
 
 
 def refused() -> Iterator[Kind]:
@@ -220,10 +279,10 @@ def refused() -> Iterator[Kind]:
     yield bad("pixels-too-few", tiff(WIDTH, HEIGHT, [short], {**RGB_TAGS, 259: 8}), "damaged")
     missing = tiff(WIDTH, HEIGHT, strips_of(COLOUR, 8, 10)[:2], {**RGB_TAGS, ROWS: 10})
     yield bad("strip-missing", missing, "cut off|damaged")
-    yield bad("float", of(GREY.astype(np.float32), 32, 3), "float")
-    yield bad("half-float", of(GREY.astype(np.float16), 16, 3), "float")
+    yield bad("float", of(GREY.astype(np.float32), 32, 3), "float32")
+    yield bad("half-float", of(GREY.astype(np.float16), 16, 3), "float16")
     yield bad("32-bit", of(GREY.astype(np.uint32), 32, 1), "32 bits")
-    yield bad("signed", of(GREY.astype(np.int16), 16, 2), "signed")
+    yield bad("signed", of(GREY.astype(np.int16), 16, 2), "int16")
     yield bad("12-bit", of(np.zeros(WIDTH * HEIGHT * 2, np.uint8), 12, 1), "12 bits")
     huge = tiff(1 << 20, 1 << 20, [b"12"], RGB_TAGS)
     yield bad("of-a-million-pixels-a-side", huge, "more than the limit")

@@ -58,7 +58,7 @@ def container(data: bytes) -> Container:
         return WebP(data)
     if data.startswith(b"BM"):
         return Bmp(data)
-    if data.startswith((b"II*\0", b"MM\0*")):
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return Dng(data) if is_dng(data) else Tiff(data)
     if data.startswith((CODESTREAM, BOXES)):
         return JpegXl(data)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TIFF 6.0, section 2; EXIF uses its structure, too."""
+"""TIFF 6.0, section 2, and BigTIFF; EXIF uses the structure, too."""
 
 from __future__ import annotations
 
 import struct
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from ffgan.errors import DatasetError
 from ffgan.images.colour_space import ColourSpace
@@ -14,40 +14,72 @@ from ffgan.images.containers.base import CUT_OFF, DAMAGED, OUT_OF_BOUNDS, Contai
 _ORIENTATION_TAG: Final = 0x0112
 _PROFILE_TAG: Final = 34675
 
+_TYPE_SIZES: Final = {
+    **dict.fromkeys((1, 2, 6, 7), 1),
+    **dict.fromkeys((3, 8), 2),
+    **dict.fromkeys((4, 9, 11, 13), 4),
+    **dict.fromkeys((5, 10, 12, 16, 17, 18), 8),
+}
+_WHOLE_NUMBERS: Final = {3: "H", 4: "I", 16: "Q"}
+
+
+class TiffEntry(NamedTuple):
+    """A tag's type, the number of its values, and their bytes."""
+
+    type: int
+    values: int
+    content: bytes
+
 
 class Tiff(Container):
     """A directory of tags, and the strips or tiles that it points to."""
 
     kind = "TIFF"
 
+    @property
+    def order(self) -> str:
+        """That of the bytes, as `struct` writes it."""
+        return "<" if self.data.startswith(b"II") else ">"
+
+    @cached_property
+    def entries(self) -> dict[int, TiffEntry]:
+        """The tags of the first directory; those of a type that does not exist are left out."""
+        order = self.order
+        big = struct.unpack_from(order + "H", self.data, 2)[0] == 43
+        (directory,) = struct.unpack_from(order + ("Q" if big else "I"), self.data, 8 if big else 4)
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), self.data, directory)
+        first, length = directory + (8 if big else 2), 20 if big else 12
+        inline, word = (8, "Q") if big else (4, "I")
+        if first + count * length > len(self.data):
+            raise DatasetError(CUT_OFF)
+        entries = {}
+        for entry in range(first, first + length * count, length):
+            tag, kind, values = struct.unpack_from(f"{order}HH{word}", self.data, entry)
+            size = values * _TYPE_SIZES.get(kind, 0)
+            at = entry + length - inline
+            if size > inline:
+                (at,) = struct.unpack_from(order + word, self.data, at)
+            if at + size > len(self.data) and kind in _WHOLE_NUMBERS:
+                raise DatasetError(CUT_OFF)
+            if size and at + size <= len(self.data):
+                entries[tag] = TiffEntry(kind, values, self.data[at : at + size])
+        return entries
+
     @cached_property
     def tags(self) -> dict[int, tuple[int, ...]]:
         """The tags of whole numbers of the first directory."""
-        order = "<" if self.data.startswith(b"II") else ">"
-        (directory,) = struct.unpack_from(order + "I", self.data, 4)
-        (count,) = struct.unpack_from(order + "H", self.data, directory)
-        tags = {}
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            tag, kind, values = struct.unpack_from(order + "HHI", self.data, entry)
-            if kind in (3, 4):
-                letter, width = ("H", 2) if kind == 3 else ("I", 4)
-                at = entry + 8
-                if values * width > 4:
-                    (at,) = struct.unpack_from(order + "I", self.data, at)
-                if at + values * width > len(self.data):
-                    raise DatasetError(CUT_OFF)
-                tags[tag] = struct.unpack_from(f"{order}{values}{letter}", self.data, at)
-        return tags
+        return {
+            tag: struct.unpack(
+                f"{self.order}{entry.values}{_WHOLE_NUMBERS[entry.type]}", entry.content
+            )
+            for tag, entry in self.entries.items()
+            if entry.type in _WHOLE_NUMBERS
+        }
 
     def _colour_space(self) -> ColourSpace | None:
-        order = "<" if self.data.startswith(b"II") else ">"
-        (directory,) = struct.unpack_from(order + "I", self.data, 4)
-        (count,) = struct.unpack_from(order + "H", self.data, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            tag, _, length, place = struct.unpack_from(order + "HHII", self.data, entry)
-            if tag == _PROFILE_TAG:
-                return ColourSpace(icc=self.data[place : place + length])
-        return None
+        profile = self.entries.get(_PROFILE_TAG)
+        is_lab = self.tags.get(262, (0,))[0] in (8, 9)
+        return None if profile is None or is_lab else ColourSpace(icc=profile.content)
 
     def _size(self) -> tuple[int, int]:
         try:
@@ -60,13 +92,17 @@ class Tiff(Container):
             pairs = zip(self.tags.get(offsets, ()), self.tags.get(counts, ()), strict=False)
             if any(offset + count > len(self.data) for offset, count in pairs):
                 raise DatasetError(CUT_OFF)
-        return 1, self.data  # OpenCV turns a TIFF itself, whatever the flags
+        return _orientation(self), self.data
+
+
+def _orientation(file: Tiff) -> int:
+    orientation = file.tags.get(_ORIENTATION_TAG, (1,))[0]
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def exif_orientation(exif: bytes) -> int:
     """1 to 8; 1, as it stands, when the EXIF data do not say or are damaged."""
     try:
-        orientation = Tiff(exif).tags.get(_ORIENTATION_TAG, (1,))[0]
+        return _orientation(Tiff(exif))
     except (*OUT_OF_BOUNDS, DatasetError):
         return 1
-    return orientation if 1 <= orientation <= 8 else 1

@@ -16,13 +16,9 @@ from ffgan.images.lazy_opencv import opencv
 from ffgan.images.raster import Decoded, Part, Raster, strips
 
 
-def decode_by_opencv(data: bytes, *, premultiplied: bool = False) -> Decoded:
-    """An image file's pixels; ``premultiplied``: 8-bit colours come multiplied with their alpha.
-
-    Raises DatasetError.
-    """
-    pixels = imdecode(data, int(opencv().IMREAD_UNCHANGED))
-    return from_opencv(pixels, premultiplied=premultiplied)
+def decode_by_opencv(data: bytes) -> Decoded:
+    """An image file's pixels; raises DatasetError."""
+    return from_opencv(imdecode(data, int(opencv().IMREAD_UNCHANGED)))
 
 
 def imdecode(data: bytes, flags: int) -> NDArray[Any]:
@@ -37,14 +33,14 @@ def imdecode(data: bytes, flags: int) -> NDArray[Any]:
     return pixels
 
 
-def from_opencv(pixels: NDArray[Any], *, premultiplied: bool = False) -> Decoded:
+def from_opencv(pixels: NDArray[Any]) -> Decoded:
     """OpenCV's grey, BGR or BGRA of 8 or 16 bits; the array is used up."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise DatasetError(f"pixels of type {pixels.dtype}, only 8 and 16 bits are supported")
     if pixels.ndim == 2:
         return Raster(pixels, "L")
     if pixels.shape[2] == 4:
-        return _Bgra(pixels, premultiplied and pixels.dtype == np.uint8)
+        return _Bgra(pixels)
     cv2 = opencv()
     for rows in strips(pixels.shape):
         pixels[rows] = cv2.cvtColor(pixels[rows], cv2.COLOR_BGR2RGB)
@@ -56,7 +52,6 @@ class _Bgra:
     """OpenCV's pixels with alpha, taken apart strip by strip."""
 
     pixels: NDArray[Any]
-    premultiplied: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -68,8 +63,4 @@ class _Bgra:
         for rows in strips(self.shape):
             colour = cv2.cvtColor(self.pixels[rows], cv2.COLOR_BGRA2RGB)
             alpha = self.pixels[rows, :, 3]
-            if self.premultiplied:
-                opacity = np.maximum(alpha[..., None], 1).astype(np.uint16)
-                colour = np.minimum((colour * np.uint16(255) + opacity // 2) // opacity, 255)
-                colour = colour.astype(np.uint8)
             yield Part(rows, slice(None), Raster(colour, "RGB", alpha))
