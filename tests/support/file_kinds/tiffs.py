@@ -143,7 +143,8 @@ def transparent() -> Iterator[Kind]:
             tags: Tags = {} if extra is None else {EXTRA: extra}
             data = simple(samples, IS_RGB, tags=tags)
             if compressed:
-                tags |= {BITS: [8] * 4, COMPRESSION: 8, PHOTOMETRIC: IS_RGB, SAMPLES: 4, ROWS: 28}
+                tags |= {BITS: [8] * 4, COMPRESSION: 8, PHOTOMETRIC: IS_RGB}
+                tags |= {SAMPLES: 4, ROWS: HEIGHT}
                 data = tiff(WIDTH, HEIGHT, [zlib.compress(samples.tobytes())], tags)
             by = PURE if extra is not None else ("Pillow", "ImageMagick")
             yield Kind(f"tiff-{kind}{name}", data, shown, by)
