@@ -133,7 +133,7 @@ def test_a_cache_that_does_not_fit_the_disk_is_refused_before_it_is_written(
     monkeypatch.setattr(
         dataset.shutil, "disk_usage", lambda path: SimpleNamespace(total=9e3, free=5e3)
     )
-    with pytest.raises(Error, match=r"faces\.cache.*0\.0 GB are free.*train without a cache"):
+    with pytest.raises(Error, match=r"faces\.cache.*0\.0 GB are free; make room or name"):
         data.batches(2, seed=0)
     assert not cache.exists()
 
@@ -146,9 +146,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind_and_one_line(
     with largest_file(200_000), pytest.raises(Error) as error:
         data.batches(2, seed=0)
     assert str(error.value).startswith(f"cannot write the cache {cache}")
-    assert str(error.value).endswith(
-        "File too large; name a file on another disk, or train without a cache"
-    )
+    assert str(error.value).endswith("File too large; make room or name a file on another disk")
     assert [file.name for file in tmp_path.iterdir()] == ["faces"]
 
 

@@ -164,7 +164,7 @@ def test_a_folder_of_generated_faces_says_how_to_take_them(
     tmp_path: Path, generated: dict[str, bytes]
 ) -> None:
     (tmp_path / "face-1.png").write_bytes(generated["png"])
-    with pytest.raises(DatasetError, match=r"1 file left out .*; --include-generated takes those"):
+    with pytest.raises(DatasetError, match=r"1 file left out .* --include-generated"):
         Dataset(tmp_path)
 
 
@@ -204,7 +204,8 @@ except UnavailableError as error:
     print(error)
 """
     )
-    assert output.splitlines() == [
+    lines = output.splitlines()
+    assert lines == [
         "11",
         f"11 images in {folder}",
         "1 files and folders that cannot be read (03.jpg: Permission denied)",
@@ -242,3 +243,23 @@ def test_a_pack_holds_what_the_folder_holds(
     with pack(folder, tmp_path / "faces.pack") as packed:
         assert len(packed) == 13
         assert packed.hash == Dataset(folder).hash
+
+
+def test_a_run_is_not_called_changed_for_a_folder_that_cannot_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = folder / "below"
+    below.mkdir()
+    (folder / "03.jpg").rename(below / "03.jpg")
+    before = Dataset(folder).hash
+    scandir = os.scandir
+
+    def stale(path: bytes) -> object:
+        if path == os.fsencode(below):
+            raise OSError(116, "Stale file handle")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", stale)
+    with pytest.raises(UnavailableError, match=r"\(below/: Stale file handle\): make them"):
+        Dataset(folder, as_of=before)
+    assert len(Dataset(folder)) == 11

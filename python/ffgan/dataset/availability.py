@@ -59,6 +59,7 @@ class Availability:
     ) -> None:
         self.patience = default_patience() if patience is None else patience
         self.interrupted = interrupted
+        self._given_up = False
         self._lock = threading.Lock()
         self._waiting = 0
         self._began = 0.0
@@ -101,8 +102,12 @@ class Availability:
         finally:
             self._end(came)
 
+    def give_up(self) -> None:
+        """End all waiting, now and later: nobody needs what is waited for any more."""
+        self._given_up = True
+
     def _over(self, stopped: Callable[[], object]) -> bool:
-        return bool(self.interrupted() or stopped())
+        return bool(self._given_up or self.interrupted() or stopped())
 
     def _begin(self, error: UnavailableError) -> float:
         with self._lock:

@@ -335,8 +335,9 @@ class Dataset:
             self._report(self.names[index], reason)
 
     def _none_is_good(self) -> DatasetError:
-        log = "" if self.skipped_log is None else f"; {self.skipped_log} says why"
-        return DatasetError(f"none of the images in {self.directory} can be decoded{log}")
+        name, reason = self.broken[0]
+        why = f"{printable(name)}: {reason}" if self._log is None else f"{self._log.path} says why"
+        return DatasetError(f"none of the images in {self.directory} can be decoded; {why}")
 
     def _report(self, name: bytes, reason: str) -> None:
         if self._log is not None:
@@ -360,7 +361,6 @@ class Dataset:
         if self.cache is None:
             raise UsageError("the data set was made without a cache file")
         if not os.path.exists(self.cache):
-            way_out = "name a file on another disk, or train without a cache"
             try:
                 self._check_room(self.cache)
                 packed_file.write(
@@ -373,7 +373,8 @@ class Dataset:
             except OSError as error:
                 raise Error(
                     f"cannot write the cache {self.cache}, which needs {self.cache_bytes / 1e9:.1f}"
-                    f" GB: {storage.reason(error)}; {way_out}"
+                    f" GB: {storage.reason(error)}; "
+                    + storage.way_out(error, "name a file on another disk")
                 ) from error
         self._open_cache(self.cache)
 
@@ -447,7 +448,7 @@ def pack(
     `Dataset` and its `build_cache` do; then there is no file.
     """
     if packed_file.is_packed(Path(directory)):
-        raise DatasetError(f"{directory} is packed already")
+        raise DatasetError(f"{directory} is packed already: train on it as it is")
     log = Path(f"{os.fspath(file)}.skipped.log")
     if not os.path.exists(file):
         with contextlib.suppress(OSError):

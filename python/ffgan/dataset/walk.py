@@ -146,6 +146,7 @@ class Walk:
 
         ``as_of`` is the hash that they had for the run which is resumed: where today's rules give
         another one, those of earlier versions count, if they give it, or what was readable then.
+        Raises UnavailableError where it cannot be told because something cannot be read.
         """
         chosen = self._chosen(lambda bits, name: include_generated or not bits & OWN)
         found = self._select(chosen)
@@ -162,6 +163,11 @@ class Walk:
                             "resumed has it: make it readable"
                         )
                 return other
+        if self.unreadable:
+            raise UnavailableError(
+                f"{printable(self.root)} does not hold the images of the run that is resumed, but "
+                f"{self._cannot_be_read()}: make them readable, or choose another --name"
+            )
         return found
 
     def _rules(self, include_generated: bool) -> Iterator[Callable[[int, bytes], bool]]:
@@ -220,11 +226,15 @@ class Walk:
             parts.append(f"{self.hidden:,} hidden files and folders left out")
         if self.repeated:
             parts.append(f"{self.repeated:,} folders reached again through links")
-        if count := len(self.unreadable):
-            named = ", ".join(f"{printable(name)}: {why}" for name, why in self.unreadable[:3])
-            more = f", and {count - 3:,} more" if count > 3 else ""
-            parts.append(f"{count:,} files and folders that cannot be read ({named}{more})")
+        if self.unreadable:
+            parts.append(self._cannot_be_read())
         return "; ".join(parts)
+
+    def _cannot_be_read(self) -> str:
+        count = len(self.unreadable)
+        named = ", ".join(f"{printable(name)}: {why}" for name, why in self.unreadable[:3])
+        more = f", and {count - 3:,} more" if count > 3 else ""
+        return f"{count:,} files and folders that cannot be read ({named}{more})"
 
     def _own(self) -> int:
         return sum(bool(bits & OWN) for bits in self.bits)
@@ -239,7 +249,8 @@ class Walk:
             return DatasetError(f"no image in {shown} can be read: {left_out}")
         if self._own():
             return DatasetError(
-                f"no image in {shown}: {left_out}; --include-generated takes those, too"
+                f"no image in {shown}: {left_out}; `train` and `pack` take those, too, with "
+                "--include-generated"
             )
         known = ", ".join(suffix.removeprefix(".") for suffix in sorted(images.suffixes()))
         besides = f" ({left_out})" if left_out else ""

@@ -40,14 +40,19 @@ def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[
     """
     numbers = order(dataset).tolist()
     with ThreadPoolExecutor(dataset.workers) as pool:
-        while sum(readable) < count and len(readable) < len(dataset):
-            start = len(readable)
-            indices = numbers[start : start + min(BLOCK, count - sum(readable))]
-            decoded = list(pool.map(partial(_image, dataset), indices))
-            readable += [image is not None for image in decoded]
-            block = [image for image in decoded if image is not None]
-            if block:
-                yield np.stack(block)
+        try:
+            while sum(readable) < count and len(readable) < len(dataset):
+                start = len(readable)
+                indices = numbers[start : start + min(BLOCK, count - sum(readable))]
+                decoded = list(pool.map(partial(_image, dataset), indices))
+                readable += [image is not None for image in decoded]
+                block = [image for image in decoded if image is not None]
+                if block:
+                    yield np.stack(block)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            # The threads end now: after Ctrl+C nobody waits for a drive that is away.
+            dataset.availability.give_up()
+            raise
     if sum(readable) < MIN_IMAGES:
         raise DatasetError(
             f"{dataset.directory} has {sum(readable)} images that can be read, too few to compare "
