@@ -29,6 +29,16 @@ def test_a_file_of_another_kind_is_named(people: RGB, tmp_path: Path) -> None:
             faces.detect(people[0], detector="cnn", file=wrong)
 
 
+def test_a_size_beyond_all_memory_is_a_damaged_file(people: RGB, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.dat"
+    columns = b"\x81\1"
+    rows = b"\x88" + (2**60).to_bytes(8, "little")
+    huge.write_bytes(b"\1\1" + rows + columns)
+    box = faces.Box(10, 10, 100, 100, 1.0)
+    with pytest.raises(ModelError, match=r"huge\.dat: not a shape predictor"):
+        faces.align(people[0], [box], file=huge)
+
+
 def test_without_the_extra_one_line_says_what_to_do(
     people: RGB, monkeypatch: pytest.MonkeyPatch
 ) -> None:

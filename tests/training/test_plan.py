@@ -62,6 +62,9 @@ def test_a_checkpoint_of_no_run_is_refused_with_a_way_out(tmp_path: Path, damage
     given = {"runs": str(tmp_path), "name": "a"}
     folder.save(Checkpoint(1, {}, record), keep=1)
     assert resolve(tmp_path, given).init == "resume"
+    folder.save(Checkpoint(1, {}, record | {"settings": {"recipe": float("nan")}}), keep=1)
+    with pytest.raises(UsageError, match=r"--recipe must be text, not nan"):
+        resolve(tmp_path, given)
     folder.save(Checkpoint(1, {}, record | damage), keep=1)
     with pytest.raises(CheckpointError, match=r"is of no run of this program: move it away"):
         resolve(tmp_path, given)

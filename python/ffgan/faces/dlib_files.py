@@ -80,7 +80,7 @@ def _hog() -> _core.FaceDetector:
 def _read_landmarks(path: Path) -> _core.FaceLandmarks:
     try:
         return _core.FaceLandmarks(str(path))
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:  # a damaged size may be any
         raise ModelError(f"{path}: not a shape predictor for faces: {one_line(error)}") from error
 
 
@@ -88,7 +88,7 @@ def _read_landmarks(path: Path) -> _core.FaceLandmarks:
 def _read_cnn(path: Path) -> _core.CnnFaceDetector:
     try:
         return _core.CnnFaceDetector(str(path))
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:  # a damaged size may be any
         raise ModelError(f"{path}: not dlib's detector for faces: {one_line(error)}") from error
 
 
@@ -96,7 +96,7 @@ def _read_cnn(path: Path) -> _core.CnnFaceDetector:
 def _read_embedder(path: Path) -> _core.FaceEmbedder:
     try:
         return _core.FaceEmbedder(str(path))
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:  # a damaged size may be any
         raise ModelError(
             f"{path}: not dlib's face recognition network: {one_line(error)}"
         ) from error

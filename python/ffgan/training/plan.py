@@ -172,7 +172,7 @@ def _resumed(
     """The settings of a resumed run, and those that change from here, as [old, new]."""
     new = {k: v for k, v in given.items() if k not in Settings.names(life="start")}
     old = settings_of(checkpoint)
-    if new.get("recipe", old["recipe"]) != old["recipe"]:
+    if "recipe" in new and new["recipe"] != old["recipe"]:
         new["recipe"], _ = recipes.load(new["recipe"])
     for name in Settings.names(life="fixed"):
         if name in new and new[name] != old[name]:
