@@ -6,6 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -111,6 +112,9 @@ def grey_and_palette() -> Iterator[Kind]:
         yield Kind(f"tiff-grey-{depth}-bit", simple(few, BLACK_IS_ZERO, depth), shown, by)
         data = simple(full - few, WHITE_IS_ZERO, depth)
         yield Kind(f"tiff-white-is-zero-{depth}-bit", data, shown, by)
+    turned = np.array([int(f"{value:08b}"[::-1], 2) for value in range(256)], np.uint8)
+    data = simple(turned[GREY], BLACK_IS_ZERO, tags={266: 2})
+    yield Kind("tiff-bits-the-other-way-round", data, rgb(GREY), ("Pillow", "OpenCV"))
     one = IMAGE.convert("1")
     for name in ("group3", "group4", "tiff_ccitt"):
         data = encoded(one, "TIFF", compression=name)
@@ -195,6 +199,28 @@ def sixteen() -> Iterator[Kind]:
     ):
         data = predicted(samples, {} if extra is None else {EXTRA: extra})
         yield Kind(f"tiff-{name}-deflated-predicted", data, right, raw)
+    for name, samples, extra, right in (
+        ("rgb16", colour, None, shown),
+        ("rgba16", four, 2, clear),
+        ("rgba16-associated", np.dstack([associated, alpha]), 1, clear),
+    ):
+        tags: Tags = {} if extra is None else {EXTRA: extra}
+        tags |= {BITS: [16] * samples.shape[2], PHOTOMETRIC: IS_RGB, SAMPLES: samples.shape[2]}
+        yield Kind(f"tiff-{name}-lzw", compressed(samples, tags), right, raw)
+        yield Kind(f"tiff-{name}-lzw-big-endian", compressed(samples, tags, ">"), right, raw)
+    planes = [lzw(colour[..., number]) for number in range(3)]
+    tags = {BITS: [16] * 3, COMPRESSION: 5, PHOTOMETRIC: IS_RGB, SAMPLES: 3, PLANAR: 2}
+    data = tiff(WIDTH, HEIGHT, planes, {**tags, ROWS: HEIGHT})
+    yield Kind("tiff-rgb16-planar-lzw", data, shown, raw)
+    padded = np.pad(colour, ((0, -HEIGHT % 16), (0, -WIDTH % 16), (0, 0)))
+    tiles = [
+        lzw(padded[top : top + 16, left : left + 16])
+        for top in range(0, HEIGHT, 16)
+        for left in range(0, WIDTH, 16)
+    ]
+    tags = {BITS: [16] * 3, COMPRESSION: 5, PHOTOMETRIC: IS_RGB, SAMPLES: 3}
+    data = tiff(WIDTH, HEIGHT, tiles, {**tags, TILE_WIDTH: 16, TILE_HEIGHT: 16})
+    yield Kind("tiff-rgb16-tiles-lzw", data, shown, raw)
     grey = GREY.astype(np.uint16) * 256 + 77
     shown = rgb((grey / 257).round().astype(np.uint8))
     both = ("tifffile", "Pillow")
@@ -204,6 +230,20 @@ def sixteen() -> Iterator[Kind]:
     clear = over_white(np.repeat(grey[..., None], 3, 2), alpha)
     data = simple(np.dstack([grey, alpha]), BLACK_IS_ZERO, 16, tags={EXTRA: 2})
     yield Kind("tiff-la16", data, clear, raw)
+    tags = {BITS: [16, 16], PHOTOMETRIC: BLACK_IS_ZERO, SAMPLES: 2, EXTRA: 2}
+    data = compressed(np.dstack([grey, alpha]), tags)
+    yield Kind("tiff-la16-lzw", data, clear, raw)
+
+
+def lzw(samples: np.ndarray, order: str = "<") -> bytes:
+    packed = samples.astype(order + "u2") if samples.dtype == np.uint16 else samples
+    return bytes(imagecodecs.lzw_encode(packed.tobytes()))
+
+
+def compressed(samples: np.ndarray, tags: Tags, order: str = "<") -> bytes:
+    """Strips of ten rows by LZW."""
+    strips = [lzw(samples[top : top + 10], order) for top in range(0, HEIGHT, 10)]
+    return tiff(WIDTH, HEIGHT, strips, {**tags, COMPRESSION: 5, ROWS: 10}, order=order)
 
 
 def predicted(samples: np.ndarray, tags: Tags) -> bytes:
@@ -278,6 +318,10 @@ def refused() -> Iterator[Kind]:
     yield bad("strip-too-short", tiff(WIDTH, HEIGHT, [bytes(50)], RGB_TAGS), "cut off|damaged")
     short = zlib.compress(bytes(100))
     yield bad("pixels-too-few", tiff(WIDTH, HEIGHT, [short], {**RGB_TAGS, 259: 8}), "damaged")
+    packed = lzw(COLOUR)
+    for name, content in (("cut", packed[: len(packed) // 2]), ("short", lzw(COLOUR[:9]))):
+        data = tiff(WIDTH, HEIGHT, [content], {**RGB_TAGS, COMPRESSION: 5})
+        yield bad(f"lzw-{name}", data, "damaged")
     missing = tiff(WIDTH, HEIGHT, strips_of(COLOUR, 8, 10)[:2], {**RGB_TAGS, ROWS: 10})
     yield bad("strip-missing", missing, "cut off|damaged")
     yield bad("float", of(GREY.astype(np.float32), 32, 3), "float32")

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +23,7 @@ from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import imdecode
 from ffgan.images.decoders.tiff_layout import (
     BLACK_IS_ZERO,
+    CMYK,
     DEFLATE,
     IS_RGB,
     JPEG,
@@ -33,7 +38,13 @@ Samples = NDArray[Any]
 """(rows, columns, channels), uint8 or uint16, native; below 8 bits the numbers as they are."""
 
 MAX_STRIP: Final = 1 << 26
-"""Most bytes of 16-bit samples that are decompressed at once by a library."""
+"""Bytes that a strip may have, besides 4.5 for each pixel of the file.
+
+Where strips are neither plain nor deflated, all of one is unpacked at once, and held twice.
+"""
+
+# Compressed are pixels, not bytes: of fax, of JPEG.
+_OF_PIXELS: Final = (2, 3, 4, JPEG)
 
 
 def pieces(file: Tiff, layout: Layout) -> Iterator[tuple[int, Samples]]:
@@ -49,9 +60,12 @@ def pieces(file: Tiff, layout: Layout) -> Iterator[tuple[int, Samples]]:
             for first, samples in _by_numpy(file, layout, top // layout.high, high):
                 yield top + first, samples[:, :width]
     else:
+        by_bytes = layout.compression not in _OF_PIXELS and layout.photometric != YCBCR
+        piece = _by_bytes if by_bytes else _by_pixels
         many = 1 if layout.tiled else max(1, STRIP_PIXELS // (layout.wide * layout.high))
         for top in range(0, height, layout.high * many):
-            yield from _by_library(file, layout, top, min(layout.high * many, height - top))
+            for first, samples in piece(file, layout, top, min(layout.high * many, height - top)):
+                yield first, samples[:, :width]
 
 
 def _segments(file: Tiff, layout: Layout, first: int, many: int) -> list[memoryview]:
@@ -124,33 +138,49 @@ class _Deflated:
         return found
 
 
-# --- By a library, of a small TIFF for each piece ---
-
-# What a decompressor needs to know, besides what is written anew.
-_KEPT: Final[tuple[int, ...]] = (266, 292, 293, 317, 322, 323, 347, 529, 530, 531, 532)
+# --- By libtiff in Pillow and OpenCV, of a small TIFF for each piece ---
 
 
-def _by_library(file: Tiff, layout: Layout, top: int, high: int) -> Iterator[tuple[int, Samples]]:
+def _by_bytes(file: Tiff, layout: Layout, top: int, high: int) -> Iterator[tuple[int, Samples]]:
+    """Rows, of which a library only unpacks the bytes: it takes each for a grey pixel."""
+    row = (layout.wide * layout.bits * layout.channels + 7) // 8
+    width, height = file.size
+    if layout.high * row > MAX_STRIP + 9 * width * height // 2:
+        raise DatasetError("a TIFF of strips that are too large: save it with smaller ones")
+    segments = _segments(file, layout, top // layout.high, -(-high // layout.high))
+    many = max(1, STRIP_PIXELS // (layout.wide * layout.across))
+    # Tiles are unpacked one by one, strips together.
+    together = [[segment] for segment in segments] if layout.tiled else [segments]
+    tall = layout.high if layout.tiled else high
+    streams = [
+        _unpacked(_small_tiff(file, layout, (row, tall), part, as_bytes=True), many)
+        for part in together
+    ]
+    at = top
+    for parts in zip(*streams, strict=True):
+        rows = min(len(parts[0]), top + high - at)
+        if rows > 0:
+            sides = [_samples(part[:rows].tobytes(), rows, file.order, layout) for part in parts]
+            yield at, sides[0] if len(sides) == 1 else np.concatenate(sides, axis=1)
+        at += len(parts[0])
+
+
+def _by_pixels(file: Tiff, layout: Layout, top: int, high: int) -> Iterator[tuple[int, Samples]]:
     width, _ = file.size
-    first, many = top // layout.high, -(-high // layout.high)
-    segments = _segments(file, layout, first, many)
+    segments = _segments(file, layout, top // layout.high, -(-high // layout.high))
     if layout.compression == JPEG:
         for segment in segments:
             _check_jpeg(file, bytes(segment))
-    small = _small_tiff(file, layout, width, high, segments)
-    if layout.bits == 16:
-        if high * width * layout.channels * 2 > MAX_STRIP:
-            raise DatasetError(
-                "a TIFF of 16 bits in strips that are too large: save it with smaller strips, "
-                "or of 8 bits"
-            )
-        yield top, _sixteen_bits(small, layout)
-    elif layout.photometric == YCBCR and layout.compression != JPEG:
+    small = _small_tiff(file, layout, (width, high), segments)
+    if layout.photometric == YCBCR and layout.compression != JPEG:
         cv2 = opencv()
         pixels = imdecode(small, cv2.IMREAD_COLOR)
         yield top, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    else:
-        yield from _eight_bits(small, layout, top)
+        return
+    at = top
+    for rows in _unpacked(small, max(1, STRIP_PIXELS // width)):
+        yield at, rows.reshape(*rows.shape[:2], -1)
+        at += len(rows)
 
 
 def _check_jpeg(file: Tiff, content: bytes) -> None:
@@ -161,55 +191,63 @@ def _check_jpeg(file: Tiff, content: bytes) -> None:
     decode_jpeg(content)
 
 
-def _sixteen_bits(small: bytes, layout: Layout) -> Samples:
-    if layout.channels == 2 or layout.channels > 4:
-        raise DatasetError(
-            f"a compressed TIFF of {layout.channels} samples of 16 bits, which is not supported"
-        )
-    cv2 = opencv()
-    pixels: Samples = imdecode(small, cv2.IMREAD_UNCHANGED)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    if pixels.dtype != np.uint16 or pixels.shape[2] != layout.channels:
-        raise DatasetError("a TIFF that this version of OpenCV cannot read")
-    if layout.channels == 3:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)) if layout.channels == 4 else pixels
-
-
-def _eight_bits(small: bytes, layout: Layout, top: int) -> Iterator[tuple[int, Samples]]:
+def _unpacked(small: bytes, many: int) -> Iterator[Samples]:
+    """Pillow's pixels of a small TIFF, so many rows at a time."""
     from PIL import Image
 
+    _silence_libtiff()
     try:
         with Image.open(io.BytesIO(small), formats=["TIFF"]) as image:
             image.load()
-            rows = max(1, STRIP_PIXELS // image.width)
-            for first in range(0, image.height, rows):
-                last = min(first + rows, image.height)
-                samples: Samples = np.asarray(image.crop((0, first, image.width, last)))
-                if samples.dtype == np.bool_:
-                    samples = samples.astype(np.uint8)
-                elif layout.bits < 8:
-                    samples = samples // np.uint8(255 // ((1 << layout.bits) - 1))
-                yield top + first, samples.reshape(*samples.shape[:2], -1)
+            for first in range(0, image.height, many):
+                last = min(first + many, image.height)
+                rows: Samples = np.asarray(image.crop((0, first, image.width, last)))
+                yield rows.astype(np.uint8) if rows.dtype == np.bool_ else rows
     except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
         raise DatasetError(f"{DAMAGED}, or not a TIFF that Pillow reads: {error}") from error
 
 
+@cache
+def _silence_libtiff() -> None:
+    """Pillow's libtiff would print a line for every damaged file: Pillow raises an error, too.
+
+    It is told so where it comes in Pillow's wheel; elsewhere the line remains.
+    """
+    import PIL
+
+    for library in Path(PIL.__file__).parents[1].glob("pillow.libs/libtiff-*"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).TIFFSetErrorHandler(None)
+
+
+# What a decompressor needs to know, besides what is written anew.
+_KEPT: Final[tuple[int, ...]] = (266, 292, 293, 347, 529, 530, 531, 532)
+
+
 def _small_tiff(
-    file: Tiff, layout: Layout, width: int, height: int, segments: Sequence[memoryview]
+    file: Tiff,
+    layout: Layout,
+    size: tuple[int, int],
+    segments: Sequence[memoryview],
+    *,
+    as_bytes: bool = False,
 ) -> bytes:
-    """A TIFF of some strips or tiles: upright, grey, RGB or with four samples of no meaning."""
+    """A TIFF of some strips, or one of tiles: upright, without alpha, black is zero.
+
+    ``size``: width and height. ``as_bytes``: each byte is a pixel.
+    """
+    order = file.order
+    width, height = size
+    channels, bits = (1, 8) if as_bytes else (layout.channels, layout.bits)
     photometric = layout.photometric
-    if photometric != YCBCR and not (layout.compression == JPEG and layout.channels == 4):
-        photometric = BLACK_IS_ZERO if layout.channels < 3 else IS_RGB
-    extra = layout.channels - (1 if layout.channels < 3 else 3)
-    if photometric not in (BLACK_IS_ZERO, IS_RGB):
-        extra = 0
+    if channels < 3:
+        photometric = BLACK_IS_ZERO
+    elif photometric not in (YCBCR, CMYK):
+        photometric = IS_RGB
     places, at = [], 8
     for segment in segments:
         places.append(at)
         at += len(segment) + len(segment) % 2
-    order = file.order
 
     def numbers(*values: int) -> TiffEntry:
         return TiffEntry(4, len(values), struct.pack(f"{order}{len(values)}I", *values))
@@ -221,15 +259,20 @@ def _small_tiff(
     entries |= {
         256: numbers(width),
         257: numbers(height),
-        258: shorts(*[layout.bits] * layout.channels),
+        258: shorts(*[bits] * channels),
         259: shorts(layout.compression),
         262: shorts(photometric),
-        277: shorts(layout.channels),
-        (324 if layout.tiled else 273): numbers(*places),
-        (325 if layout.tiled else 279): numbers(*[len(segment) for segment in segments]),
+        277: shorts(channels),
     }
-    if not layout.tiled:
+    many = numbers(*places), numbers(*[len(segment) for segment in segments])
+    if layout.tiled and not as_bytes:
+        entries |= {322: numbers(layout.wide), 323: numbers(layout.high)}
+        entries[324], entries[325] = many
+    else:
+        # A tile that is unpacked alone is a strip.
         entries[278] = numbers(layout.high)
+        entries[273], entries[279] = many
+    extra = channels - {BLACK_IS_ZERO: 1, CMYK: 4}.get(photometric, 3)
     if extra > 0:
         entries[338] = shorts(*[2, *[0] * (extra - 1)])
     head = b"II*\0" if order == "<" else b"MM\0*"
