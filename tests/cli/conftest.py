@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from support.screen_fixtures import screen, server
 
 from ffgan import _core
 from ffgan.model import save_model
+
+__all__ = ["model", "screen", "server"]
 
 
 @pytest.fixture(scope="module")

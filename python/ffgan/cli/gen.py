@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ffgan import __version__
 from ffgan.cli.face_files import FaceFiles
 from ffgan.cli.options import MAX_COUNT, MAX_SIZE, add_search, add_threads, use_threads
-from ffgan.cli.output import counted, notice
+from ffgan.cli.output import counted, notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
@@ -146,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
     made: list[Face] = []
     count = tries = 0
     stopped: KeyboardInterrupt | None = None
-    with window or contextlib.nullcontext(), progress_bars() as progress:
+    with window or contextlib.nullcontext(), shown_log("ffgan.viewer"), progress_bars() as progress:
         try:
             for face in faces:
                 count += 1
@@ -156,7 +156,9 @@ def run(arguments: argparse.Namespace) -> int:
                 elif to_files:
                     files.save_face(face)
                 progress("faces", count, arguments.count)
-                if window is not None and not show(window, face, files, arguments.delay):
+                if window is None or (window.lost and to_files):
+                    continue
+                if not (show(window, face, files, arguments.delay) or (window.lost and to_files)):
                     break
         except KeyboardInterrupt as error:
             stopped = error
@@ -170,7 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
         how, status = explain_stop(stopped)
         notice(f"{how}, {counted(len(files.written), 'file')} written")
         return status
-    return 0
+    return 1 if window is not None and window.lost and not to_files else 0
 
 
 def open_window(scale: int, files: FaceFiles) -> Window | None:
