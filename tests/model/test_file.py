@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from ffgan import storage
 from ffgan.errors import ModelError
 from ffgan.model import Model
 
@@ -147,6 +148,19 @@ def test_a_header_that_lies(
     path = tmp_path / "lying.safetensors"
     path.write_bytes(header_of(model.path, change))
     refused(path, words)
+
+
+def test_what_is_not_a_model_of_this_version_has_the_right_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    tensors = {"w": np.zeros(1, np.float32)}
+    for metadata, message in (
+        ({"checkpoint": "{}"}, "a checkpoint of a training run, no model: give the run's model"),
+        ({"format": "ffgan-2"}, "has format ffgan-2, this version reads ffgan-1: update ffgan"),
+        ({"format": "other"}, "is not a model of this program"),
+    ):
+        path.write_bytes(storage.encode_tensors(tensors, metadata))
+        with pytest.raises(ModelError, match=message):
+            Model.load(path)
 
 
 def test_parameters_that_are_not_finite(model: Model, tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import json
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.disk import small_disk
 from support.training import (
     SHORT,
     WARM,
@@ -143,3 +147,84 @@ def test_sigkill_leaves_a_run_that_goes_on(small, faces) -> None:
         read(Path("runs", run, "checkpoints", last)).tensors for run in ("faces", "whole")
     )
     assert {k: v.tobytes() for k, v in ours.items()} == {k: v.tobytes() for k, v in whole.items()}
+
+
+OFTEN = {
+    "recipe": "original",
+    "batch": 4,
+    "steps": 40,
+    "warm_start": 6,
+    "warm_start_batch": 4,
+    "anchor_weight": 0.5,
+    "log_every": 1,
+    "sample_every": 5,
+    "checkpoint_every": 2,
+}
+
+OFTEN_KILLED = """
+import json, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import pytest
+from ffgan.training import run_state, train, warm_start
+from support import training as t
+with pytest.MonkeyPatch.context() as patch:
+    t.use_small_trainer(patch)
+    patch.setattr("ffgan.model.packaged_model", lambda: Path("none"))
+    patch.setattr(run_state, "SAMPLES", 4)
+    patch.setattr(warm_start, "POWER_ITERATIONS", 0)
+    def tell(trainer, result):
+        print("step", trainer.steps, flush=True)
+        time.sleep(0.01)
+    t.SmallTrainer.during_step = tell
+    train(sys.argv[2], runs=sys.argv[3], **json.loads(sys.argv[4]))
+"""
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_nothing(small, faces, tmp_path) -> None:
+    """Also on a disk that is full half of the time."""
+    train(faces, **OFTEN, runs="whole")
+    chance = random.Random(3)
+    with small_disk(tmp_path / "disk", "size=8m") as disk:
+        run, ballast = RunFolder(disk / "faces"), disk / "ballast"
+        kills, reached = 0, -1
+        ended = False
+        while not ended:
+            given = {} if run.paths() else OFTEN
+            words = [str(Path(__file__).parents[1]), str(faces), str(disk), json.dumps(given)]
+            with subprocess.Popen(
+                [sys.executable, "-c", OFTEN_KILLED, *words],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            ) as process:
+                assert process.stdout is not None
+                for _ in range(chance.randint(1, 8)):
+                    process.stdout.readline()
+                if kills % 2:
+                    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                        while True:
+                            file.write(bytes(4096))
+                for _ in range(chance.randint(1, 12)):
+                    if process.stdout.readline() in (b"", b"step 46\n"):
+                        break  # with a full disk, it waits then
+                time.sleep(chance.uniform(0.0, 0.05))
+                process.kill()
+            ballast.unlink(missing_ok=True)
+            ended = process.returncode == 0
+            kills += not ended
+            assert kills < 40
+            found, damaged = run.newest()
+            assert damaged == []
+            step = -1 if found is None else found.step
+            assert step >= reached
+            reached = step
+        assert kills >= 3
+        whole = RunFolder("whole/faces")
+        assert run.paths()[-1].read_bytes() == whole.paths()[-1].read_bytes()
+        assert run.model.read_bytes() == whole.model.read_bytes()
+        assert run.report.exists()
+        steps = [line["step"] for line in run.lines()]
+        # Lines that the full disk did not take may be lost with the process.
+        assert steps == sorted(set(steps))
+        assert steps[-1] == 46

@@ -16,7 +16,7 @@ import numpy as np
 
 from ffgan import faces, features, storage
 from ffgan.dataset import Dataset
-from ffgan.errors import DatasetError, Error, UsageError
+from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.evaluation.measurement import OUTPUT_NAMES, SEED, NetworkOutputs
 from ffgan.typing import RGB, Int64
 
@@ -103,7 +103,12 @@ def read_cache(path: Path, key: str) -> NetworkOutputs | None:
             if metadata.get("key") != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in OUTPUT_NAMES}
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot read the cache {path}: {storage.reason(error)}; run the same command again "
+            "once it can be read, or give another file"
+        ) from error
+    except SafetensorError as error:
         raise UsageError(
             f"{path} is no cache of real images: {error}: give another file"
         ) from error

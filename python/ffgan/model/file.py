@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -139,13 +140,23 @@ def _check_header(path: Path, description: object) -> dict[str, str]:
     if not isinstance(description, dict):
         raise ModelError(f"{path} is damaged: its header is not a table")
     metadata = description.get("__metadata__")
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise ModelError(f"{path} is not a model of this program (no format '{FORMAT}')")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    if "checkpoint" in metadata:
+        raise ModelError(
+            f"{path} is a checkpoint of a training run, no model: give the run's model.safetensors"
+        )
+    if (stated := metadata.get("format")) != FORMAT:
+        newer = re.fullmatch(r"ffgan-[0-9]+", str(stated)) is not None
+        raise ModelError(
+            f"{path} has format {stated}, this version reads {FORMAT}: update ffgan"
+            if newer
+            else f"{path} is not a model of this program (no format '{FORMAT}')"
+        )
     name = metadata.get("discriminator", "program")
     if name not in ("program", "table"):
         raise ModelError(
             f"{path}: the discriminator '{name}' is unknown: "
-            "this version knows 'program' and 'table'"
+            "this version knows 'program' and 'table', a newer one may know more: update ffgan"
         )
     expected = {
         **{f"generator.{k}": v for k, v in _core.parameter_shapes("generator").items()},

@@ -419,6 +419,7 @@ class Loop:
         """Write the checkpoint of this position."""
         if dropped := self.state.save_checkpoint():
             self.tell.warning(f"the disk is full: {dropped} older checkpoints had to make room")
+            self.outputs.attempt("train.jsonl", self.folder.write_log)
         self._saved_at = self.now()
         self._saved_step = self.state.position.step
 

@@ -75,7 +75,10 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     init = given.get("init") or ("resume" if checkpoint else None)
     if init == "resume":
         if checkpoint is None:
-            raise CheckpointError(f"{folder.path} has no checkpoint to resume: use another --init")
+            raise CheckpointError(
+                f"{folder.path} has no checkpoint to resume: check --name and --runs, or leave "
+                "--init out to start a run"
+            )
         _check_record(checkpoint, folder)
         values, changes = _resumed(given, checkpoint, folder)
     else:
@@ -91,9 +94,14 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
         values = recipes.complete(of_recipe, given, from_scratch=init == "scratch")
         changes = {}
         if values.get("warm_start") and init != "scratch":
-            raise UsageError("--warm-start teaches a generator from scratch: use --init scratch")
+            raise UsageError(
+                "--warm-start teaches a generator from scratch: use --init scratch, or leave it out"
+            )
         if values.get("anchor_weight") and not values.get("warm_start") and init == "scratch":
-            raise UsageError("--anchor-weight keeps what a warm start taught: use --warm-start")
+            raise UsageError(
+                "--anchor-weight keeps what a warm start taught: use --warm-start STEPS, or "
+                "--anchor-weight 0"
+            )
     values["name"] = name
     if "colour" not in values:
         from ffgan.dataset import packed_colour

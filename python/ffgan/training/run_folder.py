@@ -98,7 +98,10 @@ def read(path: Path) -> Checkpoint:
             its_digest = header.pop("header_sha256", None)
             same = its_digest is None or its_digest == _digest(header)
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise CheckpointError(
+            f"cannot read {path}: {storage.reason(error)}; run the same command again once it can "
+            "be read, or move it away to go back to the one before"
+        ) from error
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not same or storage.tensor_digest(tensors) != digest:
@@ -268,6 +271,12 @@ class RunFolder:
         Raises CheckpointError where that fails; the line then comes with the next one.
         """
         self._unwritten.append(json.dumps(line, allow_nan=False) + "\n")
+        self.write_log()
+
+    def write_log(self) -> None:
+        """Add the lines to train.jsonl that could not be written; raises CheckpointError."""
+        if not self._unwritten:
+            return
         try:
             # Without a buffer, which would be written once more when the file is closed.
             with open(self.log, "ab", buffering=0) as file:

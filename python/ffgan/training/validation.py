@@ -93,9 +93,12 @@ class HeldOut:
 
     def _need(self, dataset: Dataset, found: int) -> None:
         if found < self.samples:
+            way_out = "give a --heldout folder with more of them"
+            if found >= evaluation.MIN_IMAGES:
+                way_out += f", or use --evaluate-samples {found}"
             raise DatasetError(
                 f"{dataset.directory} has {found} images that can be read, too few for "
-                f"--evaluate-samples {self.samples}: give a --heldout folder with more of them"
+                f"--evaluate-samples {self.samples}: {way_out}"
             )
 
     def measure(
