@@ -133,7 +133,7 @@ def test_a_cache_that_does_not_fit_the_disk_is_refused_before_it_is_written(
     monkeypatch.setattr(
         dataset.shutil, "disk_usage", lambda path: SimpleNamespace(total=9e3, free=5e3)
     )
-    with pytest.raises(Error, match=r"faces\.cache.*0\.0 GB are free; make room or name"):
+    with pytest.raises(Error, match=r"faces\.cache.*0\.0 MB are free; make room or name"):
         data.batches(2, seed=0)
     assert not cache.exists()
 

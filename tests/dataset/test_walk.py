@@ -202,6 +202,11 @@ try:
     Dataset({str(folder)!r}, as_of={before.hash!r})
 except UnavailableError as error:
     print(error)
+from ffgan.dataset import pack
+try:
+    pack({str(folder)!r}, "never.pack")
+except UnavailableError as error:
+    print(error)
 """
     )
     lines = output.splitlines()
@@ -212,7 +217,10 @@ except UnavailableError as error:
         "(22, 24, 24, 3) 0",
         f"cannot read {folder / '03.jpg'}: Permission denied; the run that is resumed has it: make "
         "it readable",
+        f"cannot read {folder / '03.jpg'}: Permission denied; make it readable, or move it out of "
+        "the folder",
     ]
+    assert not Path("never.pack").exists()
 
 
 def test_a_folder_that_the_system_cannot_read_is_neither_missing_nor_empty(

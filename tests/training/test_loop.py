@@ -283,4 +283,4 @@ def test_broken_images_are_no_reason_to_stop(small, faces, tmp_path, caplog) -> 
     (folder / "005.jpg").write_bytes(b"broken")
     train(folder, **{**SHORT, "steps": 10})
     assert "005.jpg" in Path("runs/mixed/skipped.log").read_text()
-    assert "1 broken files skipped" in caplog.text
+    assert "1 broken file skipped" in caplog.text

@@ -149,6 +149,20 @@ class Dataset:
         return () if self._folder is None else self._folder.unreadable
 
     @property
+    def left_out(self) -> str:
+        """A line about the files of the folder that are no training images, or nothing."""
+        return "" if self._folder is None else self._folder.left_out
+
+    def require_all(self) -> None:
+        """Raise UnavailableError where the folder has files that cannot be read."""
+        if self._folder is not None and self._folder.away:
+            name, reason = self._folder.away[0]
+            path = printable(os.path.join(os.fsencode(self.directory), name))
+            raise UnavailableError(
+                f"cannot read {path}: {reason}; make it readable, or move it out of the folder"
+            )
+
+    @property
     def found(self) -> str:
         """Lines of text: images found, files left out."""
         if self._folder is None:
@@ -175,7 +189,7 @@ class Dataset:
         lines = [self.found]
         if self.skipped:
             where = "" if self.skipped_log is None else f", see {self.skipped_log}"
-            lines.append(f"{self.skipped:,} broken files skipped{where}")
+            lines.append(f"{self.skipped:,} broken file{'s' * (self.skipped != 1)} skipped{where}")
         lines += self._colour_lines
         if warning := self.size_warning:
             lines.append(warning)
@@ -317,10 +331,14 @@ class Dataset:
         checked = small = 0
         for index in indices:
             # What cannot be read is reported when it is decoded.
-            with contextlib.suppress(DatasetError, UnavailableError):
+            try:
                 sides = images.dimensions(self.read(int(index), PROBED_BYTES))
-                checked += 1
-                small += min(sides) < self.size
+            except DatasetError:
+                continue
+            except UnavailableError:
+                break  # each of them may take a server's time limit
+            checked += 1
+            small += min(sides) < self.size
         return checked, small
 
     # --- Broken files ---
@@ -372,8 +390,8 @@ class Dataset:
                 ) from error
             except OSError as error:
                 raise Error(
-                    f"cannot write the cache {self.cache}, which needs {self.cache_bytes / 1e9:.1f}"
-                    f" GB: {storage.reason(error)}; "
+                    f"cannot write the cache {self.cache}, which needs "
+                    f"{_amount(self.cache_bytes)}: {storage.reason(error)}; "
                     + storage.way_out(error, "name a file on another disk")
                 ) from error
         self._open_cache(self.cache)
@@ -385,7 +403,7 @@ class Dataset:
             return  # writing will say
         # Some network drives say nothing of their size.
         if usage.total and usage.free < self.cache_bytes:
-            raise OSError(errno.ENOSPC, f"{usage.free / 1e9:.1f} GB are free")
+            raise OSError(errno.ENOSPC, f"{_amount(usage.free)} are free")
 
     def _decode_all(
         self, progress: Callable[[int, int], None] | None, block: int = 64
@@ -423,6 +441,10 @@ class Dataset:
             self._skip(int(index), "was broken when the cache was made")
         self._state[:] = packed.state
         self._cached = packed
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _never() -> bool:
@@ -463,5 +485,6 @@ def pack(
         include_generated=include_generated,
         patience=patience,
     )
+    dataset.require_all()  # training notices what is missing; a file that is kept does not
     dataset.build_cache(progress)
     return dataset

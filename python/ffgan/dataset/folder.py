@@ -23,7 +23,9 @@ class ImageFolder:
     hidden files and folders are left out, as are pictures of faces that ffgan generated, unless
     ``include_generated``. Only files whose names do not tell what they are get opened. ``names``
     are relative to ``directory``, which is absolute; ``hash`` is the SHA-256 of all names and
-    sizes; ``unreadable`` are files and folders that cannot be read, with the reason.
+    sizes; ``unreadable`` are files and folders that cannot be read, with the reason, ``away`` those
+    that may hold images all the same; ``left_out`` is a line about all that was not taken, or
+    nothing.
 
     With ``as_of``, such a hash, files are chosen by the rules of an earlier version where they had
     it by these.
@@ -47,7 +49,8 @@ class ImageFolder:
             raise walk.no_image(include_generated)
         self.names: Sequence[bytes] = names
         self.unreadable: Sequence[tuple[bytes, str]] = walk.unreadable
-        self._left_out = walk.left_out(include_generated)
+        self.away: Sequence[tuple[bytes, str]] = walk.away
+        self.left_out = walk.left_out(include_generated)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -56,8 +59,8 @@ class ImageFolder:
     def found(self) -> str:
         """Lines of text: images found, files left out."""
         lines = [count_of_images(len(self), self.directory)]
-        if self._left_out:
-            lines.append(self._left_out)
+        if self.left_out:
+            lines.append(self.left_out)
         return "\n".join(lines)
 
     def read(self, index: int, limit: int | None = None) -> bytes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -36,7 +37,8 @@ class Walk:
     """The files below ``directory``, an absolute path, that may be training images, by name.
 
     ``names``, ``sizes`` and ``bits`` belong together. ``ignored`` counts other files by kind;
-    ``unreadable`` are files and folders that cannot be read, with the reason.
+    ``unreadable`` are files and folders that cannot be read, with the reason; ``away`` those of
+    them that may be images all the same, no links that lead nowhere.
 
     Raises DatasetError where there is no such folder, UnavailableError where it cannot be read.
     """
@@ -46,6 +48,7 @@ class Walk:
         self.ignored: Counter[str] = Counter()
         self.hidden = self.repeated = 0
         self.unreadable: list[tuple[bytes, str]] = []
+        self.away: list[tuple[bytes, str]] = []
         names: list[bytes] = []
         sizes, bits = array("Q"), array("B")
         # Suffixes without a look inside; where an extra is missing, it may still be another kind.
@@ -65,7 +68,7 @@ class Walk:
                     self.unreadable.append((name, _why_no_file(entry)))
                     continue
                 if status.st_mode & 0o444 != 0o444 and not os.access(entry.path, os.R_OK):
-                    self.unreadable.append((name, "Permission denied"))
+                    self._cannot(name, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
                     found |= UNREADABLE
                 names.append(name)
                 sizes.append(status.st_size)
@@ -73,12 +76,17 @@ class Walk:
             except FileNotFoundError:
                 self.unreadable.append((name, _why_no_file(entry)))
             except OSError as error:
-                self.unreadable.append((name, storage.reason(error)))
+                self._cannot(name, error)
         order = sorted(range(len(names)), key=names.__getitem__)
         self.names = [names[index] for index in order]
         self.sizes = array("Q", (sizes[index] for index in order))
         self.bits = array("B", (bits[index] for index in order))
         self.unreadable.sort()
+
+    def _cannot(self, name: bytes, error: OSError) -> None:
+        self.unreadable.append((name, storage.reason(error)))
+        if error.errno != errno.ELOOP:
+            self.away.append(self.unreadable[-1])
 
     def _files(self) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
         entered: set[tuple[int, int]] = set()
@@ -102,7 +110,7 @@ class Walk:
                         try:
                             is_folder = entry.is_dir()
                         except OSError as error:
-                            self.unreadable.append((name, storage.reason(error)))
+                            self._cannot(name, error)
                             continue
                         if is_folder:
                             below.append(name)
@@ -111,7 +119,7 @@ class Walk:
             except OSError as error:
                 if not folder_name:
                     raise cannot_read(self.root, error) from error
-                self.unreadable.append((folder_name + b"/", storage.reason(error)))
+                self._cannot(folder_name + b"/", error)
             waiting.extend(sorted(below, reverse=True))
 
     def _bits(self, entry: os.DirEntry[bytes]) -> int | None:
@@ -163,7 +171,7 @@ class Walk:
                             "resumed has it: make it readable"
                         )
                 return other
-        if self.unreadable:
+        if self.away:
             raise UnavailableError(
                 f"{printable(self.root)} does not hold the images of the run that is resumed, but "
                 f"{self._cannot_be_read()}: make them readable, or choose another --name"

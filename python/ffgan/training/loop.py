@@ -210,7 +210,12 @@ class Loop:
             f"starting from {self.plan.origin}"
         )
         few = enough.warning(len(self.dataset))
-        for line in (self.dataset.size_warning, few, self.state.check_room()):
+        for line in (
+            self.dataset.left_out,
+            self.dataset.size_warning,
+            few,
+            self.state.check_room(),
+        ):
             if line:
                 self.tell.warning(line)
         checkpoint, seconds = self.plan.checkpoint, 0.0
