@@ -172,16 +172,18 @@ def _of_icc(profile: bytes, mode: Mode) -> _Convert:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         raise _Unusable from error
 
-    def convert(samples: NDArray[Any]) -> NDArray[Any]:
+    def by_transform(samples: NDArray[Any]) -> NDArray[Any]:
         stored = Image.frombuffer(
             mode, (samples.shape[1], samples.shape[0]), np.ascontiguousarray(samples)
         )
         rgb = Image.new("RGB", stored.size)
         transform.transform.apply(stored.getim(), rgb.getim())
-        made = np.asarray(rgb)
-        return made[..., 1] if mode == "L" else made
+        return np.asarray(rgb)
 
-    return convert
+    if mode == "L":
+        levels = by_transform(np.arange(256, dtype=np.uint8)[None])[0, :, 1].copy()
+        return lambda samples: levels[samples]
+    return by_transform
 
 
 def _of_icc_curves(profile: bytes, mode: Mode) -> _Convert | None:
