@@ -104,7 +104,7 @@ def main() -> None:
             if at_least is not None and not name.startswith("JPEG"):
                 continue
             taken = milliseconds(data, at_least, arguments.repetitions)
-            what = name if at_least is None else f"{name}, at 1/8 for training"
+            what = name if at_least is None else f"{name}, made smaller for training"
             ratio = taken["convert"] / taken["ignore"]
             print(f"| {what} | {taken['ignore']:.1f} | {taken['convert']:.1f} | {ratio:.2f} |")
 
