@@ -25,6 +25,10 @@ def points(line: ElementTree.Element) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in places]
 
 
+def test_a_path_that_is_no_text_can_be_written() -> None:
+    assert rb"<title>caf\udce9</title>" in html_report.encode(html_report.head("caf\udce9"))
+
+
 def test_text_is_text_and_not_markup_everywhere() -> None:
     image = np.zeros((2, 3, 3), np.uint8)
     for part in (

@@ -153,6 +153,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
         ("name = '\xe9'", "is not a TOML file: it is not UTF-8 text"),
         ("steps = " + "9" * 5000, "is not a TOML file"),
         ("steps = " + "[" * 5000, "is not a TOML file"),
+        ("#" * (2 << 20), "is not a TOML file: it has more than 1 MiB"),
         ("[training]\nbatch = 16", r"settings stand in no table: leave out \[training\]"),
         ("[batch]\nx = 16", r"leave out \[batch\]"),
     ],

@@ -101,6 +101,11 @@ def head(title: str, style: str = "") -> str:
     )
 
 
+def encode(page: str) -> bytes:
+    """The page's file; of paths that are no text, the bytes are escaped."""
+    return page.encode("utf-8", "backslashreplace")
+
+
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
     """Return a table: of each row the first cell is its label. ``header``: of the other columns."""
     first = f"<tr><th></th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in header)}</tr>"
@@ -232,4 +237,5 @@ def _round_up(value: float) -> float:
     if value <= 0.0 or not math.isfinite(value):
         return 1.0
     power = float(10.0 ** math.floor(math.log10(value)))
-    return next(power * factor for factor in (1, 2, 5, 10) if value <= power * factor)
+    steps = (power * factor for factor in (1, 2, 5, 10))
+    return next((step for step in steps if value <= step), value)  # that near the least of numbers

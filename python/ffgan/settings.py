@@ -48,6 +48,7 @@ else:
     import tomli as tomllib
 
 BOUNDS = ("gt", "ge", "lt", "le")
+MOST_BYTES = 1 << 20  # of a file of settings
 LIMIT = 2**64  # of whole numbers, also where a setting has none
 NUMBERS = {int: "a whole number", float: "a number"}
 
@@ -224,7 +225,11 @@ def read_file(path: str | Path, model: type[BaseSettings]) -> dict[str, Any]:
     Dashes in names count as underscores. Raises `UsageError` naming the file.
     """
     try:
-        content = tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -16,6 +16,9 @@ from ffgan.extraction import journal, quality
 from ffgan.extraction.manifest import manifest
 from ffgan.extraction.selection import Place, select
 from ffgan.extraction.settings import Settings
+from ffgan.training.report import write_report
+from ffgan.training.run_folder import RunFolder
+from ffgan.training.validation import FIGURE
 from fuzz.mutation import copy, json_bytes, one_byte_string, one_json_value
 from fuzz.target import MEBIBYTE, Target
 
@@ -129,6 +132,50 @@ class JournalFile(Target):
     def _fault(self, photo: journal.Photo, face: journal.DetectedFace) -> str:
         side = face.square[2] * photo.scale
         return quality.fault(side, face.outside, face.pose, face.appearance, self.settings)
+
+
+class RunRecords(Target):
+    """config.json and train.jsonl of a run folder, for its report and for going on."""
+
+    name = "run"
+
+    def prepare(self, folder: Path) -> None:
+        super().prepare(folder)
+        self.run_folder = RunFolder(folder)
+        self.config: dict[str, Any] = {
+            "settings": {"batch": 4, "heldout": None},
+            "starts_from": "scratch",
+            "directory": "/faces",
+            "images": 10,
+            "data_hash": "0" * 64,
+            "changes": [{"step": 2, "settings": {"batch": [2, 4]}}],
+            "version": "0.1.0",
+            "engine": {"threads": 2},
+        }
+        losses = {"loss_d": 1.0, "loss_g": 2.0, "accuracy_real": 0.5, "images_per_second": 9.5}
+        line = {"stage": "adversarial", "images": 8, "seconds": 1.5, **losses}
+        self.lines = [{"step": step, **line, FIGURE: 30.5 / step} for step in (2, 4, 6)]
+        self.run((json.dumps(self.config).encode(), json.dumps(self.lines[0]).encode() + b"\n"))
+
+    def input(self, random: Random) -> tuple[bytes, bytes]:
+        config, lines = copy(self.config), copy(self.lines)
+        if random.random() < 0.5:
+            config = one_json_value(random, config, ("changes", "settings"))
+        else:
+            lines[0] = one_json_value(random, lines[0], (FIGURE, "fid"))
+        encoded = b"".join(json_bytes(random, line) + b"\n" for line in lines)
+        return json_bytes(random, config), encoded
+
+    def run(self, data: tuple[bytes, bytes]) -> None:
+        config, lines = data
+        self.run_folder.config.write_bytes(config)
+        self.run_folder.log.write_bytes(lines)
+        self.run_folder.forget_after(4)
+        self.run_folder.changes()
+        write_report(self.run_folder)
+
+    def bound(self, data: tuple[bytes, bytes]) -> int:
+        return super().bound(data[0] + data[1])
 
 
 def _embed(places: list[Place]) -> None:

@@ -31,6 +31,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ffgan.errors import Error
 from fuzz.target import Target
 
 SECONDS = 2.0
@@ -83,7 +84,7 @@ def try_input(target: Target, seed: int, index: int, tally: Tally, *, limited: b
         tally.accepted += 1
     except target.own as error:
         tally.refused[type(error).__name__] += 1
-        if len(str(error).splitlines()) != 1:
+        if isinstance(error, Error) and len(str(error).splitlines()) != 1:
             tally.finding(f"message of several lines: {_where(error)}", index, str(error)[:300])
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):

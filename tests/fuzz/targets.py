@@ -14,6 +14,7 @@ CLASSES: Final[tuple[type[Target], ...]] = (
     model_files.DnnFile,
     data_files.PackFile,
     data_files.JournalFile,
+    data_files.RunRecords,
     image_files.JpegImage,
     image_files.PngImage,
     image_files.WebPImage,

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from ffgan.errors import UsageError
 from ffgan.extraction.settings import Settings as ExtractionSettings
+from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import FaceParameters, SeedRangeParameters, with_limits
+from ffgan.server.http.query import tidied
 from ffgan.server.settings import Settings as ServerSettings
 from ffgan.settings import assignment, read_file
 from ffgan.training import recipes
@@ -104,6 +107,7 @@ class Query(Target):
     """Query strings of a face and of many faces, as their endpoints read them."""
 
     name = "query"
+    own = (RequestError, RequestValidationError)
 
     def prepare(self, folder: Path) -> None:
         super().prepare(folder)
@@ -119,6 +123,7 @@ class Query(Target):
             "count=16&truncation=2",
         ]
         self.words = [*[part for seed in self.seeds for part in seed.split("&")], *TEXTS]
+        self.words += ["fbclid=x", "utm_source=a", "_=1", "&seed=8"]
         self.words += ["&", "=", "%00", "+", "%", "&&", ",", ":", "1e3", "٣", "0" * 30 + "1"]
 
     def input(self, random: Random) -> str:
@@ -126,23 +131,19 @@ class Query(Target):
         return quote(text, safe="=&,:%+.-", errors="replace")
 
     def run(self, data: str) -> None:
-        query: dict[str, Any] = dict(parse_qsl(data, keep_blank_values=True))
-        urlencode(query)
-        refused = 0
-        for model in self.models:
-            try:
-                parameters = model.model_validate(query)
-            except ValidationError as error:
-                error.json()  # what the answer is made of
-                refused += 1
-                continue
-            if isinstance(parameters, FaceParameters):
-                for index, amount in parameters.moves:
-                    assert 0 <= index < 100 and abs(amount) <= 6
-                if parameters.seeds is not None:
-                    seeds, position = parameters.between
-                    assert len(seeds) in (1, 2) and 0 <= position < 1
-            elif isinstance(parameters, SeedRangeParameters):
-                assert parameters.first >= 0
-        if refused == len(self.models):
-            raise UsageError("refused by both")
+        model = self.models["count=" in data]
+        known = {name: about.description or "" for name, about in model.model_fields.items()}
+        query = dict(parse_qsl(tidied(data.encode(), known).decode()))
+        try:
+            parameters = model.model_validate(query)
+        except ValidationError as error:
+            json.dumps(error.json())
+            raise RequestValidationError(error.errors()) from error
+        if isinstance(parameters, FaceParameters):
+            for index, amount in parameters.moves:
+                assert 0 <= index < 100 and abs(amount) <= 6
+            if parameters.seeds is not None:
+                seeds, position = parameters.between
+                assert len(seeds) in (1, 2) and 0 <= position < 1
+        elif isinstance(parameters, SeedRangeParameters):
+            assert parameters.first >= 0

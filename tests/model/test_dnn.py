@@ -142,6 +142,13 @@ def test_a_truncated_bzip2_file_is_refused(exported: Path, tmp_path: Path) -> No
     assert_refused(path)
 
 
+def test_what_unpacks_to_any_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.dnn.bz2"
+    path.write_bytes(bz2.compress(bytes(30 << 20)) * 9)  # a few hundred bytes
+    with pytest.raises(ModelError, match=r"holds more than 256 MiB: it is no model file"):
+        import_dnn(path, tmp_path / "model.safetensors")
+
+
 def test_a_negative_tensor_size_is_refused(exported: Path, tmp_path: Path) -> None:
     content = bytearray(exported.read_bytes())
     # Behind the layer's name: the tensor's version (two bytes), then its first extent, whose first

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ffgan import _core, html_report, images
+from ffgan.errors import CheckpointError
 from ffgan.training import report
 from ffgan.training.report import render, write_report
 from ffgan.training.run_folder import RunFolder
@@ -26,6 +27,51 @@ CONFIG = {
     "changes": [],
     "version": "0.1.0",
 }
+
+
+DAMAGE = {
+    "a list": [],
+    "settings are a list": CONFIG | {"settings": [1]},
+    "changes are numbers": CONFIG | {"changes": [1]},
+    "no settings changed": CONFIG | {"changes": [{"step": 1, "settings": []}]},
+    "no images": {"settings": {}},
+}
+
+
+@pytest.mark.parametrize("config", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_config_is_one_error(folder: RunFolder, config: object) -> None:
+    folder.config.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"cannot write .*config\.json or .* is damaged"):
+        write_report(folder)
+
+
+def test_lines_of_other_values_are_left_out(folder: RunFolder) -> None:
+    good = {"step": 1, "images": 4, "seconds": 2.0, "loss_d": 1.0}
+    wrong = [{"step": "2"}, {"step": 2, "seconds": "x"}, {"step": 2, "seconds": 10**400}, [1], 3]
+    texts = [json.dumps(line) for line in (good, *wrong)] + ["[" * 100_000, "9" * 5000]
+    folder.log.write_text("\n".join(texts) + "\n")
+    assert folder.lines() == [good]
+    assert folder.forget_after(5) == 2.0
+
+
+def test_a_damaged_log_is_one_error(folder: RunFolder) -> None:
+    folder.log.write_text(
+        json.dumps({"step": 1, "images": 1, "seconds": 1.0, "loss_d": [1]}) + "\n"
+    )
+    with pytest.raises(CheckpointError, match="is damaged"):
+        write_report(folder)
+
+
+def test_a_path_that_is_no_text_is_shown(folder: RunFolder) -> None:
+    folder.config.write_text(json.dumps(CONFIG | {"settings": {"heldout": "caf\udce9"}}))
+    write_report(folder)
+    assert rb"caf\udce9" in folder.report.read_bytes()
+
+
+def test_values_near_the_least_of_numbers_have_a_chart(folder: RunFolder) -> None:
+    line = {"step": 1, "images": 1, "seconds": 1.0, "loss_d": 5e-324}
+    folder.log.write_text(json.dumps(line) + "\n")
+    write_report(folder)
 
 
 @pytest.fixture

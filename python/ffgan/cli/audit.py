@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ffgan import storage
+from ffgan import html_report, storage
 from ffgan.cli.options import (
     add_colour,
     add_fit,
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ffgan.audit import page
 
         try:
-            storage.write_atomically(report, page.render(result).encode())
+            storage.write_atomically(report, html_report.encode(page.render(result)))
         except OSError as error:
             raise Error(
                 f"cannot write --report {report}: {storage.reason(error)}; "

@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from ffgan import storage
-from ffgan.errors import Error, UsageError
+from ffgan.errors import Error, UsageError, escaped
 from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import HASH_BYTES
 from ffgan.extraction.quality import Appearance
@@ -251,7 +251,7 @@ def _from_json(line: dict[str, Any]) -> Photo:
         _whole(line.get("rows", 0), 0, _FARTHEST),
         _whole(line.get("columns", 0), 0, _FARTHEST),
         _whole(line.get("scale", 1), 1, _LARGEST_SCALE),
-        _text(line.get("error", "")),
+        escaped(_text(line.get("error", ""))),
         colours=_colours(line.get("colours", "srgb")),
     )
     for entry in line.get("faces", ()):

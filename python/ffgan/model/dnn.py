@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import bz2
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,11 @@ from ffgan.model.file import by_network
 from ffgan.model.model import Model
 
 BZIP2_MAGIC = b"BZh"
+
+MOST_BYTES = 256 << 20
+"""Of an unpacked file: the original's have some 50 MB, and little unpacks to any size."""
+
+_BLOCK = 1 << 20
 
 
 def import_dnn(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
@@ -82,7 +86,13 @@ def _uncompressed(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="ffgan-") as folder:
             plain = Path(folder) / "model.dnn"
             with bz2.open(path) as packed, plain.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked, 1 << 20)
+                for _ in range(MOST_BYTES // _BLOCK):
+                    if not unpacked.write(packed.read(_BLOCK)):
+                        break
+                else:
+                    raise ModelError(
+                        f"{path} holds more than {MOST_BYTES >> 20} MiB: it is no model file"
+                    )
             yield plain
     except (OSError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

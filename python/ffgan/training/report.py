@@ -62,6 +62,10 @@ CHARTS_OF_SPEED = (
 )
 
 
+# What other values than those that a run writes lead to.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
 def charts(lines: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """The charts of a run with these lines: those of the core's losses too, if it had them."""
     of_losses = [
@@ -79,9 +83,13 @@ def write_report(folder: RunFolder) -> None:
     """
     try:
         page = render(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise CheckpointError(f"cannot write {folder.report}: {error}") from error
-    write(folder.report, page.encode())
+    except _DAMAGE as error:
+        raise CheckpointError(
+            f"cannot write {folder.report}: {folder.config} or {folder.log} is damaged ({error!r})"
+        ) from error
+    write(folder.report, html_report.encode(page))
 
 
 def render(folder: RunFolder) -> str:

@@ -299,9 +299,9 @@ class RunFolder:
         lines: list[dict[str, Any]] = []
         if self.log.exists():
             for text in self.log.read_text("utf-8", errors="replace").splitlines():
-                with suppress(json.JSONDecodeError):
+                with suppress(ValueError, RecursionError):
                     line = json.loads(text)
-                    if isinstance(line, dict) and isinstance(line.get("step"), int):
+                    if _is_line(line):
                         lines.append(line)
         return lines
 
@@ -316,7 +316,7 @@ class RunFolder:
             return list(json.loads(self.config.read_text("utf-8")).get("changes", []))
         except OSError as error:
             raise _cannot("read", self.config, error) from error
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise CheckpointError(
                 f"{self.config} is damaged: remove it to resume without its list of changes"
             ) from error
@@ -332,6 +332,14 @@ class RunFolder:
         if self.log.exists():
             write(self.log, "".join(json.dumps(line) + "\n" for line in lines).encode())
         return float(lines[-1].get("seconds", 0.0)) if lines else 0.0
+
+
+def _is_line(line: object) -> bool:
+    """Whether it says at which step it is, and numbers where a resumed run needs them."""
+    if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+        return False
+    seconds = line.get("seconds", 0.0)
+    return isinstance(seconds, (int, float)) and 0 <= seconds < 1e12
 
 
 def step_of(path: Path) -> int:

@@ -139,7 +139,7 @@ class HeldOut:
             record = json.loads(metadata[RECORD])
             same = record["held_out"] == self.identity
             return float(record[FIGURE]) if same else math.inf
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ModelError(f"{path} does not say how good it is") from error
 
 
