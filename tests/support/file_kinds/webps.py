@@ -16,8 +16,8 @@ def webp(image: Image.Image = IMAGE, **options: object) -> bytes:
 
 
 def kinds() -> Iterator[Kind]:
-    lossy = webp(quality=90)
-    yield Kind("webp-lossy", lossy, by_pillow(lossy))
+    still = webp(quality=90)
+    yield Kind("webp-lossy", still, by_pillow(still))
     yield Kind("webp-lossless", webp(lossless=True), COLOUR)
     clear = Image.fromarray(RGBA)
     both = ("Pillow", "OpenCV with alpha")
@@ -30,6 +30,12 @@ def kinds() -> Iterator[Kind]:
     yield Kind("webp-animated", webp(**options), COLOUR)
     data = webp(clear, **{**options, "append_images": [Image.fromarray(RGBA[::-1])]}, exact=True)
     yield Kind("webp-animated-alpha", data, WHITE_BEHIND, both)
+    lossy = webp(clear, **{**options, "lossless": False, "append_images": [clear.rotate(180)]})
+    yield Kind("webp-animated-lossy-alpha", lossy, by_pillow(lossy), both)
+    part = Image.new("RGBA", clear.size)
+    part.paste(clear.crop((10, 8, 20, 18)), (10, 8))
+    data = webp(part, **{**options, "append_images": [clear]}, exact=False)
+    yield Kind("webp-animated-part-of-the-picture", data, by_pillow(data), both)
     plain = webp(lossless=True)
     yield Kind("webp-bytes-behind-end", plain + b"trailing bytes", COLOUR)
     for orientation in range(1, 9):
@@ -37,7 +43,7 @@ def kinds() -> Iterator[Kind]:
         exif[0x0112] = orientation
         data = webp(lossless=True, exif=exif.tobytes())
         yield Kind(f"webp-exif-{orientation}", data, by_pillow(data))
-    yield from refused(plain, lossy)
+    yield from refused(plain, still)
 
 
 def refused(plain: bytes, lossy: bytes) -> Iterator[Kind]:

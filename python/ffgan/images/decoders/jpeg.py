@@ -115,35 +115,42 @@ def _unnamed(data: bytes, factor: int, inks: bool) -> Raster:
             "save it anew as an ordinary JPEG or PNG"
         )
     content = file.put_right()[:-2]
-    if _pillow(content[: -2 * _READ_AHEAD], factor) is not None:
+    if _pillow(content[: -2 * _READ_AHEAD], 8, inks) is not None:
         raise DatasetError(f"{DAMAGED}: data are left over behind the last pixel")
-    pixels = _pillow(content + bytes(_READ_AHEAD), factor)
+    pixels = _pillow(content + bytes(_READ_AHEAD), factor, inks)
     if pixels is None:
         raise DatasetError(f"{DAMAGED}: premature end of data")
-    if pixels.ndim == 2:
-        return Raster(pixels, "L")
-    if pixels.shape[2] == 3:
-        return Raster(pixels, "RGB")
-    return Raster(pixels, "CMYK") if inks else Raster(_from_cmyk(pixels), "RGB")
+    if pixels.shape[2] == 1:
+        return Raster(pixels[..., 0], "L")
+    return Raster(pixels, "CMYK" if pixels.shape[2] == 4 else "RGB")
 
 
-def _pillow(data: bytes, factor: int) -> UInt8 | None:
-    """Pillow's array of (h, w), RGB or CMYK; None where the data come to an end too early."""
+def _pillow(data: bytes, factor: int, inks: bool) -> UInt8 | None:
+    """Pillow's pixels, (h, w, 1) grey, RGB or, with ``inks``, CMYK, 0 no ink.
+
+    None where the data come to an end too early.
+    """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             width, height = image.size
             image.draft(image.mode, (max(1, width // factor), max(1, height // factor)))
-            return np.asarray(image)
+            image.load()
+            converts = image.mode == "CMYK" and not inks
+            channels = 3 if converts else len(image.getbands())
+            pixels = np.empty((image.height, image.width, channels), np.uint8)
+            for rows in strips(pixels.shape):
+                part = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+                part = _from_cmyk(part) if converts else part
+                pixels[rows] = part.reshape(*part.shape[:2], -1)
+            return pixels
     except (OSError, SyntaxError, ValueError):
         return None
 
 
 def _from_cmyk(ink: UInt8) -> RGB:
     """RGB of (h, w, 4) CMYK, 0 no ink, without a profile: as simplejpeg and OpenCV convert it."""
-    rgb = np.empty((*ink.shape[:2], 3), np.uint8)
-    for rows in strips(ink.shape):
-        light = 255 - ink[rows, :, 3:].astype(np.uint16)
-        rgb[rows] = light - (ink[rows, :, :3] * light >> 8)
+    light = 255 - ink[..., 3:].astype(np.uint16)
+    rgb: RGB = (light - (ink[..., :3] * light >> 8)).astype(np.uint8)
     return rgb
