@@ -53,6 +53,15 @@ def test_animated_webp_has_the_frames_as_they_came() -> None:
             assert difference.mean() < 1  # Pillow converts the colours with other roundings
 
 
+def test_animated_webp_says_who_made_it() -> None:
+    with AnimatedWebP(fps=20) as file:
+        for frame in frames(2):
+            file.add(frame)
+        data = file.finish()
+    assert images.read_metadata(data) == {"software": "ffgan"}
+    assert images.made_by_ffgan(data)
+
+
 def test_animated_webp_is_the_same_each_time() -> None:
     def made() -> bytes:
         with AnimatedWebP(fps=25) as file:

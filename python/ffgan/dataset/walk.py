@@ -30,7 +30,7 @@ EARLIER, NEEDS_EXTRA, OWN, UNREADABLE = 1, 2, 4, 8
 it of generated faces, it may not be read."""
 
 # The names that ffgan gives to pictures of generated faces, also where a copy has been numbered.
-_OWN_NAME = re.compile(rb"(faces?|step|ffgan)-[^/]*\.(png|jpe?g|webp)", re.IGNORECASE)
+_OWN_NAME = re.compile(rb"(faces?|frame|step|ffgan)-[^/]*\.(png|jpe?g|webp)", re.IGNORECASE)
 
 
 class Walk:

@@ -20,6 +20,7 @@ from ffgan.images import mp4
 from ffgan.images.containers import WebP, riff_chunk, webp_file
 from ffgan.images.encoding import DEFAULT_QUALITY, encode
 from ffgan.images.lazy_opencv import opencv
+from ffgan.images.metadata import WEBP_HAS_XMP, xmp
 from ffgan.typing import RGB
 
 logger = logging.getLogger("ffgan.images")
@@ -39,7 +40,7 @@ PIXEL_CHUNKS = (b"ALPH", b"VP8 ", b"VP8L")
 
 
 class AnimatedWebP:
-    """An animated WebP file that repeats without end."""
+    """An animated WebP file that repeats without end; its metadata name ffgan."""
 
     def __init__(self, *, fps: int, quality: int = DEFAULT_QUALITY) -> None:
         self._milliseconds = round(1000 / _check(fps))
@@ -57,7 +58,8 @@ class AnimatedWebP:
         width, height = (side - 1 for side in self._size)
         sides = width.to_bytes(3, "little") + height.to_bytes(3, "little")
         animation = 0x02
-        chunks = [riff_chunk(b"VP8X", struct.pack("<I", animation) + sides)]
+        flags = struct.pack("<I", animation | WEBP_HAS_XMP)
+        chunks = [riff_chunk(b"VP8X", flags + sides)]
         black, without_end = 0, 0
         chunks.append(riff_chunk(b"ANIM", struct.pack("<IH", black, without_end)))
         at_the_corner = bytes(6)
@@ -66,6 +68,7 @@ class AnimatedWebP:
         for pixels in self._frames:
             place = at_the_corner + sides + duration + replaces_what_was
             chunks.append(riff_chunk(b"ANMF", place + pixels))
+        chunks.append(riff_chunk(b"XMP ", xmp({"software": "ffgan"})))
         return webp_file(b"".join(chunks))
 
     def __enter__(self) -> AnimatedWebP:

@@ -31,6 +31,9 @@ MAX_TEXT: Final = 1 << 20
 METADATA_WITHIN: Final = 1 << 16
 """Bytes at a file's beginning, of a WebP at its end, that hold the metadata ffgan gives it."""
 
+WEBP_HAS_XMP: Final = 0x04
+"""The bit of a WebP's VP8X chunk that announces its XMP chunk."""
+
 # What all pictures that show generated faces say: PNG text, and JSON in a JPEG and a WebP.
 _MARKS: Final = (b"software\0ffgan", b"program\0ffgan ", b'"software": "ffgan"')
 
@@ -96,20 +99,23 @@ def _insert_jpeg(data: bytes, metadata: Mapping[str, str]) -> bytes:
 
 
 def _insert_webp(data: bytes, metadata: Mapping[str, str], width: int, height: int) -> bytes:
+    header = struct.pack("<I", WEBP_HAS_XMP)
+    header += (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    pixels = [(kind, part) for kind, part in WebP(data).chunks() if kind != b"VP8X"]
+    chunks = [(b"VP8X", header), *pixels, (b"XMP ", xmp(metadata))]
+    return webp_file(b"".join(riff_chunk(kind, content) for kind, content in chunks))
+
+
+def xmp(metadata: Mapping[str, str]) -> bytes:
+    """The metadata as an XMP packet, the content of a WebP's last chunk."""
     text = _json(metadata).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    packet = (
+    return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">'
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt>'
         "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
     ).encode()
-    has_xmp = 0x04
-    header = struct.pack("<I", has_xmp)
-    header += (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    pixels = [(kind, part) for kind, part in WebP(data).chunks() if kind != b"VP8X"]
-    chunks = [(b"VP8X", header), *pixels, (b"XMP ", packet)]
-    return webp_file(b"".join(riff_chunk(kind, content) for kind, content in chunks))
 
 
 def _json(metadata: Mapping[str, str]) -> str:

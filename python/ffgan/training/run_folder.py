@@ -285,7 +285,7 @@ class RunFolder:
                     content = memoryview("".join(self._unwritten).encode())
                     while content:
                         content = content[file.write(content) :]
-                    os.fsync(file.fileno())
+                    storage.synchronise(file.fileno(), self.log)
                 except OSError:
                     with suppress(OSError):
                         os.ftruncate(file.fileno(), end)  # no half of a line before the next one
