@@ -123,11 +123,12 @@ def grey_and_palette() -> Iterator[Kind]:
         image = IMAGE.quantize(2**depth)
         table = np.array(image.getpalette(), np.uint8).reshape(-1, 3)[: 2**depth]
         numbers = np.minimum(np.asarray(image), len(table) - 1)
-        wide = np.pad(table, ((0, 2**depth - len(table)), (0, 0))).astype(int).T * 257
-        tags: Tags = {COLOUR_MAP: wide.reshape(-1).tolist()}
+        colours = np.pad(table, ((0, 2**depth - len(table)), (0, 0))).astype(int).T
         by = {1: ("Pillow", "OpenCV"), 2: PURE}.get(depth, LOSSLESS)
-        data = simple(numbers, PALETTE, depth, tags=tags)
-        yield Kind(f"tiff-palette-{depth}-bit", data, table[numbers], by)
+        for name, wide in (("", colours * 257), ("-low-bits-zero", colours * 256)):
+            tags: Tags = {COLOUR_MAP: wide.reshape(-1).tolist()}
+            data = simple(numbers, PALETTE, depth, tags=tags)
+            yield Kind(f"tiff-palette-{depth}-bit{name}", data, table[numbers], by, tolerance=0)
 
 
 def transparent() -> Iterator[Kind]:
