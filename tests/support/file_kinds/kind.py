@@ -111,7 +111,7 @@ def by_tifffile(data: bytes) -> np.ndarray:
     if page.planarconfig == 2 and samples.ndim == 3:
         samples = np.moveaxis(samples, 0, 2)
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        table = (np.asarray(page.colormap) / 257).round().astype(np.uint8)
+        table = (np.asarray(page.colormap) >> 8).astype(np.uint8)
         return turned(np.moveaxis(table[:, samples], 0, 2), page)
     bits = page.bitspersample
     full = 2**bits - 1

@@ -89,10 +89,11 @@ def _palette(file: Tiff, layout: Layout) -> UInt8:
     table = np.array(file.tags.get(320, ()), np.uint32)
     if len(table) != 3 * colours:
         raise DatasetError("a TIFF without its palette")
-    # Some programs write 8 bits where 16 belong.
-    full = 65535 if (table > 255).any() else 255
+    # Of 16 bits the high ones: the low ones are zeros or the high ones again, by the program.
+    # And some write 8 bits where 16 belong.
+    shift = 8 if (table > 255).any() else 0
     palette = np.zeros((256, 3), np.uint8)
-    palette[:colours] = (table.reshape(3, colours).T * 255 + full // 2) // full
+    palette[:colours] = table.reshape(3, colours).T >> shift
     return palette
 
 
