@@ -52,6 +52,17 @@ def a_network(path: Path, *, planar: bool, side: int | str = 60, last: int = 5) 
     return path
 
 
+def test_a_damaged_file_is_one_error_and_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    path = a_network(tmp_path / "damaged.onnx", planar=True)
+    path.write_bytes(path.read_bytes().replace(b"GlobalAveragePool", b"GlobalAveragePoo\xff"))
+    with pytest.raises(ModelError, match=r"damaged\.onnx is no ONNX file that can be used"):
+        features.load(str(path))
+    assert capfd.readouterr().out == ""
+
+
 def test_a_network_of_ones_own_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
     planar = a_network(tmp_path / "planar.onnx", planar=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -106,6 +107,23 @@ class PngImage(ImageFile):
             saved("RGB", "PNG", transparency=(0, 0, 200), pnginfo=text, icc_profile=bytes(300)),
             cv2.imencode(".png", deep)[1].tobytes(),
         ]
+
+    def input(self, random: Random) -> bytes:
+        data = super().input(random)
+        return _with_checksums(data) if random.random() < 0.7 else data
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """A PNG file whose chunks have the checksums of what is in them now."""
+    made = bytearray(data)
+    at = 8
+    while at + 12 <= len(made):
+        end = at + 8 + int.from_bytes(made[at : at + 4], "big")
+        if end + 4 > len(made):
+            break
+        made[end : end + 4] = zlib.crc32(made[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
+    return bytes(made)
 
 
 class WebPImage(ImageFile):

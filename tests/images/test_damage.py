@@ -21,6 +21,7 @@ from support.pictures import (
 
 from ffgan import images
 from ffgan.errors import DatasetError
+from ffgan.images.decoders.jpeg import decode_jpeg
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
@@ -155,3 +156,13 @@ def test_whatever_the_bytes_an_image_or_a_reason_comes_out(
     assert reason.count("\n") == 0 < len(reason)
     assert image.dtype == np.uint8
     assert image.shape[2:] == (3,)
+
+
+@pytest.mark.parametrize("end", [b"\0", b"\xff\xda", b"\0\xe1"])
+def test_a_jpeg_of_unusual_colours_that_ends_in_its_header_is_cut_off(end: bytes) -> None:
+    data = bytearray(file_of(picture(), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 11] = 0x31  # sampled in a way that has no name
+    length = int.from_bytes(data[frame + 2 : frame + 4], "big")
+    with pytest.raises(DatasetError, match="the file is cut off"):
+        decode_jpeg(bytes(data[: frame + 2 + length]) + end)  # as it stands in a TIFF

@@ -48,8 +48,8 @@ class Jpeg(Container):
     def segments(self) -> Iterator[tuple[int, int, int]]:
         """Marker, first and last+1 byte of the content of each segment, up to the first scan's.
 
-        Bytes that belong to no segment are passed over. Raises DatasetError, struct.error or
-        IndexError behind the last segment that is whole.
+        Bytes that belong to no segment are passed over. Raises DatasetError behind the last segment
+        that is whole.
         """
         found, error = self._walked
         yield from found
@@ -57,12 +57,14 @@ class Jpeg(Container):
             raise error
 
     @cached_property
-    def _walked(self) -> tuple[list[tuple[int, int, int]], Exception | None]:
+    def _walked(self) -> tuple[list[tuple[int, int, int]], DatasetError | None]:
         found = []
         try:
             for segment in self._walk(2):
                 found.append(segment)  # those before an error count
-        except (*OUT_OF_BOUNDS, DatasetError) as error:
+        except OUT_OF_BOUNDS:
+            return found, DatasetError(CUT_OFF)
+        except DatasetError as error:
             return found, error
         return found, None
 
