@@ -135,6 +135,9 @@ for content in (b"old", b"new"):
     storage.write_atomically(folder / "other", content)
 os.close(storage.acquire_lock(folder))
 os.close(storage.acquire_lock(folder / ".lock"))
+(folder / "below").mkdir()
+storage.write_atomically(folder / "below" / "file", b"new")
+os.close(storage.acquire_lock(folder / "below"))
 print((folder / "file").read_bytes(), (folder / "other").read_bytes())
 """
 
@@ -161,7 +164,7 @@ def test_what_a_file_system_cannot_do_is_told_once_and_files_are_written(
     told, result = done.stdout.splitlines()
     assert told.startswith(line.format(folder))
     assert result == "b'new' b'new'"
-    assert sorted(os.listdir(folder)) == [".lock", "file", "other"]
+    assert sorted(os.listdir(folder)) == [".lock", "below", "file", "other"]
 
 
 def test_a_disk_that_fails_is_no_courtesy(tmp_path: Path) -> None:

@@ -63,7 +63,10 @@ TARGETS = {
         ["tests/images"],
     ),
     "dataset": Target(
-        ["dataset/dataset.py", "dataset/folder.py", "dataset/packed_file.py", "dataset/batches.py"],
+        [
+            *("dataset/availability.py", "dataset/batches.py", "dataset/dataset.py"),
+            *("dataset/folder.py", "dataset/packed_file.py", "dataset/walk.py"),
+        ],
         ["tests/dataset"],
     ),
     "run_folder": Target(

@@ -39,7 +39,7 @@ _UNSUPPORTED: Final = frozenset(
 
 POWER_CUT: Final = "a power cut may lose the newest ones"
 
-_told: set[str] = set()
+_told: set[tuple[str, int]] = set()
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -125,7 +125,7 @@ def synchronise(descriptor: int, path: Path) -> None:
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
-        _warn_once(f"cannot sync files in {path.parent}", error, POWER_CUT)
+        _warn_once("sync files", path.parent, error, POWER_CUT)
 
 
 def _synchronise_folder(folder: Path) -> None:
@@ -142,7 +142,7 @@ def _synchronise_folder(folder: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        _warn_once(f"cannot sync the names of files in {folder}", error, POWER_CUT)
+        _warn_once("sync the names of files", folder, error, POWER_CUT)
 
 
 def acquire_lock(path: Path) -> int:
@@ -176,21 +176,21 @@ def _lock(descriptor: int, path: Path) -> bool:
         if error.errno == errno.EACCES:  # what some network drives say of a lock that is held
             raise BlockingIOError(error.errno, error.strerror) from error
         folder = path if path.is_dir() else path.parent
-        _warn_once(
-            f"cannot lock files in {folder}",
-            error,
-            "see that no other process writes there at the same time",
-        )
+        advice = "see that no other process writes there at the same time"
+        _warn_once("lock files", folder, error, advice)
         return False
     return True
 
 
-def _warn_once(text: str, error: OSError, advice: str) -> None:
-    """Tell, once for each folder, what its file system cannot do."""
-    line = f"{text} ({reason(error)}): {advice}"
-    if line not in _told:
-        _told.add(line)
-        logger.warning(line)
+def _warn_once(what: str, folder: Path, error: OSError, advice: str) -> None:
+    """Tell, once for each file system, what it cannot do."""
+    try:
+        device = os.stat(folder).st_dev
+    except OSError:
+        device = 0
+    if (what, device) not in _told:
+        _told.add((what, device))
+        logger.warning(f"cannot {what} in {folder} ({reason(error)}): {advice}")
 
 
 def remove_temporary_files(folder: Path) -> None:

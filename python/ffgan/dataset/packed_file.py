@@ -20,7 +20,7 @@ from ffgan import storage
 from ffgan.dataset.names import Names
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError
-from ffgan.images import Colour, Fit
+from ffgan.images import FITS, Colour, Fit
 from ffgan.typing import RGB, UInt8
 
 MAGIC: Final = b"ffgan images\n\x1a\r\0"
@@ -113,9 +113,10 @@ def read_contents(path: Path, size: int, fit: Fit, colour: Colour | None = None)
                     f"{its_colour}, or pack the folder again with --colour {colour}"
                 )
             if (its_size, its_fit) != (size, fit):
+                give = f"give --fit {its_fit}, or " if its_size == size and its_fit in FITS else ""
                 raise DatasetError(
                     f"{path} holds images of {its_size} pixels made with fit {its_fit}, not of "
-                    f"{size} with {fit}: pack the folder again"
+                    f"{size} with {fit}: {give}pack the folder again"
                 )
             file.seek(-name_bytes, os.SEEK_END)
             names = file.read(name_bytes).split(b"\0")[:-1]
