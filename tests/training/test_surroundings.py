@@ -126,6 +126,18 @@ def test_real_images_that_are_away_are_not_called_broken(drive, monkeypatch) -> 
         assert readable == []
 
 
+def test_ctrl_c_does_not_wait_for_images_that_are_away(drive) -> None:
+    from ffgan.dataset import Dataset
+
+    with Dataset(drive) as dataset:
+        take_away(drive)
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(evaluation.real_images(dataset, 20, []))
+        assert time.monotonic() - began < 60.0  # of the 300 seconds that files are waited for
+
+
 class Failing(logging.Handler):
     """A log whose reader has gone."""
 
