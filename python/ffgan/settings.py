@@ -357,7 +357,7 @@ def _reason(about: Setting, error: ValidationError) -> str:
     """Why a value cannot be that of a setting, on one line."""
     (first, *_) = error.errors()
     kind, value = first["type"], first["input"]
-    shown = repr(value)
+    shown = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else repr(value)
     if kind.startswith(("greater_than", "less_than")):
         wanted, shown = about.values, str(value)
     elif kind == "literal_error":

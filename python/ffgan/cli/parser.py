@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from ffgan.errors import UsageError
@@ -25,21 +26,51 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", Formatter)
         super().__init__(allow_abbrev=False, **kwargs)
+        # Also -1e3 is a number and no option; argparse knows that from Python 3.14 on.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but nothing unknown is left over; the nearest option is named."""
         found, unknown = super().parse_known_args(args, namespace)
         for word in unknown:
-            option = word.partition("=")[0]
-            near = difflib.get_close_matches(option, self._option_string_actions, n=1)
-            if option.startswith("-") and near:
-                raise UsageError(f"unknown option {option}: did you mean {near[0]}?")
+            if word.startswith("-") and word.strip("-"):
+                raise UsageError(f"unknown option {self._unknown(word)}")
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(f"too many arguments: {' '.join(unknown)}")
         return found, unknown
 
+    def _unknown(self, word: str) -> str:
+        """An option that there is not, and the nearest one or the help that lists them."""
+        option = word.partition("=")[0]
+        known = {name.lstrip("-"): name for name in self._option_string_actions}
+        near = nearest(option.lstrip("-"), known)
+        if near is not None:
+            return f"{option}: did you mean {known[near]}?"
+        listing = "--help-all" if "help-all" in known else "--help"
+        return f"{option} (see {self.prog} {listing})"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raises for a value that is none of the action's choices, with the nearest one."""
+        choices = action.choices
+        if choices is None or value in choices:
+            return
+        near = nearest(str(value), [str(choice) for choice in choices])
+        if isinstance(action, argparse._SubParsersAction):
+            way = f"did you mean {self.prog} {near}?" if near else f"see {self.prog} --help"
+            raise UsageError(f"unknown command {value}: {way}")
+        *others, last = (str(choice) for choice in choices)
+        wanted = f"{', '.join(others)} or {last}" if others else last
+        way = f": did you mean {near}?" if near else ""
+        raise argparse.ArgumentError(action, f"must be {wanted}, not {value}{way}")
+
     def error(self, message: str) -> NoReturn:
+        message = message.replace("ignored explicit argument", "takes no value, not")
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was most likely meant, if one is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:

@@ -20,7 +20,7 @@ from ffgan.cli.output import notice
 from ffgan.cli.parser import Parser
 from ffgan.cli.streams import Stream, safe_streams
 from ffgan.cli.termination import explain_stop, signals_end
-from ffgan.errors import Error
+from ffgan.errors import Error, UsageError
 
 EXAMPLES = """\
 examples:
@@ -52,6 +52,9 @@ COMMANDS = {
     "import": convert.IMPORT,
     "export": convert.EXPORT,
 }
+
+
+COMMON_OPTIONS = ("--debug", "--help", "-h", "--version", "--")
 
 
 def build_parser(arguments: Sequence[str]) -> Parser:
@@ -89,6 +92,18 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
+def check_place(arguments: Sequence[str]) -> None:
+    """Raises UsageError for an option that stands before its command."""
+    first = next((word for word in arguments if word.partition("=")[0] not in COMMON_OPTIONS), "")
+    command = next((word for word in arguments if word in COMMANDS), None)
+    if first.startswith("-") and command is not None:
+        option = first.partition("=")[0]
+        raise UsageError(
+            f"the option {option} stands before the command: write ffgan {command} ... {option} "
+            f"(see ffgan {command} --help)"
+        )
+
+
 def explain(error: BaseException) -> tuple[str, int]:
     """One line and an exit status for whatever ended a command."""
     from ffgan.viewer import missing_library
@@ -121,6 +136,7 @@ def run(given: Sequence[str]) -> tuple[int, bool]:
     printed = True
     try:
         rewritten = modern(given, COMMANDS)
+        check_place(rewritten)
         parser = build_parser(rewritten)
         arguments = parser.parse_args(rewritten)
         if arguments.command is None:

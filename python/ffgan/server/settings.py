@@ -33,7 +33,18 @@ def _is_prefix(path: str) -> str:
     return path
 
 
+def _are_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    # Browsers send a scheme and a host, no more, and it must be equal.
+    if not all(
+        origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", origin)
+        for origin in origins
+    ):
+        raise ValueError("origins such as https://a.org, without a path or a slash behind, or *")
+    return origins
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Origins = Annotated[Texts, AfterValidator(_are_origins)]
 Prefix = Annotated[str, AfterValidator(_is_prefix)]
 
 
@@ -87,7 +98,7 @@ class Settings(BaseSettings):
         metavar="TOKENS",
         help="bearer tokens; with any, all requests but /health/ need one",
     )
-    cors: Texts = setting(
+    cors: Origins = setting(
         (),
         group="access",
         metavar="ORIGIN",
