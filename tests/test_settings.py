@@ -245,7 +245,7 @@ def test_options_stand_above_the_file(tmp_path: Path) -> None:
         (["--set", "btach=8"], "did you mean batch"),
         (["--btach", "8"], "unknown option --btach: did you mean --batch"),
         (["--btach=8"], "unknown option --btach: did you mean --batch"),
-        (["--zzz", "8"], "unknown option --zzz (see"),
+        (["--zzz", "8"], "unknown option --zzz "),
         (["--config", "none.toml"], "none.toml cannot be read"),
     ],
 )

@@ -177,7 +177,7 @@ def test_a_run_goes_on_and_its_model_can_be_drawn_from(photos: Path) -> None:
     assert [json.loads(line)["step"] for line in log] == [1, 2]
     drawn = ffgan_command("gen", "1", "--no-window", "--model", trained, cwd=photos)
     assert drawn.returncode == 0, drawn.stderr
-    assert len(list((photos / "faces").iterdir())) == 1
+    assert len(list((photos / "generated").iterdir())) == 1
 
 
 @pytest.mark.slow
