@@ -155,7 +155,7 @@ def test_inks_are_converted_by_their_profile(subsampling: int, at_least: int | N
     for inks, lab in INKS.items():
         patch = np.full((64, 64, 4), np.array(inks) * 255, np.uint8)
         data = file_of(
-            Image.fromarray(patch, "CMYK"),
+            Image.frombytes("CMYK", (64, 64), patch.tobytes()),
             "JPEG",
             quality=95,
             subsampling=subsampling,

@@ -122,7 +122,7 @@ def test_a_bad_colour_profile_costs_neither_the_image_nor_a_line(
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"GIF89a" + bytes(50), "not a JPEG, PNG, WebP, BMP or TIFF"),
+        (b"GIF89a" + bytes(50), "not a JPEG, PNG, WebP, BMP, TIFF, AVIF, HEIC, JPEG XL or DNG"),
         (b"<html>not found</html>", "not a JPEG"),
         (file_of(picture().convert("F"), "TIFF"), "float32"),
     ],

@@ -22,6 +22,7 @@ from support.pictures import changes_of_bytes, damage, picture
 
 from ffgan import images
 from ffgan.errors import DatasetError
+from ffgan.images.containers.av1 import coded_size
 
 FORMATS = ["AVIF", "HEIC"]
 LOSS = 6  # of the encoders, in levels
@@ -49,7 +50,7 @@ def test_a_picture_has_the_pixels_of_two_other_decoders(format: str) -> None:
         theirs = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert difference(image, theirs) <= 1
     else:
-        assert difference(image, np.asarray(pillow_heif.open_heif(data))) == 0
+        assert difference(image, np.array(pillow_heif.open_heif(data))) == 0
 
 
 TURNS = [
@@ -92,7 +93,7 @@ def test_the_orientation_of_exif_is_not_applied_a_second_time(format: str) -> No
         expected = np.rot90(small(), 3)  # Pillow writes a turn instead
     else:
         pillow_heif.from_pillow(Image.fromarray(small())).save(buffer, exif=exif.tobytes())
-        expected = np.asarray(pillow_heif.open_heif(buffer.getvalue()))
+        expected = np.array(pillow_heif.open_heif(buffer.getvalue()))
     assert difference(images.decode(buffer.getvalue()), expected) <= 24
 
 
@@ -254,6 +255,22 @@ def test_a_grid_of_more_pixels_than_it_shows_is_refused(format: str) -> None:
     grid = Item(b"grid", layout, properties, made_of=list(range(2, 18)))
     with pytest.raises(DatasetError, match="damaged"):
         images.decode(assembled([grid, *[tile] * 16], format.lower().encode()))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_stream_of_more_pixels_than_the_file_says_is_refused(format: str) -> None:
+    item = coded(np.full((1200, 1600, 3), 90, np.uint8), format)
+    size = bytes(4) + struct.pack(">II", 96, 64)
+    item.properties = [(k, size if k == b"ispe" else c) for k, c in item.properties]
+    with pytest.raises(DatasetError, match="damaged"):
+        images.decode(assembled([item], format.lower().encode()))
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (301, 517), (1080, 1920)])
+def test_the_size_of_an_av1_stream_is_read(shape: tuple[int, int]) -> None:
+    for depth in (np.uint8, np.uint16):
+        item = coded(np.full((*shape, 3), 90, depth), "AVIF")
+        assert coded_size(item.data) == shape[::-1]
 
 
 SEEDS = [picture_file(small(), "AVIF"), picture_file(small(), "HEIC", (b"irot", b"\1"))]

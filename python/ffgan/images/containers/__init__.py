@@ -48,7 +48,7 @@ __all__ = [
 def container(data: bytes) -> Container:
     """The structure of a file by its first bytes.
 
-    Raises DatasetError, which names what it is, unless it is a JPEG, PNG, WebP, BMP or TIFF.
+    Raises DatasetError, which names what it is, for a kind that is not read.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return Jpeg(data)
@@ -71,11 +71,11 @@ def container(data: bytes) -> Container:
         raise DatasetError("the file is empty")
     kind = describe(data)
     known = "" if kind == UNKNOWN else f"{kind}, "
-    raise DatasetError(f"{known}not a JPEG, PNG, WebP, BMP or TIFF")
+    raise DatasetError(f"{known}not a JPEG, PNG, WebP, BMP, TIFF, AVIF, HEIC, JPEG XL or DNG")
 
 
 def file_type(data: bytes) -> str:
-    """JPEG, PNG, WebP, BMP or TIFF, by the first bytes; raises DatasetError for anything else."""
+    """JPEG, PNG, HEIC, ..., by the first bytes; raises DatasetError for a kind that is not read."""
     return container(data).kind
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ffgan.errors import DatasetError
 from ffgan.images.colour_space import ColourSpace
+from ffgan.images.containers.av1 import coded_size
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.raster import turned
 
@@ -65,7 +66,11 @@ class Isobmff(Container):
                     raise DatasetError(DAMAGED)
                 if start + offset + length > end:
                     raise DatasetError(CUT_OFF)
+            self._check_coded(number)
         return self._orientation(), self.data
+
+    def _check_coded(self, number: int) -> None:
+        """Refuse an item whose stream holds many more pixels than the file says."""
 
     def _orientation(self) -> int:
         """What the decoder leaves to be turned."""
@@ -170,6 +175,19 @@ class Avif(Isobmff):
                 return None
             spans.append(slice(int(first), int(first) + length))
         return spans[0], spans[1]
+
+    def _check_coded(self, number: int) -> None:
+        items = self._items
+        if items.kinds.get(number) != b"av01":
+            return
+        size = dict(items.properties.get(number, [])).get(b"ispe", bytes(12))
+        width, height = struct.unpack_from(">II", size, 4)
+        method, offset, length = (*items.extents[number], (0, 0, 0))[0]
+        start = offset + (items.data[0] if method == 1 else 0)
+        # Its decoder would first make the whole of it. A stream without a size it refuses itself.
+        columns, rows = coded_size(self.data[start : start + min(length, 4096)]) or (0, 0)
+        if columns * rows > 2 * width * height + (1 << 20):
+            raise DatasetError(DAMAGED)
 
     def _orientation(self) -> int:
         """EXIF's number for the turns and mirrorings, in the order in which the file has them."""

@@ -65,7 +65,7 @@ def decode_jpeg_xl(file: JpegXl) -> tuple[Decoded | Jpeg, ColourSpace | None]:
     with _extra(file.kind):
         import pillow_jxl
     with _refusals():
-        packed, info, data, profile, _ = pillow_jxl.Decoder(num_threads=0)(file.data)
+        packed, info, data, profile, *_ = pillow_jxl.Decoder(num_threads=0)(file.data)
     if packed:
         jpeg = Jpeg(data)
         if jpeg.size != file.size:
