@@ -40,11 +40,11 @@ def decode_heic(file: Heic) -> Decoded:
 def decode_avif(file: Avif) -> Decoded:
     """An AVIF file's pixels, cropped but not turned. Raises DatasetError."""
     bits = 8
-    if file.bits > 8 and opencv().haveImageWriter("x.avif"):
-        # Pillow would give eight bits, cut and not rounded.
-        samples = imdecode(file.data, int(opencv().IMREAD_UNCHANGED))
-        samples = _rgb_of_bgr(samples)
-        bits = file.bits
+    if opencv().haveImageWriter("x.avif"):
+        # Its AV1 decoder finds damage, which that of Pillow turns into colours; and Pillow gives
+        # eight bits of ten, cut and not rounded.
+        samples = _rgb_of_bgr(imdecode(file.data, int(opencv().IMREAD_UNCHANGED)))
+        bits = 8 if samples.dtype == np.uint8 else file.bits
     else:
         from PIL import Image
 
