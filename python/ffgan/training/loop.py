@@ -114,8 +114,10 @@ class Loop:
             if isinstance(error, UnavailableError) and saved:
                 if self.stopped_by is not None:
                     raise self.interrupted(self.stopped_by) from error
+                # Without the advice for a command that has saved nothing.
+                reason = error.__cause__ if isinstance(error.__cause__, UnavailableError) else error
                 raise UnavailableError(
-                    f"{error}; step {self._saved_step} is saved, resume with: "
+                    f"{reason}; step {self._saved_step} is saved, resume once it can be read with: "
                     f"{self.plan.resume_command}"
                 ) from error
             raise
@@ -289,6 +291,7 @@ class Loop:
         self._within_step = False
         self.real_images.close()
         self.pace.restart(self.folder.forget_after(checkpoint.step))
+        self._saved_step = checkpoint.step
         self.save_checkpoint()
         self.tell.warning(
             f"training diverged {where}; "
