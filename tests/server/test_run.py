@@ -94,7 +94,7 @@ def test_the_command_serves_faces_until_sigterm(
     assert server.get("/").status_code == 200
     server.process.terminate()
     assert server.process.wait(WAIT_SECONDS) == 128 + signal.SIGTERM
-    assert server.err.read_text() == ""
+    assert server.err.read_text() == "ffgan: stopped by SIGTERM\n"
 
 
 @pytest.mark.slow
@@ -247,4 +247,4 @@ def test_sigterm_under_load_ends_what_was_begun(
     # Every request that was sent is answered, and told to close; later connections are refused.
     assert set(load.statuses) <= {200, 503}
     assert {type(error) for error in load.errors} <= {httpx.ConnectError}
-    assert server.err.read_text() == ""
+    assert server.err.read_text() == "ffgan: stopped by SIGTERM\n"

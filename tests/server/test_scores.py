@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.server import (
     Client,
+    FakeModel,
     photo,
     post,
     ready,
@@ -76,6 +77,34 @@ def test_the_type_is_told_by_the_bytes(client: Client) -> None:
     bitmap = io.BytesIO()
     Image.fromarray(photo()).save(bitmap, "BMP")
     assert reason(post(client, bitmap.getvalue()[:LIMIT])) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_photographs_of_phones_are_scored(client: Client, kind: str) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file = io.BytesIO()
+    if kind == "AVIF":
+        Image.fromarray(photo()).save(file, "AVIF", quality=90)
+    else:
+        heif.from_pillow(Image.fromarray(photo())).save(file, quality=90)
+    answer = post(client, file.getvalue(), "application/octet-stream")
+    assert (answer.status_code, answer.json()["width"]) == (200, 300)
+
+
+def test_another_kind_of_picture_is_named(client: Client) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo(40, 40)).save(file, "TIFF")
+    answer = post(client, file.getvalue())
+    assert reason(answer) == (415, "unsupported_media_type")
+    assert answer.json()["message"].startswith("the file is a TIFF: send JPEG, PNG, WebP")
+
+
+def test_what_takes_more_memory_than_there_is_is_refused_by_its_header() -> None:
+    client = ready(create_app(FakeModel(), Settings(memory=16)))
+    answer = post(client, png(3000, 3000, b""))
+    assert reason(answer) == (413, "too_many_pixels")
+    assert "3000x3000 pixels of PNG take 35 MB, more than the limit of 16 MB" in answer.text
+    assert post(client, images.encode(photo(), "png")).status_code == 200
 
 
 @pytest.mark.parametrize("form", ["multipart/form-data; boundary=x", FORM])

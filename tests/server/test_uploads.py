@@ -45,7 +45,9 @@ def test_too_many_bytes_are_refused_with_and_without_a_length(client: Client) ->
     assert reason(answer) == (415, "unsupported_media_type")
 
 
-def upload(app: Any, messages: list[dict[str, Any]]) -> asyncio.Task[list[dict[str, Any]]]:
+def upload(
+    app: Any, messages: list[dict[str, Any]], host: str = "192.0.2.1"
+) -> asyncio.Task[list[dict[str, Any]]]:
     """A POST whose body comes as `messages`, then never again."""
     sent: list[dict[str, Any]] = []
 
@@ -61,7 +63,7 @@ def upload(app: Any, messages: list[dict[str, Any]]) -> asyncio.Task[list[dict[s
     async def call() -> list[dict[str, Any]]:
         headers = [(b"content-type", b"image/png")]
         scope = {"type": "http", "method": "POST", "path": "/score", "headers": headers}
-        await app({**scope, "query_string": b""}, receive, send)
+        await app({**scope, "query_string": b"", "client": (host, 5000)}, receive, send)
         return sent
 
     return asyncio.ensure_future(call())
@@ -90,15 +92,41 @@ def test_an_upload_whose_client_leaves_is_dropped() -> None:
     in_loop(app, story)
 
 
-def test_uploads_at_one_time_are_bounded() -> None:
-    app = create_app(FakeModel(), Settings(max_uploads=2))
+def begun(size: int) -> list[dict[str, Any]]:
+    return [{"type": "http.request", "body": bytes(size), "more_body": True}]
+
+
+def test_slow_uploads_of_one_client_keep_nothing_from_others() -> None:
+    app = create_app(FakeModel(), Settings(max_upload=LIMIT, max_uploads=8))
     file = images.encode(photo(), "png")
+    headers = {"Content-Type": "image/png"}
 
     async def story(client: httpx.AsyncClient) -> None:
         await is_ready(client)
-        waiting = [upload(app, []) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        headers = {"Content-Type": "image/png"}
+        # Two of the largest are this client's quarter.
+        slow = [upload(app, begun(size)) for size in [1000] * 100 + [LIMIT] * 3]
+        while sum(task.done() for task in slow) < 2:
+            await asyncio.sleep(0.01)
+        refused = [task.result()[0]["status"] for task in slow if task.done()]
+        assert refused == [503, 503]
+        answer = await client.post("/score", content=file, headers=headers)
+        assert answer.status_code == 200
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+    in_loop(app, story)
+
+
+def test_uploads_of_all_clients_are_bounded_together() -> None:
+    app = create_app(FakeModel(), Settings(max_upload=LIMIT, max_uploads=4))
+    file = images.encode(photo(), "png")
+    headers = {"Content-Type": "image/png"}
+
+    async def story(client: httpx.AsyncClient) -> None:
+        await is_ready(client)
+        waiting = [upload(app, begun(LIMIT), host=f"192.0.2.{i}") for i in range(4)]
+        await asyncio.sleep(0.2)
         answer = await client.post("/score", content=file, headers=headers)
         assert (answer.status_code, answer.json()["reason"]) == (503, "busy")
         for task in waiting:

@@ -26,7 +26,7 @@ from ffgan.images.encoding import (
 from ffgan.images.kinds import EXTRAS, missing_extra, suffixes
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
-from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize
+from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize, sheet
 
 __all__ = [
     "COLOURS",
@@ -62,5 +62,6 @@ __all__ = [
     "read_metadata",
     "resize",
     "save",
+    "sheet",
     "suffixes",
 ]

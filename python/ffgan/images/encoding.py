@@ -13,6 +13,7 @@ from ffgan import storage
 from ffgan.errors import Error, UsageError
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import insert_metadata
+from ffgan.images.raster import strips
 from ffgan.typing import RGB
 
 Format: TypeAlias = Literal["png", "jpg", "webp"]
@@ -43,12 +44,15 @@ def encode(
     format: Format = "png",
     quality: int = DEFAULT_QUALITY,
     metadata: Mapping[str, str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> bytes:
     """The bytes of a file of ``image`` (height, width, 3) uint8 RGB; equal input, equal bytes.
 
     ``quality`` is 1 to 100, for jpg and webp; png is lossless. ``metadata`` is plain text by name:
     in PNG one tEXt chunk each (iTXt where it is not ASCII), in JPEG a comment, in WebP the XMP
-    description, the latter two as one JSON object. Raises UsageError.
+    description, the latter two as one JSON object. ``overwrite`` saves the memory of a copy of
+    ``image``, which is then of no use any more. Raises UsageError.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise UsageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
@@ -65,9 +69,14 @@ def encode(
     if format not in options:
         raise UsageError(f"format {format!r}: give png, jpg or webp")
     try:
-        done, buffer = cv2.imencode(
-            f".{format}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options[format]
-        )
+        if overwrite:
+            for rows in strips(image.shape):
+                image[rows] = image[rows, :, ::-1]
+            done, buffer = cv2.imencode(f".{format}", image, options[format])
+        else:
+            done, buffer = cv2.imencode(
+                f".{format}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options[format]
+            )
     except cv2.error as error:
         raise Error(f"OpenCV cannot write this image as {format}: {error.err}") from error
     if not done:

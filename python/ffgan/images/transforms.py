@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -56,13 +57,22 @@ def grid(images: RGB, columns: int | None = None) -> RGB:
     images = np.asarray(images)
     if images.ndim != 4 or len(images) == 0:
         raise UsageError(f"a grid needs images (n, height, width, 3), not {images.shape}")
-    count, height, width, channels = images.shape
+    return sheet(images, len(images), images.shape[1:3], columns)
+
+
+def sheet(
+    images: Iterable[RGB], count: int, size: int | tuple[int, int], columns: int | None = None
+) -> RGB:
+    """`grid` of ``count`` images that come one by one, each of ``size`` (a side, or height and
+    width), and goes to its place at once."""
+    height, width = (size, size) if isinstance(size, int) else size
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     if columns < 1:
         raise UsageError(f"a grid cannot have {columns} columns: give at least 1")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
-    sheet = np.zeros((rows * columns, height, width, channels), np.uint8)
-    sheet[:count] = images
-    sheet = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return sheet.reshape(rows * height, columns * width, channels)
+    whole = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for number, image in enumerate(images):
+        top, left = number // columns * height, number % columns * width
+        whole[top : top + height, left : left + width] = image
+    return whole

@@ -23,8 +23,10 @@ from ffgan.server.http.middleware import (
 )
 from ffgan.server.http.query import QueryRoute
 from ffgan.server.http.ranges import RangeMiddleware
+from ffgan.server.http.shares import Shares
 from ffgan.server.http.timeouts import WriteTimeoutMiddleware
 from ffgan.server.http.uploads import Uploads
+from ffgan.server.inference.budget import Budget
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.archives import add_archives
 from ffgan.server.routes.directions import add_directions
@@ -44,6 +46,10 @@ EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
     *("X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries"),
 )
+
+
+BODY_BYTES = 64 << 20
+"""Of finished responses that clients have not yet accepted."""
 
 
 def loader(model: Model | Callable[[], Model] | str | Path | None) -> Callable[[], Model]:
@@ -66,6 +72,7 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
         batch=settings.batch,
         queue=settings.queue,
         wait=settings.batch_wait / 1000,
+        budget=Budget(settings.memory << 20, settings.memory_seconds),
         metrics=metrics,
     )
     app = FastAPI(
@@ -79,13 +86,14 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
     app.router.route_class = QueryRoute
     app.state.inference = inference
     uploads = Uploads(settings)
+    bodies = Shares(BODY_BYTES, BODY_BYTES // 2)
     add_error_handlers(app)
-    add_faces(app, inference, settings)
-    add_grids(app, inference, settings)
+    add_faces(app, inference, settings, bodies)
+    add_grids(app, inference, settings, bodies)
     add_archives(app, inference, settings)
-    add_interpolations(app, inference, settings)
+    add_interpolations(app, inference, settings, bodies)
     add_directions(app, inference)
-    add_latents(app, inference, settings, uploads)
+    add_latents(app, inference, settings, uploads, bodies)
     add_scores(app, inference, settings, uploads)
     add_health(app, inference)
     add_metrics(app, metrics)

@@ -140,7 +140,25 @@ class Settings(BaseSettings):
         10 << 20, ge=1, group="limits of one request", metavar="BYTES", help="bytes of an upload"
     )
     max_uploads: int = setting(
-        16, ge=1, group="limits of one request", metavar="N", help="uploads in memory at one time"
+        8,
+        ge=1,
+        group="load",
+        metavar="N",
+        help="uploads of the largest size that may be in memory; one client may hold a quarter",
+    )
+    memory: int = setting(
+        300,
+        ge=16,
+        group="load",
+        metavar="MB",
+        help="memory, in MB, for images that are decoded, put together or encoded at one time",
+    )
+    memory_seconds: float = setting(
+        10.0,
+        ge=MIN_SECONDS,
+        group="timeouts",
+        metavar="SECONDS",
+        help="seconds to wait for that memory; then the answer is 503",
     )
     max_pixels: int = setting(
         32_000_000,

@@ -18,6 +18,9 @@ MEDIA_TYPES: dict[images.Format, str] = {
 }
 
 
+BYTES_PER_PIXEL = 12
+
+
 @dataclass(frozen=True)
 class Picture:
     """How an image is encoded: format, width and height in pixels, quality 1 to 100."""
@@ -25,6 +28,11 @@ class Picture:
     format: images.Format
     size: int
     quality: int
+
+    @property
+    def need(self) -> int:
+        """Bytes that encoding one takes: resized, in OpenCV's order, its file and copies of it."""
+        return BYTES_PER_PIXEL * self.size**2
 
     def encode(self, image: RGB, origin: Mapping[str, str]) -> bytes:
         """The file's bytes, with ``origin`` as its text metadata; slow, not for the event loop."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from ffgan.server.http.errors import Disconnected, RequestError, Unavailable, error_response
+from ffgan.server.http.errors import Disconnected, RequestError, error_response
+from ffgan.server.http.shares import Holding, Shares, client_of
 from ffgan.server.settings import Settings
 
 UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
@@ -23,6 +23,9 @@ UPLOAD_ERRORS: dict[int | str, dict[str, Any]] = {
 
 UNKNOWN = ("", "application/octet-stream", "binary/octet-stream")
 """Media types that say nothing, so that the bytes must."""
+
+SHARES = 4
+"""Clients that fill the memory for uploads together, none of them alone."""
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -47,11 +50,16 @@ def media_type(request: Request, expected: Collection[str]) -> str:
 
 
 class Uploads:
-    """The uploads of an application: at most ``max_uploads`` of ``max_upload`` bytes in memory."""
+    """The uploads of an application: in memory, at most ``max_uploads`` of ``max_upload`` bytes.
+
+    What counts are the bytes that have arrived, and one client may hold a quarter of them: uploads
+    that come slowly take nothing from others.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._free = threading.BoundedSemaphore(settings.max_uploads)
+        total = settings.max_uploads * settings.max_upload
+        self._shares = Shares(total, max(total // SHARES, settings.max_upload))
 
     @contextlib.asynccontextmanager
     async def body(
@@ -59,29 +67,27 @@ class Uploads:
     ) -> AsyncIterator[tuple[str, bytes]]:
         """A request's media type, one of those given or "" where it says nothing, and its body.
 
-        Raises RequestError for another type, too many bytes or too long a duration, Unavailable for
-        too many uploads at once.
+        Raises RequestError for another type, too many bytes or too long a duration, Unavailable
+        where the uploads of all clients, or of this one, hold too much.
         """
         kind = media_type(request, media_types)
         # Before anything is read: with ``Expect: 100-continue`` a client need not send the body.
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:
             raise self._too_large()
-        if not self._free.acquire(blocking=False):
-            raise Unavailable("busy", "too many uploads at once; try again in a moment")
-        try:
-            yield kind, await self._read(request)
-        finally:
-            self._free.release()
+        with self._shares.hold(client_of(request)) as holding:
+            yield kind, await self._read(request, holding)
 
-    async def _read(self, request: Request) -> bytes:
+    async def _read(self, request: Request, holding: Holding) -> bytes:
         async def read() -> bytes:
-            data = bytearray()
+            parts, size = [], 0
             async for part in request.stream():
-                data += part
-                if len(data) > self._settings.max_upload:
+                size += len(part)
+                if size > self._settings.max_upload:
                     raise self._too_large()
-            return bytes(data)
+                holding.grow(len(part))
+                parts.append(part)
+            return b"".join(parts)
 
         try:
             return await asyncio.wait_for(read(), self._settings.upload_seconds)

@@ -11,9 +11,11 @@ application can be called from any loop, also in a test.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,13 +24,23 @@ from starlette.requests import Request
 from ffgan import _core
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face, Judged, search
+from ffgan.server.http.encoding import Picture
 from ffgan.server.http.errors import Disconnected, Unavailable
 from ffgan.server.http.streaming import wait_for_disconnect
 from ffgan.server.inference.batching import Batcher, Steps
+from ffgan.server.inference.budget import Budget
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.search_cache import SearchCache, SearchResult
 from ffgan.server.telemetry.metrics import Metrics
-from ffgan.typing import Float32, UInt8
+from ffgan.typing import RGB, Float32, UInt8
+
+TINY = 1 << 20
+"""Bytes of work that need not wait for memory: there is only as much of it as threads."""
+
+SMALL = 8 << 20
+"""Bytes of work that does not wait behind large work: it has memory and threads of its own."""
+
+SMALL_MEMORY = 32 << 20
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,13 +59,19 @@ class Inference:
         batch: int,
         queue: int,
         wait: float = 0.0,
+        budget: Budget,
         metrics: Metrics,
     ) -> None:
         self._load = load
         self._metrics = metrics
         self._batcher = Batcher(batch=batch, wait=wait, on_batch=metrics.batch)
         # The engine knows the cores that a container's quota leaves, not only how many there are.
-        self._pool = ThreadPoolExecutor(_core.engine()["threads"], thread_name_prefix="ffgan-files")
+        threads = _core.engine()["threads"]
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ffgan-files")
+        # What takes seconds has threads of its own, and leaves cores to the rest.
+        self._long = ThreadPoolExecutor(max(threads // 2, 1), thread_name_prefix="ffgan-images")
+        self.budget = budget
+        self._small = Budget(SMALL_MEMORY, budget.seconds)
         self._cache = SearchCache()
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
@@ -67,6 +85,7 @@ class Inference:
         """Takes no more work; what runs or waits already is finished."""
         self._batcher.close()
         self._pool.shutdown(wait=False)
+        self._long.shutdown(wait=False)
 
     # --- The model ---
 
@@ -110,8 +129,8 @@ class Inference:
     def reserve(self, places: int = 1, *, long: bool = False) -> Reservation:
         """Places in the queue for ``places`` faces at a time; raises Unavailable.
 
-        ``long`` is for responses that last as long as the client likes: together they get at most
-        half of the queue.
+        ``long`` is for responses of many faces, some of which last as long as the client likes:
+        together they get at most half of the queue, and single faces find room beside them.
         """
         most = max(self.capacity // 2, 1) if long else self.capacity
         places = min(places, most)
@@ -129,33 +148,48 @@ class Inference:
             self._reserved -= places
             self._reserved_long -= places * long
 
-    async def run(self, request: Request, work: Coroutine[Any, Any, T], *, places: int = 1) -> T:
+    async def run(
+        self,
+        request: Request,
+        work: Coroutine[Any, Any, T],
+        *,
+        places: int = 1,
+        long: bool = False,
+    ) -> T:
         """The result of ``work``, which draws up to ``places`` faces at once.
 
-        When the client disconnects, the work is cancelled and its places are released.
+        ``long`` is as for ``reserve``. When the client disconnects, the work is cancelled and its
+        places are released.
 
         Raises Unavailable if the queue is full or the server shuts down, Disconnected if the client
         has disconnected.
         """
         try:
-            reservation = self.reserve(places)
+            reservation = self.reserve(places, long=long)
         except Unavailable:
             work.close()
             raise
         with reservation:
-            task = asyncio.ensure_future(work)
-            disconnected = asyncio.ensure_future(wait_for_disconnect(request))
-            try:
-                await asyncio.wait((task, disconnected), return_when=asyncio.FIRST_COMPLETED)
-                if not task.done():
-                    raise Disconnected
-                return task.result()
-            except asyncio.CancelledError as error:
-                # This is how uvicorn ends requests that outlast its grace period.
-                raise _stopping() from error
-            finally:
-                disconnected.cancel()
-                task.cancel()
+            return await self.watch(request, work)
+
+    async def watch(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which is cancelled when the client disconnects.
+
+        Raises Unavailable if the server shuts down, Disconnected if the client has disconnected.
+        """
+        task = asyncio.ensure_future(work)
+        disconnected = asyncio.ensure_future(wait_for_disconnect(request))
+        try:
+            await asyncio.wait((task, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Disconnected
+            return task.result()
+        except asyncio.CancelledError as error:
+            # This is how uvicorn ends requests that outlast its grace period.
+            raise _stopping() from error
+        finally:
+            disconnected.cancel()
+            task.cancel()
 
     # --- Work ---
 
@@ -184,9 +218,55 @@ class Inference:
         return (await self._submit(model, _single(image)))[1]
 
     async def offload(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Runs other slow work, such as encoding a file, on another thread."""
+        """Runs other slow work, such as encoding a small file, on another thread."""
+        return await self._on(self._pool, work, *args, **options)
+
+    async def offload_long(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Runs work that takes seconds, such as decoding a photograph, where it delays no face."""
+        return await self._on(self._long, work, *args, **options)
+
+    async def in_budget(
+        self, client: str, need: int, work: Callable[[], T], *, patient: bool = False
+    ) -> T:
+        """Runs work that takes ``need`` bytes, once the budget has room for them.
+
+        Work that has begun cannot be stopped, so its room is given back when it has ended, also
+        where its client has disconnected.
+        """
+        budget, pool = (self._small, self._pool) if need <= SMALL else (self.budget, self._long)
+        claim = await budget.claim(client, need, patient=patient)
         try:
-            return await asyncio.wrap_future(self._pool.submit(work, *args, **options))
+            future = pool.submit(work)
+        except RuntimeError as error:
+            claim.release()
+            raise _stopping() from error
+        future.add_done_callback(lambda _: claim.release())
+        return await asyncio.wrap_future(future)
+
+    def room(self, client: str, need: int) -> AbstractAsyncContextManager[None]:
+        """Room for ``need`` bytes, for work in several steps: see ``Budget.room``."""
+        return (self._small if need <= SMALL else self.budget).room(client, need)
+
+    async def encode(
+        self,
+        client: str,
+        picture: Picture,
+        image: RGB,
+        metadata: Mapping[str, str],
+        *,
+        patient: bool = False,
+    ) -> bytes:
+        """A picture's file; a large one waits for the budget."""
+        if picture.need <= TINY:
+            return await self.offload(picture.encode, image, metadata)
+        work = functools.partial(picture.encode, image, metadata)
+        return await self.in_budget(client, picture.need, work, patient=patient)
+
+    async def _on(
+        self, pool: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        try:
+            return await asyncio.wrap_future(pool.submit(work, *args, **options))
         except RuntimeError as error:
             raise _stopping() from error
 

@@ -16,6 +16,7 @@ from ffgan.server.http.archive_stream import ArchiveStream
 from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import Picture
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
+from ffgan.server.http.shares import client_of
 from ffgan.server.http.streaming import StreamedResponse, in_order
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
@@ -46,13 +47,13 @@ def _add_archive(
         caching = NO_STORE
         if wanted.seed is not None:
             caching = immutable(request, model, kind, wanted, search)
-        first = wanted.first
+        first, client = wanted.first, client_of(request)
         picture = Picture(wanted.format, wanted.size, wanted.quality)
 
         async def file(seed: int) -> tuple[str, bytes]:
             face = await inference.face(model, seed, search)
             metadata = search.metadata(model, face)
-            data = await inference.offload(picture.encode, face.image, metadata)
+            data = await inference.encode(client, picture, face.image, metadata, patient=True)
             return f"face-{seed}.{wanted.format}", data
 
         async def parts() -> AsyncGenerator[bytes, None]:

@@ -20,8 +20,9 @@ from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture
 from ffgan.server.http.errors import BUSY
 from ffgan.server.http.parameters import FaceParameters, LimitedQuery
+from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.inference.search import Search
-from ffgan.server.inference.service import Inference
+from ffgan.server.inference.service import TINY, Inference
 from ffgan.server.routes.pages import static_text
 from ffgan.server.routes.registration import add_file_route
 from ffgan.server.settings import Settings
@@ -55,8 +56,27 @@ class Recipe:
     def name(self) -> str:
         return ",".join(str(seed) for seed in self.seeds)
 
-    async def make(self, inference: Inference, model: Model) -> tuple[Face, bytes]:
-        """The face and its file."""
+    async def make(
+        self, request: Request, inference: Inference, model: Model
+    ) -> tuple[Face, bytes]:
+        """The face and its file, for a request."""
+        client, places = client_of(request), len(self.seeds)
+        if self.picture.need > TINY:
+            # It may have to wait for memory, and must not keep its places from others meanwhile.
+            face, metadata = await inference.run(
+                request, self._draw(inference, model), places=places
+            )
+            encoding = inference.encode(client, self.picture, face.image, metadata)
+            return face, await inference.watch(request, encoding)
+
+        async def both() -> tuple[Face, bytes]:
+            face, metadata = await self._draw(inference, model)
+            return face, await inference.encode(client, self.picture, face.image, metadata)
+
+        return await inference.run(request, both(), places=places)
+
+    async def _draw(self, inference: Inference, model: Model) -> tuple[Face, dict[str, str]]:
+        """The face, and what its file says of it."""
         first = self.seeds[0]
         if len(self.seeds) == 1 and not self.moves:
             face = await inference.face(model, first, self.search)
@@ -72,7 +92,7 @@ class Recipe:
             metadata["at"] = repr(self.position)
         if self.moves:
             metadata["move"] = ",".join(f"{index}:{amount:g}" for index, amount in self.moves)
-        return face, await inference.offload(self.picture.encode, face.image, metadata)
+        return face, metadata
 
     def _latent(self, model: Model, latents: list[Float32]) -> Float32:
         latent = path(np.stack(latents), self.position)
@@ -89,15 +109,19 @@ class Recipe:
         }
 
 
-def add_faces(app: FastAPI, inference: Inference, settings: Settings) -> None:
+def add_faces(app: FastAPI, inference: Inference, settings: Settings, bodies: Shares) -> None:
     """The endpoints that respond with one face."""
     for format in MEDIA_TYPES:
-        _add_face(app, inference, settings, format)
+        _add_face(app, inference, settings, bodies, format)
     _add_originals(app, inference, settings)
 
 
 def _add_face(
-    app: FastAPI, inference: Inference, settings: Settings, format: images.Format
+    app: FastAPI,
+    inference: Inference,
+    settings: Settings,
+    bodies: Shares,
+    format: images.Format,
 ) -> None:
     query = Depends(LimitedQuery(FaceParameters, settings))
 
@@ -112,13 +136,12 @@ def _add_face(
         caching = NO_STORE
         if not (wanted.seed is None and wanted.seeds is None):
             caching = immutable(request, model, recipe)
-        made, body = await inference.run(
-            request, recipe.make(inference, model), places=len(recipe.seeds)
-        )
+        made, body = await recipe.make(request, inference, model)
         file = f"ffgan-{recipe.name.replace(',', '-')}.{format}"
         name = {"Content-Disposition": f'inline; filename="{file}"'}
-        return Response(
+        return BodyResponse(
             body,
+            bodies,
             media_type=MEDIA_TYPES[format],
             headers={**caching, **recipe.headers(made), **name},
         )
@@ -141,7 +164,7 @@ def _add_originals(app: FastAPI, inference: Inference, settings: Settings) -> No
         model = inference.loaded()
         wanted = FaceParameters()
         recipe = Recipe.of(wanted, Search.of(wanted, model, settings), "jpg")
-        face, body = await inference.run(request, recipe.make(inference, model))
+        face, body = await recipe.make(request, inference, model)
         uri = f"data:image/jpeg;base64,{base64.b64encode(body).decode()}"
         return uri, {**NO_STORE, **recipe.headers(face)}
 

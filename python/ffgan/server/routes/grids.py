@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
-import numpy as np
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from ffgan import images
+from ffgan.model.candidate_search import Face
 from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
+from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.http.streaming import in_order
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
@@ -27,14 +29,22 @@ class GridParameters(SeedRangeParameters, PictureParameters):
     ] = None
 
 
-def add_grids(app: FastAPI, inference: Inference, settings: Settings) -> None:
+BYTES_PER_PIXEL = 9
+"""The sheet, its file as OpenCV has it, and a copy of that, both as large at the worst."""
+
+
+def add_grids(app: FastAPI, inference: Inference, settings: Settings, bodies: Shares) -> None:
     """The endpoints /faces.png, /faces.jpg and /faces.webp."""
     for format in MEDIA_TYPES:
-        _add_grid(app, inference, settings, format)
+        _add_grid(app, inference, settings, bodies, format)
 
 
 def _add_grid(
-    app: FastAPI, inference: Inference, settings: Settings, format: images.Format
+    app: FastAPI,
+    inference: Inference,
+    settings: Settings,
+    bodies: Shares,
+    format: images.Format,
 ) -> None:
     query = Depends(LimitedQuery(GridParameters, settings, count=settings.max_grid))
 
@@ -50,31 +60,32 @@ def _add_grid(
         first = wanted.first
         picture = Picture(format, wanted.size, wanted.quality)
 
-        async def grid() -> bytes:
+        async def grid() -> list[Face]:
             searches = (inference.face(model, first + i, search) for i in range(wanted.count))
-            found = [face async for face in in_order(searches, inference.batch)]
+            return [face async for face in in_order(searches, inference.batch)]
 
-            def encode() -> bytes:
-                resized = np.stack([picture.resize(face.image) for face in found])
-                metadata = search.metadata(model, found[0]) | {
-                    "count": str(wanted.count),
-                    "tries": " ".join(str(face.tries) for face in found),
-                    "score": " ".join(f"{face.score:.4f}" for face in found),
-                }
-                sheet = images.grid(resized, wanted.columns)
-                return images.encode(sheet, format, wanted.quality, metadata)
-
-            return await inference.offload(encode)
+        def encode(found: list[Face]) -> bytes:
+            metadata = search.metadata(model, found[0]) | {
+                "count": str(wanted.count),
+                "tries": " ".join(str(face.tries) for face in found),
+                "score": " ".join(f"{face.score:.4f}" for face in found),
+            }
+            drawn = (picture.resize(face.image) for face in found)
+            sheet = images.sheet(drawn, wanted.count, wanted.size, wanted.columns)
+            return images.encode(sheet, format, wanted.quality, metadata, overwrite=True)
 
         places = min(wanted.count, inference.batch)
-        body = await inference.run(request, grid(), places=places)
+        found = await inference.run(request, grid(), places=places, long=True)
+        need = BYTES_PER_PIXEL * wanted.count * wanted.size**2
+        work = functools.partial(encode, found)
+        body = await inference.watch(request, inference.in_budget(client_of(request), need, work))
         file = f"ffgan-{first}-{wanted.count}.{format}"
         headers = {
             **caching,
             "X-FFGAN-Seed": str(first),
             "Content-Disposition": f'inline; filename="{file}"',
         }
-        return Response(body, media_type=MEDIA_TYPES[format], headers=headers)
+        return BodyResponse(body, bodies, media_type=MEDIA_TYPES[format], headers=headers)
 
     add_file_route(
         app,

@@ -32,6 +32,7 @@ from ffgan.server.http.parameters import (
     Seeds,
     parse_seeds,
 )
+from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.http.streaming import StreamedResponse, in_order
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
@@ -41,6 +42,10 @@ from ffgan.typing import RGB
 
 Animation: TypeAlias = Literal["webp", "mp4"]
 MEDIA_TYPES: dict[Animation, str] = {"webp": "image/webp", "mp4": "video/mp4"}
+
+# The encoder of VP9 holds some 25 frames, that of WebP one; besides, what is encoded.
+BYTES_PER_PIXEL: dict[Animation, int] = {"webp": 16, "mp4": 170}
+BYTES_PER_PIXEL_AND_FRAME = 2
 
 DEFAULT_FRAMES = 50
 DEFAULT_FPS = 25
@@ -63,11 +68,13 @@ class FilesParameters(FramesParameters):
     format: Annotated[images.Format, Field(description="of each file")] = "png"
 
 
-def add_interpolations(app: FastAPI, inference: Inference, settings: Settings) -> None:
+def add_interpolations(
+    app: FastAPI, inference: Inference, settings: Settings, bodies: Shares
+) -> None:
     """The endpoints that respond with an interpolation."""
     cache = BodyCache()
     for kind in MEDIA_TYPES:
-        _add_animation(app, inference, settings, kind, cache)
+        _add_animation(app, inference, settings, bodies, kind, cache)
     _add_files(app, inference, settings)
 
 
@@ -84,7 +91,12 @@ async def _frames(
 
 
 def _add_animation(
-    app: FastAPI, inference: Inference, settings: Settings, kind: Animation, cache: BodyCache
+    app: FastAPI,
+    inference: Inference,
+    settings: Settings,
+    bodies: Shares,
+    kind: Animation,
+    cache: BodyCache,
 ) -> None:
     query = Depends(LimitedQuery(MovingParameters, settings, frames=settings.max_frames))
 
@@ -109,8 +121,8 @@ def _add_animation(
                         file.add(picture.resize(image))
 
                     async for image, _ in _frames(wanted, search, inference, model):
-                        await inference.offload(add, image)
-                    return await inference.offload(file.finish)
+                        await inference.offload_long(add, image)
+                    return await inference.offload_long(file.finish)
             except NotWrittenError as error:
                 raise Unavailable("not_written", str(error)) from error
             except Error as error:
@@ -119,15 +131,23 @@ def _add_animation(
         # Players ask for one part after another.
         body = cache.get(caching["ETag"])
         if body is None:
-            places = min(wanted.frames, inference.batch)
-            body = await inference.run(request, animation(), places=places)
+            each = BYTES_PER_PIXEL[kind] + BYTES_PER_PIXEL_AND_FRAME * wanted.frames
+            client, places = client_of(request), min(wanted.frames, inference.batch)
+
+            async def in_budget() -> bytes:
+                # The place in the queue comes second: who waits for memory must not hold one.
+                async with inference.room(client, each * wanted.size**2):
+                    with inference.reserve(places, long=True):
+                        return await animation()
+
+            body = await inference.watch(request, in_budget())
             cache.add(caching["ETag"], body)
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.{kind}"
         headers = {**caching, "Content-Disposition": f'inline; filename="{name}"'}
         media_type = MEDIA_TYPES[kind]
         if kind == "mp4":
             media_type += f'; codecs="{mp4.codec(body)}"'
-        return Response(body, media_type=media_type, headers=headers)
+        return BodyResponse(body, bodies, media_type=media_type, headers=headers)
 
     add_file_route(
         app,
@@ -150,6 +170,7 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
         search = Search.of(wanted, model, settings)
         caching = immutable(request, model, "frames", wanted, search)
         picture = Picture(wanted.format, wanted.size, wanted.quality)
+        client = client_of(request)
 
         async def parts() -> AsyncGenerator[bytes, None]:
             with ArchiveStream("zip") as archive:
@@ -161,7 +182,7 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
                         "at": f"{position:g}",
                         "score": f"{score:.4f}",
                     }
-                    data = await inference.offload(picture.encode, image, metadata)
+                    data = await inference.encode(client, picture, image, metadata, patient=True)
                     yield archive.add(f"frame-{number:04}.{wanted.format}", data)
                     number += 1
                 yield archive.finish()

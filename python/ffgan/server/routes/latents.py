@@ -14,11 +14,13 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from ffgan.model.candidate_search import Judged
 from ffgan.server.http.archive_stream import ArchiveStream
 from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
+from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.http.streaming import StreamedResponse, in_order
 from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
 from ffgan.server.inference.search import Search
@@ -30,6 +32,8 @@ from ffgan.typing import RGB, Float32
 
 NPY = "application/x-npy"
 ZIP = "application/zip"
+
+NPY_BYTES_PER_PIXEL = 6  # the array, and the file
 
 # Noise beyond 6 practically never occurs; far beyond, the sums in the network would overflow.
 MAX_VALUE = 100.0
@@ -61,9 +65,11 @@ class ImagesParameters(PictureParameters):
     ] = "png"
 
 
-def add_latents(app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads) -> None:
+def add_latents(
+    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads, bodies: Shares
+) -> None:
     _add_latents_of_seeds(app, inference, settings)
-    _add_images_of_latents(app, inference, settings, uploads)
+    _add_images_of_latents(app, inference, settings, uploads, bodies)
 
 
 def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings) -> None:
@@ -86,7 +92,7 @@ def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings
             return np.stack([result.latent async for result in results])
 
         places = min(wanted.count, inference.batch)
-        array = await inference.run(request, found(), places=places)
+        array = await inference.run(request, found(), places=places, long=True)
         if wanted.format == "npy":
             return Response(_npy(array), media_type=NPY, headers=caching)
         return JSONResponse({"seeds": seeds, "latents": array.tolist()}, headers=caching)
@@ -104,7 +110,7 @@ def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings
 
 
 def _add_images_of_latents(
-    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
+    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads, bodies: Shares
 ) -> None:
     query = Depends(LimitedQuery(ImagesParameters, settings))
 
@@ -124,19 +130,26 @@ def _add_images_of_latents(
         rendered = in_order(
             (inference.render(model, latent) for latent in latents), inference.batch
         )
-        places = min(count, inference.batch)
+        places, client = min(count, inference.batch), client_of(request)
 
         async def file(image: RGB, score: float) -> bytes:
             metadata = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
-            return await inference.offload(picture.encode, image, metadata)
+            patient = count > 1  # then it is a part of an archive that is being sent
+            return await inference.encode(client, picture, image, metadata, patient=patient)
 
-        async def single() -> tuple[float, bytes]:
-            ((image, score),) = [judged async for judged in rendered]
-            return score, await file(image, score)
+        async def single() -> Judged:
+            (judged,) = [judged async for judged in rendered]
+            return judged
 
         async def array() -> bytes:
-            resized = [picture.resize(image) async for image, _ in rendered]
-            return _npy(np.stack(resized))
+            async with inference.room(client, NPY_BYTES_PER_PIXEL * count * wanted.size**2):
+                with inference.reserve(places, long=True):
+                    images = np.empty((count, wanted.size, wanted.size, 3), np.uint8)
+                    number = 0
+                    async for image, _ in rendered:
+                        images[number] = picture.resize(image)
+                        number += 1
+                    return await inference.offload_long(_npy, images)
 
         async def parts() -> AsyncGenerator[bytes, None]:
             with ArchiveStream("zip") as archive:
@@ -147,14 +160,15 @@ def _add_images_of_latents(
                 yield archive.finish()
 
         if format == "npy":
-            body = await inference.run(request, array(), places=places)
-            return Response(body, media_type=NPY, headers=NO_STORE)
+            body = await inference.watch(request, array())
+            return BodyResponse(body, bodies, media_type=NPY, headers=NO_STORE)
         if count > 1:
             reservation = inference.reserve(places, long=True)
             return StreamedResponse(parts(), reservation, media_type=ZIP, headers=NO_STORE)
-        score, body = await inference.run(request, single())
+        image, score = await inference.run(request, single())
+        body = await inference.watch(request, file(image, score))
         headers = {**NO_STORE, "X-FFGAN-Score": f"{score:.4f}"}
-        return Response(body, media_type=MEDIA_TYPES[format], headers=headers)
+        return BodyResponse(body, bodies, media_type=MEDIA_TYPES[format], headers=headers)
 
     schema = Latents.model_json_schema()
     schema["properties"]["latents"]["maxItems"] = settings.max_latents
@@ -181,9 +195,10 @@ def _add_images_of_latents(
 
 
 def _npy(array: NDArray[Any]) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
+    """A NumPy file of a contiguous array; nothing of it is held twice besides."""
+    head = io.BytesIO()
+    npy.write_array_header_1_0(head, npy.header_data_from_array_1_0(array))
+    return b"".join((head.getvalue(), array.data))
 
 
 def _invalid(message: str) -> RequestError:

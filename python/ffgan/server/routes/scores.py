@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 from fastapi import FastAPI, Request
@@ -12,8 +13,10 @@ from pydantic import BaseModel, Field
 from ffgan import images
 from ffgan.dataset import fit_square
 from ffgan.errors import DatasetError
+from ffgan.images.containers import Jpeg
 from ffgan.server.http.caching import NO_STORE
 from ffgan.server.http.errors import BUSY, INVALID, RequestError
+from ffgan.server.http.shares import client_of
 from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
 from ffgan.server.inference.service import Inference
 from ffgan.server.settings import Settings
@@ -23,7 +26,17 @@ from ffgan.typing import UInt8
 JPEG_SCAN = b"\xff\xda"
 USUAL_SCANS = 12
 
-MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+BYTES_PER_PIXEL = {"JPEG": 9, "PNG": 4, "WebP": 9, "HEIC": 9, "AVIF": 16}
+"""Memory that decoding takes at most, by kind of file, measured with 16 bits and transparency where
+the kind has them. A sequential JPEG takes less."""
+
+SEQUENTIAL_BYTES_PER_PIXEL = 5
+BYTES = 1 << 20  # besides
+
+MEDIA_TYPES = (
+    *("image/jpeg", "image/png", "image/webp", "image/heic", "image/avif"),
+    "application/octet-stream",
+)
 """What is described; other names of these types are taken as well, since the bytes decide."""
 
 
@@ -54,42 +67,69 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
         },
     )
     async def score(request: Request) -> Response:
-        """The score of a JPEG, PNG or WebP file in the request's body: of its central square,
-        resized to 162 pixels as in training. The bytes tell its type, whatever `image/...` the
-        Content-Type says."""
+        """The score of a JPEG, PNG, WebP, AVIF or HEIC file in the request's body: of its central
+        square, resized to 162 pixels as in training. The bytes tell its type, whatever `image/...`
+        the Content-Type says."""
         async with uploads.body(request, ("image/*",)) as (_, data):
             model = inference.loaded()
-
-            async def scored() -> ScoreAnswer:
-                image, (height, width) = await inference.offload(_read, data, settings)
-                value = await inference.score(model, image)
-                least = model.threshold if threshold is None else threshold
-                return ScoreAnswer(
-                    score=round(value, 4), candidate=value > least, width=width, height=height
+            file, (height, width) = _checked(data, settings)
+            need = _need(file)
+            if need > inference.budget.total:
+                raise _too_many(
+                    f"{width}x{height} pixels of {file.kind} take {need >> 20} MB, more than the"
+                    f" limit of {settings.memory} MB; send a smaller image, or a JPEG"
                 )
-
-            answer = await inference.run(request, scored())
+            read = functools.partial(_read, file)
+            decoding = inference.in_budget(client_of(request), need, read)
+            image = await inference.watch(request, decoding)
+        value = await inference.run(request, inference.score(model, image))
+        least = model.threshold if threshold is None else threshold
+        answer = ScoreAnswer(
+            score=round(value, 4), candidate=value > least, width=width, height=height
+        )
         return JSONResponse(answer.model_dump(), headers=NO_STORE)
 
 
-def _read(data: bytes, settings: Settings) -> tuple[UInt8, tuple[int, int]]:
-    """The image as the discriminator takes it, and the height and width of the original."""
+def _checked(data: bytes, settings: Settings) -> tuple[images.Container, tuple[int, int]]:
+    """The file, and its height and width, by its header alone."""
     try:
         file = images.container(data)
-        if file.kind not in ("JPEG", "PNG", "WebP"):
-            raise RequestError(415, "unsupported_media_type", "the image is not JPEG, PNG or WebP")
-        # The size in the header is checked before memory is allocated for it.
+        if file.kind not in BYTES_PER_PIXEL:
+            raise RequestError(
+                415,
+                "unsupported_media_type",
+                f"the file is a {file.kind}: send JPEG, PNG, WebP, HEIC or AVIF",
+            )
         width, height = file.size
-        if width * height > settings.max_pixels:
-            raise _too_many(f"{width}x{height} pixels exceed the limit of {settings.max_pixels}")
-        # Each scan of a progressive JPEG takes the time of a whole image, even an empty one.
-        scans = data.count(JPEG_SCAN) if file.kind == "JPEG" else 1
-        if width * height * scans > settings.max_pixels * USUAL_SCANS:
-            raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
+    except DatasetError as error:
+        raise RequestError(422, "invalid_image", str(error)) from None
+    if width * height > settings.max_pixels:
+        raise _too_many(f"{width}x{height} pixels exceed the limit of {settings.max_pixels}")
+    # Each scan of a progressive JPEG takes the time of a whole image, even an empty one.
+    scans = data.count(JPEG_SCAN) if file.kind == "JPEG" else 1
+    if width * height * scans > settings.max_pixels * USUAL_SCANS:
+        raise _too_many(f"{scans} scans of {width}x{height} pixels take too long to decode")
+    return file, (height, width)
+
+
+def _need(file: images.Container) -> int:
+    """Bytes that decoding takes, at most."""
+    width, height = file.size
+    pixels = width * height
+    if isinstance(file, Jpeg) and file.sequential:
+        # Decoded at a fraction of its size, row by row.
+        factor = next((f for f in (8, 4, 2) if min(width, height) >= 2 * IMAGE_SIZE * f), 1)
+        return BYTES + SEQUENTIAL_BYTES_PER_PIXEL * pixels // factor**2
+    return BYTES + BYTES_PER_PIXEL[file.kind] * pixels
+
+
+def _read(file: images.Container) -> UInt8:
+    """The image as the discriminator takes it."""
+    try:
         image = images.decode(file, at_least=IMAGE_SIZE)
     except DatasetError as error:
         raise RequestError(422, "invalid_image", str(error)) from None
-    return fit_square(image, IMAGE_SIZE, "crop"), (height, width)
+    return fit_square(image, IMAGE_SIZE, "crop")
 
 
 def _too_many(message: str) -> RequestError:
