@@ -271,3 +271,11 @@ def test_a_run_is_not_called_changed_for_a_folder_that_cannot_be_read(
     with pytest.raises(UnavailableError, match=r"\(below/: Stale file handle\): make them"):
         Dataset(folder, as_of=before)
     assert len(Dataset(folder)) == 11
+
+
+def test_a_resumed_run_whose_drive_is_away_is_told_so(folder: Path) -> None:
+    before = Dataset(folder).hash
+    for path in folder.iterdir():
+        path.unlink()
+    with pytest.raises(UnavailableError, match=r"no image in .*: is a drive away\?"):
+        Dataset(folder, as_of=before)

@@ -46,7 +46,10 @@ class ImageFolder:
         walk = Walk(self.directory)
         names, self._sizes, self.hash = walk.choose(include_generated, as_of)
         if not names:
-            raise walk.no_image(include_generated)
+            error = walk.no_image(include_generated)
+            if as_of is None:
+                raise error
+            raise UnavailableError(f"{error}; the run that is resumed had some: is a drive away?")
         self.names: Sequence[bytes] = names
         self.unreadable: Sequence[tuple[bytes, str]] = walk.unreadable
         self.away: Sequence[tuple[bytes, str]] = walk.away

@@ -174,7 +174,7 @@ class Walk:
         if self.away:
             raise UnavailableError(
                 f"{printable(self.root)} does not hold the images of the run that is resumed, but "
-                f"{self._cannot_be_read()}: make them readable, or choose another --name"
+                f"has {self._cannot_be_read()}: make them readable, or choose another --name"
             )
         return found
 
