@@ -341,8 +341,8 @@ def test_bad_input_is_one_line_with_the_way_out(
         (("--train", trained, "--heldout", trained.parent), "are not apart"),
         (("--train", trained, "--model", tmp_path / "m.safetensors"), "does not exist"),
         (("--train", trained, "--samples", 3), "must be from 16"),
-        (("--train", trained, "--report", tmp_path / "no" / "a.html"), "is no name of a file"),
-        (("--train", trained, "--report", tmp_path), "is no name of a file"),
+        (("--train", trained, "--report", tmp_path / "no" / "a.html"), "make the folder"),
+        (("--train", trained, "--report", tmp_path), "is a folder: give a file"),
     ]
     for options, message in cases:
         assert run(*options) == 2

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
@@ -206,6 +207,23 @@ def test_a_sheet_holds_the_faces_so_far(number: signal.Signals, folder: Path) ->
     name = "with Ctrl+C" if number == signal.SIGINT else f"by {number.name}"
     assert errors == f"ffgan: stopped {name}, 1 file written\n"
     assert images.read_metadata(folder / "sheet.png")["count"] != "2500"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_pack_leaves_nothing_behind(number: signal.Signals, folder: Path) -> None:
+    (folder / "many").mkdir()
+    for i in range(5000):
+        os.link(folder / "faces" / "0.jpg", folder / "many" / f"{i}.jpg")
+    command = [*FFGAN, "pack", "many", "many.pack"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    until(lambda: list(folder.glob(".*.tmp")) or process.poll() is not None)
+    for _ in range(2):  # while it cleans up, too
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + number
+    assert errors == f"ffgan: stopped by {number.name}\n"
+    assert {path.name for path in folder.iterdir()} == {"faces", "held", "many"}
 
 
 # ---------------------------------------------------------------------------- the server

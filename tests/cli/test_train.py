@@ -180,6 +180,17 @@ def test_a_run_goes_on_and_its_model_can_be_drawn_from(photos: Path) -> None:
     assert len(list((photos / "generated").iterdir())) == 1
 
 
+def test_without_a_display_the_way_out_is_to_train_without_a_window(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    new = ["--init", "scratch", "--recipe", "original", "--batch", "2", "--steps", "1"]
+    assert cli.main(["train", "photos", *new, "--window"]) == 1
+    assert only_error(capsys).endswith("or train without it, --no-window")
+
+
 @pytest.mark.slow
 def test_dry_run_tells_settings_and_time_and_writes_nothing(photos: Path) -> None:
     arguments = ("--dry-run", "--steps", "1000", "--batch", "2", "--init", "scratch")

@@ -76,9 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     use_threads(arguments)
     report: Path | None = arguments.report
-    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+    if report is not None:
         # Now, not after minutes of measuring.
-        raise UsageError(f"--report {report} is no name of a file in a folder that there is")
+        if report.is_dir():
+            raise UsageError(f"--report {report} is a folder: give a file, {report / 'audit.html'}")
+        if not report.absolute().parent.is_dir():
+            raise UsageError(f"--report {report}: make the folder {report.parent} first")
     with progress_bars() as progress:
         result = audit.audit(
             arguments.model,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ffgan.dataset import Dataset
-from ffgan.errors import CheckpointError, DivergedError, UnavailableError
+from ffgan.errors import CheckpointError, DisplayError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, ShowProgress, duration, show_nothing
 from ffgan.training import enough, inputs, warm_start
@@ -58,7 +58,10 @@ def train(directory: str | Path, *, progress: ShowProgress = show_nothing, **set
         if plan.settings.window:
             from ffgan.viewer import Window
 
-            window = stack.enter_context(Window("ffgan: training"))
+            try:
+                window = stack.enter_context(Window("ffgan: training"))
+            except DisplayError as error:
+                raise DisplayError(f"{error}; or train without it, --no-window") from error
         tell = Teller(progress)
         held_out = open_held_out(plan, interruption, tell.show)
         stack.enter_context(plan.folder.locked())

@@ -48,8 +48,8 @@ def check() -> None:
         _check_display()
     if re.search(r"^\s*GUI:\s*NONE", cv2.getBuildInformation(), re.MULTILINE):
         raise DisplayError(
-            "this OpenCV has no windows (opencv-python-headless?): pip install opencv-python "
-            "in its place"
+            "this OpenCV has no windows: pip uninstall opencv-python-headless, then "
+            "pip install opencv-python"
         )
 
 
