@@ -101,17 +101,18 @@ LINE = {"name": "a.jpg", "size": 5, "mtime": 6, "rows": 7, "columns": 8, "scale"
         {"faces": [FACE | {"outside": None}]},
         {"faces": [FACE | {"hash": "00"}]},
         {"faces": [FACE | {"embedding": "AAAA"}]},
+        {"faces": [FACE | {"turn": 4}]},
     ],
     ids=lambda line: str(line)[:40],
 )
-def test_a_line_that_holds_anything_else_is_refused(tmp_path: Path, line: dict[str, Any]) -> None:
+def test_a_line_that_holds_anything_else_is_dropped(tmp_path: Path, line: dict[str, Any]) -> None:
     path = tmp_path / journal.NAME
     head = json.dumps({"format": journal.FORMAT, **HEADER}) + "\n"
     path.write_text(head + json.dumps(LINE | {"faces": [FACE]}) + "\n")
     assert len(journal.read(path)[1]["a.jpg"].faces) == 1
-    path.write_text(head + json.dumps(LINE | {"faces": [FACE]} | line) + "\n")
-    with pytest.raises(UsageError, match="is not a journal of this version"):
-        journal.read(path)
+    other = json.dumps(LINE | {"name": "b.jpg", "faces": [FACE]})
+    path.write_text(head + json.dumps(LINE | {"faces": [FACE]} | line) + f"\n{other}\n")
+    assert journal.read(path)[1].keys() == {"b.jpg"}
 
 
 @pytest.mark.parametrize(

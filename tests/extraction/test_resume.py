@@ -14,6 +14,7 @@ from support.photographs import chips, jpeg, photograph
 from ffgan import extraction, faces, images
 from ffgan.errors import Error
 from ffgan.extraction import extract
+from ffgan.faces import orientation
 from ffgan.typing import RGB
 
 
@@ -26,7 +27,7 @@ def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return detect(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(faces, "detect", detecting)
+    monkeypatch.setattr(orientation, "detect", detecting)
 
 
 def same_files(one: Path, other: Path) -> bool:

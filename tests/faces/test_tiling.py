@@ -86,6 +86,6 @@ def test_an_upsampled_image_fits_less_often() -> None:
 
 def test_a_face_that_two_pieces_share_is_one() -> None:
     a = faces.Box(0, 0, 100, 100, 1.0)
-    assert tiling._same_face(a, faces.Box(10, 10, 60, 60, 0.5))
-    assert not tiling._same_face(a, faces.Box(80, 0, 180, 100, 0.5))
-    assert not tiling._same_face(a, faces.Box(200, 0, 300, 100, 0.5))
+    assert tiling.same_face(a, faces.Box(10, 10, 60, 60, 0.5))
+    assert not tiling.same_face(a, faces.Box(80, 0, 180, 100, 0.5))
+    assert not tiling.same_face(a, faces.Box(200, 0, 300, 100, 0.5))

@@ -2,13 +2,15 @@
 """The journal of `extract`: each photograph with its faces, so that a stopped run can resume.
 
 A file of JSON lines beside the faces. The first holds the folder and the settings of detection;
-each other one is a photograph, appended when it was processed. A line that a crash cut off is
-dropped; of several lines about one photograph the last counts.
+each other one is a photograph, appended when it was processed. A line that is damaged, as the one
+that a crash cut off, is dropped, and its photograph is processed again; of several lines about one
+photograph the last counts.
 """
 
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +26,7 @@ from ffgan.errors import Error, UsageError, escaped
 from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import HASH_BYTES
 from ffgan.extraction.quality import Appearance
+from ffgan.extraction.settings import Settings
 from ffgan.faces.pose import Pose
 from ffgan.images import COLOUR_NOTES, Colour, Colours
 from ffgan.typing import Float32, Int32
@@ -31,6 +34,9 @@ from ffgan.typing import Float32, Int32
 NAME: Final = "extract.jsonl"
 FORMAT: Final = "ffgan extract 1"
 MAX_NAME: Final = 255  # bytes that file systems take
+
+# Older versions took what the operating system said at that moment for a fault of the photograph.
+_NO_FINDINGS: Final = frozenset(os.strerror(number) for number in errno.errorcode)
 
 # What a line may hold: a journal may be damaged, or come from somebody else.
 _LARGEST: Final = 2**63 - 1
@@ -45,9 +51,11 @@ class DetectedFace:
 
     ``box``: left, top, right, bottom. ``points``: (5 or 68, 2), column and row. ``square``: what
     becomes the chip, as in `ffgan.faces.alignment`; ``outside``: the share of it beyond the
-    photograph. ``embedding``: (128,) float32, on request. The rest is decided when all photographs
-    are processed: the ``reason`` why the face is left out, or nothing; the chip of the face that it
-    duplicates, ``same_as``; and the number of the ``person``.
+    photograph. ``turn``: by how many quarter turns clockwise the face lies there, and ``fits``:
+    whether its landmarks do, as in `ffgan.faces.orientation`. ``embedding``: (128,) float32, on
+    request. The rest is decided when all photographs are processed: the ``reason`` why the face is
+    left out, or nothing; the chip of the face that it duplicates, ``same_as``; and the number of
+    the ``person``.
     """
 
     box: tuple[int, int, int, int]
@@ -62,6 +70,8 @@ class DetectedFace:
     reason: str = ""
     same_as: str = ""
     person: int | None = None
+    turn: int = 0
+    fits: bool = True
 
 
 @dataclass(slots=True)
@@ -108,7 +118,7 @@ class Journal:
         self._file: IO[str] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if not self.path.exists() and any(folder.iterdir()):
+            if not self.path.exists() and any(map(_is_foreign, folder.iterdir())):
                 raise UsageError(f"{folder} is not empty: give another folder")
             self._lock = storage.acquire_lock(folder)
         except FileExistsError:
@@ -178,6 +188,11 @@ def earlier_colour(folder: Path) -> Colour | None:
         return None  # opening the journal says what is wrong with it
 
 
+def _is_foreign(path: Path) -> bool:
+    """Whether a file is something else than what a killed process left of one."""
+    return not any(path.match(pattern) for pattern in storage.TEMPORARY_FILES)
+
+
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
     """Return the first line of a journal, and its photographs by name.
 
@@ -188,16 +203,44 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Photo]]:
         with path.open(encoding="ascii", errors="replace") as file:
             header = _check_header(json.loads(file.readline()))
             for line in file:
-                if line.endswith("\n"):
-                    photo = _from_json(json.loads(line))
+                photo = _from_line(line)
+                if photo is not None and photo.error not in _NO_FINDINGS:
                     photos[photo.name] = photo
         return header, photos
     except OSError as error:
-        raise Error(f"cannot read {path}: {error.strerror}") from error
+        raise Error(f"cannot read {path}: {storage.reason(error)}") from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not a journal of this version: give another folder, or delete this one"
+            f"{path} is not a journal of this version: give another output folder"
         ) from error
+
+
+def outdated_by(before: dict[str, Any], settings: Settings, photos: dict[str, Photo]) -> list[str]:
+    """The names of ``photos`` that are to be processed anew.
+
+    ``before``: `Settings.detection` of the run that processed them.
+    """
+    now = settings.detection()
+    if before == now:
+        return []
+    # Older versions turned no photograph: that matters where they found no face, and with the
+    # network, which finds faces that lie on their side.
+    if {"rotate": settings.rotate} | before == now and settings.detector == "hog":
+        if settings.rotate == "never":
+            return []
+        if settings.rotate == "auto":
+            return [name for name, photo in photos.items() if not (photo.faces or photo.error)]
+    return list(photos)
+
+
+def _from_line(line: str) -> Photo | None:
+    """The photograph of a line, None for a damaged one."""
+    if not line.endswith("\n"):
+        return None
+    try:
+        return _from_json(json.loads(line))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _check_header(header: dict[str, Any]) -> dict[str, Any]:
@@ -236,6 +279,10 @@ def _to_json(photo: Photo) -> dict[str, Any]:
             "seen": face.appearance,
             "hash": face.hash.hex(),
         }
+        if face.turn:
+            entry["turn"] = face.turn
+        if not face.fits:
+            entry["fits"] = False
         if face.embedding is not None:
             entry["embedding"] = base64.b64encode(face.embedding.tobytes()).decode()
         faces.append(entry)
@@ -271,6 +318,8 @@ def _from_json(line: dict[str, Any]) -> Photo:
                 Appearance(*map(_real, entry["seen"])),
                 _bytes(bytes.fromhex(entry["hash"]), HASH_BYTES),
                 _embedding(entry["embedding"]) if "embedding" in entry else None,
+                turn=_whole(entry.get("turn", 0), 0, 3),
+                fits=bool(_whole(int(entry.get("fits", True)), 0, 1)),
             )
         )
     return photo

@@ -13,14 +13,15 @@ from typing import Final
 import numpy as np
 
 from ffgan import faces, images
-from ffgan.dataset import ImageFolder, printable
-from ffgan.errors import DatasetError
+from ffgan.dataset import ImageFolder
+from ffgan.dataset.walk import cannot_read
+from ffgan.errors import DatasetError, UnavailableError
 from ffgan.extraction import quality
 from ffgan.extraction.journal import DetectedFace, Photo
 from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import perceptual_hash
 from ffgan.extraction.settings import Settings
-from ffgan.faces import alignment
+from ffgan.faces import alignment, orientation
 from ffgan.faces.pose import pose
 from ffgan.typing import RGB, Points
 
@@ -42,81 +43,102 @@ class Photographs:
         self.index = {os.fsdecode(name): i for i, name in enumerate(folder.names)}
         self._large = threading.Lock()
 
-    def stamp(self, name: str) -> tuple[int, int] | None:
-        """Return the size and the time of change of a photograph, None where it is gone."""
-        if name not in self.index:
-            return None
+    def stamp(self, name: str) -> tuple[int, int]:
+        """Return the size and the time of change of a photograph; raises `UnavailableError`."""
+        path = os.path.join(os.fsencode(self.folder.directory), os.fsencode(name))
         try:
-            status = os.stat(self.folder.directory / name)
-        except OSError:
-            return 0, 0  # reading it says why
+            status = os.stat(path)
+        except OSError as error:
+            raise cannot_read(path, error) from error
         return status.st_size, status.st_mtime_ns
 
-    def process(self, name: str) -> Photo:
-        """Return a photograph with its faces, or with the reason why it cannot be read.
+    def process(self, name: str, known: Photo | None) -> Photo:
+        """Return a photograph with its faces, or with what is wrong with the file.
 
-        The chips of those that no setting leaves out are written. Raises `Error`.
+        One that is ``known`` and has not changed is returned as it is. The chips of the faces that
+        no setting leaves out are written. Raises `UnavailableError` for a photograph that cannot be
+        read now or changes meanwhile, `Error` where a chip cannot be written.
         """
-        size, mtime = self.stamp(name) or (0, 0)
-        photo = Photo(name, size, mtime)
+        stamp = self.stamp(name)
+        if known is not None and (known.size, known.mtime) == stamp:
+            return known
+        photo = Photo(name, *stamp)
         try:
-            with self._opened(name) as (picture, photo.scale):
+            with self._opened(name, stamp) as (picture, photo.scale):
                 photo.colours = picture.colours
                 self._process(photo, picture.image)
         except DatasetError as error:
+            self._check(name, stamp)
             photo.error = str(error)
         return photo
 
     def fault(self, photo: Photo, face: DetectedFace) -> str:
         """Return the reason to leave a face out by its own quality, or nothing."""
         side = face.square[2] * photo.scale
-        return quality.fault(side, face.outside, face.pose, face.appearance, self.settings)
+        return quality.fault(
+            side,
+            face.outside,
+            face.pose,
+            face.appearance,
+            self.settings,
+            turned=bool(face.turn),
+            fits=face.fits,
+        )
 
     def cut(self, photo: Photo, indices: list[int]) -> None:
-        """Write the chips of some of the faces of a photograph that was processed before."""
-        with self._again(photo.name) as image:
+        """Write the chips of some of the faces of a photograph that was processed before.
+
+        Here and in the following: raises `UnavailableError` for one that cannot be read now or has
+        changed since.
+        """
+        with self._again(photo) as image:
             self._cut(photo, image, indices)
 
     def chip(self, photo: Photo, face: DetectedFace) -> RGB:
         """Return the chip of a face of a photograph that was processed before."""
-        with self._again(photo.name) as image:
+        with self._again(photo) as image:
             chip: RGB = faces.cut(image, np.array([face.square]), self.settings.chips[1])[0]
         return chip
 
     def embed(self, photo: Photo, indices: list[int]) -> None:
         """Compute the embeddings of some faces of a photograph that was processed before."""
         points = np.array([photo.faces[i].points for i in indices], np.int64)
-        with self._again(photo.name) as image:
+        with self._again(photo) as image:
             aligned = _aligned(image, points)
         self._embed(photo, indices, aligned)
 
     def _process(self, photo: Photo, image: RGB) -> None:
         photo.rows, photo.columns = image.shape[:2]
         settings = self.settings
-        boxes = faces.detect(
+        kind, chip_size, padding = settings.chips
+        found = orientation.find(
             image,
+            rotate=settings.rotate,
             upsample=settings.upsample,
             threshold=settings.confidence,
             detector=settings.detector,
-            file=settings.detector_file,
+            detector_file=settings.detector_file,
+            count=68 if kind == "training" else 5,
+            landmarks_file=settings.landmarks,
         )
-        kind, chip_size, padding = settings.chips
-        points = faces.landmarks(
-            image, boxes, count=68 if kind == "training" else 5, file=settings.landmarks
-        )
+        points = np.array([face.points for face in found], np.int64)
+        points = points if found else points.reshape(0, 68, 2)
         squares = alignment.squares(points, kind, size=chip_size, padding=padding)
         aligned = _aligned(image, points)
-        for box, face_points, square, face in zip(boxes, points, squares, aligned, strict=True):
+        for one, square, face in zip(found, squares, aligned, strict=True):
+            box = one.box
             photo.faces.append(
                 DetectedFace(
                     (box.left, box.top, box.right, box.bottom),
                     round(box.confidence, 4),
-                    face_points.astype(np.int32),  # half the memory, for millions of faces
+                    one.points.astype(np.int32),  # half the memory, for millions of faces
                     (float(square[0]), float(square[1]), float(square[2]), float(square[3])),
                     round(alignment.outside(square, photo.rows, photo.columns), 4),
-                    pose(face_points),
+                    pose(one.points),
                     quality.appearance(face),
                     perceptual_hash(face),
+                    turn=one.turn,
+                    fits=one.fits,
                 )
             )
         promising = [i for i, face in enumerate(photo.faces) if not self.fault(photo, face)]
@@ -125,9 +147,13 @@ class Photographs:
             self._embed(photo, promising, aligned[promising])
 
     @contextlib.contextmanager
-    def _opened(self, name: str) -> Iterator[tuple[images.Picture, int]]:
-        """A photograph, upright, and by how much it was made smaller; raises DatasetError."""
+    def _opened(self, name: str, stamp: tuple[int, int]) -> Iterator[tuple[images.Picture, int]]:
+        """A photograph, upright, and by how much it was made smaller.
+
+        Raises `DatasetError`, and `UnavailableError` for another one than that of the ``stamp``.
+        """
         file = images.container(self.folder.read(self.index[name]))
+        self._check(name, stamp)
         width, height = file.size
         # One large one at a time, so that memory does not grow with the cores.
         turn = self._large if width * height > LARGE else contextlib.nullcontext()
@@ -136,14 +162,20 @@ class Photographs:
             picture = images.decode_picture(file, reduce=True, colour=colour)
             yield picture, round(max(width, height) / max(picture.image.shape))
 
+    def _check(self, name: str, stamp: tuple[int, int]) -> None:
+        if self.stamp(name) != stamp:
+            raise UnavailableError(f"cannot read {name}: it is being changed")
+
     @contextlib.contextmanager
-    def _again(self, name: str) -> Iterator[RGB]:
+    def _again(self, photo: Photo) -> Iterator[RGB]:
         """A photograph that was processed before."""
         try:
-            with self._opened(name) as (picture, _):
+            if photo.name not in self.index:
+                raise UnavailableError(f"cannot read {photo.name}: it is out of reach")
+            with self._opened(photo.name, (photo.size, photo.mtime)) as (picture, _):
                 yield picture.image
         except DatasetError as error:
-            raise DatasetError(f"{printable(os.fsencode(name))} has changed: {error}") from error
+            raise UnavailableError(f"cannot read {photo.name}: {error}") from error
 
     def _cut(self, photo: Photo, image: RGB, indices: list[int]) -> None:
         if self.chips is None or not indices:

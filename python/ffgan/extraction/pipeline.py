@@ -8,33 +8,37 @@ import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from ffgan import _core, faces, images
+from ffgan import _core, faces, images, storage
 from ffgan.dataset import ImageFolder, printable
-from ffgan.errors import Error, UsageError
+from ffgan.errors import Error, UnavailableError, UsageError
+from ffgan.extraction.absent import absence
 from ffgan.extraction.contact_sheet import contact_sheet
 from ffgan.extraction.journal import NAME as JOURNAL
-from ffgan.extraction.journal import Journal, Photo, earlier_colour
+from ffgan.extraction.journal import Journal, Photo, earlier_colour, outdated_by
 from ffgan.extraction.journal import read as read_journal
 from ffgan.extraction.manifest import manifest
-from ffgan.extraction.output_files import write
+from ffgan.extraction.outage import Outage, Unread, unread
+from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.parallel import Workers
 from ffgan.extraction.photographs import Photographs
-from ffgan.extraction.selection import REASONS, Place, select
+from ffgan.extraction.selection import OUT_OF_REACH, REASONS, Place, select
 from ffgan.extraction.settings import Settings
-from ffgan.extraction.summary import SKIPPED, Extracted
+from ffgan.extraction.summary import SKIPPED, WITHOUT_FACE, Extracted
 from ffgan.interruption import Interruption
 from ffgan.typing import RGB, ProgressCallback
 
 MANIFEST: Final = "manifest.csv"
 SHEET: Final = "contact-sheet.html"
 EMBEDDINGS: Final = "embeddings.npy"
+
+Done = TypeVar("Done")
 
 logger = logging.getLogger("ffgan.extraction")
 
@@ -56,7 +60,8 @@ def extract(
     notices are logged under "ffgan.extraction".
 
     Raises `DatasetError` for a folder without photographs, `UsageError` for other bad input,
-    `ExtraError` and `ModelError` without dlib's files, `Error` when something cannot be written,
+    `ExtraError` and `ModelError` without dlib's files, `UnavailableError` when the photographs
+    cannot be read for longer than is waited for, `Error` when something cannot be written,
     `Interrupted` after SIGINT or SIGTERM.
     """
     chosen = Settings(**settings)
@@ -81,9 +86,9 @@ def extract(
         run = _Extraction(folder, target, chosen, journal, workers)
         if journal is None and (target / JOURNAL).exists():
             earlier, done = read_journal(target / JOURNAL)
-            if {name: earlier.get(name) for name in header} == header:
-                run.photos = done
-        run.forget_the_changed()
+            if earlier["photos"] == header["photos"]:
+                run.earlier, run.photos = earlier, done
+        run.forget_the_outdated()
         if (known := run.known()) is not None:
             return known
         if journal is not None:
@@ -95,7 +100,11 @@ def extract(
 
 
 class _Extraction:
-    """One run of `extract`. ``photos``: the photographs that were processed, by name."""
+    """One run of `extract`. ``photos``: the photographs that were processed, by name.
+
+    ``unread``: those that could not be read in this run; ``away``: those of an earlier run that are
+    out of reach; both by name, with the reason.
+    """
 
     def __init__(
         self,
@@ -112,39 +121,77 @@ class _Extraction:
         self.workers = workers
         self.source = Photographs(folder, None if journal is None else out, settings)
         self.names = list(self.source.index)
+        self.earlier = None if journal is None else journal.earlier
         self.photos: dict[str, Photo] = {} if journal is None else journal.photos
+        self.unread: dict[str, str] = {}
+        self.away: dict[str, str] = {}
+        self.outage = Outage(folder, workers.interruption)
         self.processed = 0
         self.changed = False
 
-    def forget_the_changed(self) -> None:
-        """Drop what is known of photographs that are gone or changed, and remove their chips."""
-        journal = self.journal
-        if journal is not None and journal.earlier is not None:
-            before, now = journal.earlier["looked_for"], journal.header["looked_for"]
-            if before != now:
-                self._forget(list(self.photos), before.get("format", self.settings.format))
-        gone = [
-            name
-            for name, photo in self.photos.items()
-            if self.source.stamp(name) != (photo.size, photo.mtime)
-        ]
-        self._forget(gone, self.settings.format)
+    def forget_the_outdated(self) -> None:
+        """Drop what was found with other settings and in photographs that are gone, with its chips.
+
+        Raises `UnavailableError` when that would lose faces that cannot be cut out again now.
+        """
+        self._remove_leftovers()
+        reason = absence(self.folder)
+        missing = [name for name in self.photos if name not in self.source.index]
+        self.away = {name: why for name in missing if (why := reason(name))}
+        gone = [name for name in missing if name not in self.away]
         self.changed = bool(gone)
+        if self.earlier is None:
+            return
+        before = self.earlier["looked_for"]
+        format = before.get("format", self.settings.format)
+        self._forget(gone, format)
+        outdated = outdated_by(before, self.settings, self.photos)
+        lost = [name for name in outdated if name in self.away]
+        if lost and self.journal is not None:
+            name = printable(os.fsencode(lost[0]))
+            raise UnavailableError(
+                f"{len(lost):,} photographs of an earlier run are out of reach, as {name} "
+                f"({self.away[lost[0]]}), and other settings cut out their faces anew: make them "
+                "readable, or give another output folder"
+            )
+        self._forget(outdated, format)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed process left of files that it was writing."""
+        if self.journal is None or self.earlier is None:
+            return
+        folders = [self.out]
+        if "done" not in self.earlier:
+            folders = [Path(folder) for folder, _, _ in os.walk(self.out)]
+        for folder in folders:
+            try:
+                storage.remove_temporary_files(folder)
+            except OSError as error:
+                raise cannot_write(folder, error) from error
 
     def known(self) -> Extracted | None:
         """The result of an earlier run, where nothing is left to be done."""
-        if self.journal is None or self.journal.earlier is None or self.changed:
+        if self.journal is None or self.earlier is None or self.changed:
             return None
-        done = self.journal.earlier.get("done")
-        if done is None or self.journal.earlier["looked_for"] != self.settings.detection():
+        if self.earlier["looked_for"] != self.settings.detection():
             return None
-        if done["chosen"] != self.settings.selection() or self.photos.keys() != set(self.names):
+        if self.photos.keys() != set(self.names) or any(map(self._is_new, self.names)):
             return None
-        result = {"looked_at": 0, "summary": self.folder.found} | done["result"]
         try:
-            return Extracted(**result)
-        except TypeError:  # of a version with other figures
+            done = self.earlier["done"]
+            if done["chosen"] != self.settings.selection():
+                return None
+            return Extracted(**{"looked_at": 0, "summary": self.folder.found} | done["result"])
+        except (KeyError, TypeError):  # stopped before its end, or of another version
             return None
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a photograph is to be processed, as far as can be told."""
+        known = self.photos.get(name)
+        try:
+            return known is None or self.source.stamp(name) != (known.size, known.mtime)
+        except UnavailableError:
+            return True
 
     def _forget(self, names: list[str], format: str) -> None:
         for name in names:
@@ -154,19 +201,40 @@ class _Extraction:
                     self._remove(photo.chip(index, format))
 
     def detect(self) -> None:
-        """Process all photographs that were not processed before."""
-        missing = [name for name in self.names if name not in self.photos]
+        """Process all photographs that were not processed before, or have changed since."""
+        missing = [name for name in self.names if self._is_new(name)]
         if len(missing) < len(self.names) and missing:
             done = len(self.names) - len(missing)
             logger.info(
                 "resuming: %s of %s photographs are done", f"{done:,}", f"{len(self.names):,}"
             )
-        for photo in self.workers.map("detecting faces", self.source.process, missing):
+        self._process(missing)
+        if again := list(self.unread):  # it may have been a moment's
+            self._process(again)
+        if len(self.unread) == len(self.names) and not self.photos:
+            name, reason = next(iter(self.unread.items()))
+            raise UnavailableError(
+                f"none of the photographs can be read now, as {printable(os.fsencode(name))} "
+                f"({reason}): the same command tries them again"
+            )
+
+    def _process(self, names: list[str]) -> None:
+        for name, photo in self._for_each(
+            "detecting faces",
+            lambda name: self.source.process(name, self.photos.get(name)),
+            names,
+        ):
+            known = self.photos.get(name)
+            if photo is None or photo is known:
+                continue
             self.processed += 1
             if self.journal is None:
-                self.photos[photo.name] = photo
-            else:
-                self.journal.add(photo)
+                self.photos[name] = photo
+                continue
+            if known is not None:
+                for index in range(len(photo.faces), len(known.faces)):
+                    self._remove(known.chip(index, self.settings.format))
+            self.journal.add(photo)
 
     def select(self) -> None:
         """Decide of each face whether it is kept."""
@@ -175,10 +243,12 @@ class _Extraction:
     def _embed(self, places: list[Place]) -> None:
         missing = _by_photo(places)
 
-        def embed(photo: Photo) -> None:
-            self.source.embed(photo, missing[photo.name])
-
-        self._for_each("embedding faces", embed, missing)
+        for _ in self._for_each(
+            "embedding faces",
+            lambda name: self.source.embed(self.photos[name], missing[name]),
+            list(missing),
+        ):
+            pass
 
     def finish(self) -> None:
         """Bring the output folder to what was decided."""
@@ -192,29 +262,48 @@ class _Extraction:
                 chip = photo.chip(index, format)
                 if face.reason:
                     self._remove(chip)
-                elif not (self.out / chip).exists():
+                elif not self._is_there(chip):
                     missing.append((photo, index))
         of_photo = _by_photo(missing)
-
-        def cut(photo: Photo) -> None:
-            self.source.cut(photo, of_photo[photo.name])
-
-        self._for_each("cutting out faces", cut, of_photo)
+        for _ in self._for_each(
+            "cutting out faces",
+            lambda name: self.source.cut(self.photos[name], of_photo[name]),
+            list(of_photo),
+        ):
+            pass
+        for photo, index in missing:
+            if not self._is_there(photo.chip(index, format)):
+                photo.faces[index].reason = OUT_OF_REACH
         self._store_embeddings(ordered)
         write(self.out / MANIFEST, manifest(ordered, format).encode())
-        lines = [f"{printable(name)}\t{reason}\n" for name, reason in self.folder.unreadable]
-        lines += [
-            f"{printable(os.fsencode(photo.name))}\t{photo.error}\n"
-            for photo in ordered
-            if photo.error
-        ]
-        write(self.out / SKIPPED, "".join(lines).encode())
+        write(self.out / SKIPPED, self._skipped(ordered).encode())
+        without = (photo.name for photo in ordered if not (photo.faces or photo.error))
+        lines = (f"{printable(os.fsencode(name))}\n" for name in without)
+        write(self.out / WITHOUT_FACE, "".join(lines).encode())
         if self.settings.sheet:
             write(self.out / SHEET, self._sheet(ordered).encode())
-        result = asdict(self.result())
-        del result["looked_at"], result["summary"]
-        self.journal.header["done"] = {"chosen": self.settings.selection(), "result": result}
+        else:
+            self._remove(SHEET)
+        if not self.unread and not self.away:
+            result = asdict(self.result())
+            del result["looked_at"], result["summary"]
+            self.journal.header["done"] = {"chosen": self.settings.selection(), "result": result}
         self.journal.rewrite()
+
+    def _skipped(self, ordered: Sequence[Photo]) -> str:
+        """The photographs that were not used, and why: the text of `SKIPPED`."""
+        lines = [*self.folder.unreadable]
+        lines += [(os.fsencode(photo.name), photo.error) for photo in ordered if photo.error]
+        for names, note in ((self.unread, "cannot be read now"), (self.away, "out of reach")):
+            lines += [(os.fsencode(name), f"{note}: {reason}") for name, reason in names.items()]
+        return "".join(f"{printable(name)}\t{reason}\n" for name, reason in lines)
+
+    def _is_there(self, chip: str) -> bool:
+        """Whether a chip is there; an empty one is what a crash of the machine left of it."""
+        try:
+            return (self.out / chip).stat().st_size > 0
+        except OSError:
+            return False
 
     def _store_embeddings(self, ordered: Sequence[Photo]) -> None:
         path = self.out / EMBEDDINGS
@@ -251,16 +340,23 @@ class _Extraction:
                 shown.append((reason or "kept", len(members), some))
         places = [place for _, _, some in shown for place in some]
         thumbnails = self.workers.map("contact sheet", self._thumbnail, places)
-        groups = [(title, count, [next(thumbnails) for _ in some]) for title, count, some in shown]
+        groups = [
+            (title, count, [each for _ in some if (each := next(thumbnails)) is not None])
+            for title, count, some in shown
+        ]
         for _ in thumbnails:  # to its end, where an interruption is raised
             pass
         return contact_sheet(groups, len(self.names))
 
-    def _thumbnail(self, place: Place) -> tuple[str, RGB]:
+    def _thumbnail(self, place: Place) -> tuple[str, RGB] | None:
+        """A caption and a chip, or nothing where the photograph cannot be read now."""
         photo, index = place
         face = photo.faces[index]
         if face.reason:
-            chip = self.source.chip(photo, face)
+            try:
+                chip = self.source.chip(photo, face)
+            except UnavailableError:
+                return None
         else:
             path = self.out / photo.chip(index, self.settings.format)
             try:
@@ -290,16 +386,40 @@ class _Extraction:
             people=len(people) if self.settings.embeds else None,
             summary=self.folder.found,
             colours=dict(Counter(photo.colours for photo in ordered if photo.colours != "srgb")),
+            without_face=sum(not (photo.faces or photo.error) for photo in ordered),
+            turned=sum(bool(face.turn) for face in every if not face.reason),
+            unavailable=len(self.unread),
+            away=len(self.away),
         )
 
     def _ordered(self) -> list[Photo]:
-        return [self.photos[name] for name in self.names]
+        return [self.photos[name] for name in sorted(self.photos, key=os.fsencode)]
 
     def _for_each(
-        self, what: str, work: Callable[[Photo], None], missing: dict[str, list[int]]
-    ) -> None:
-        for _ in self.workers.map(what, work, [self.photos[name] for name in missing]):
-            pass
+        self, what: str, work: Callable[[str], Done], names: list[str]
+    ) -> Iterator[tuple[str, Done | None]]:
+        """Yield each name and what ``work`` makes of its photograph, None where it cannot be read.
+
+        `unread` has these, with the reason. Raises `UnavailableError` in an outage.
+        """
+
+        def attempt(name: str) -> tuple[Done | None, Unread | None]:
+            try:
+                return work(name), None
+            except UnavailableError as error:
+                return None, unread(self.folder, name, error)
+
+        attempts = self.workers.map(what, attempt, names)
+        for name, (done, failure) in zip(names, attempts, strict=True):
+            if failure is None:
+                self.unread.pop(name, None)
+            elif name not in self.away:
+                self.unread[name] = failure.reason
+            try:
+                self.outage.saw(failure)
+            except UnavailableError as error:
+                raise UnavailableError(f"stopped {what}, {error}; nothing is lost") from error
+            yield name, done
 
 
 def _by_photo(places: Sequence[Place]) -> dict[str, list[int]]:

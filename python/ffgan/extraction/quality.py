@@ -74,6 +74,8 @@ REASONS: Final = (
     "too small",
     "cut by the border",
     "turned away",
+    "on its side",
+    "unclear",
     "blurred",
     "badly lit",
     "grey",
@@ -81,18 +83,28 @@ REASONS: Final = (
 
 
 def fault(
-    side: float, outside: float, pose: Pose, appearance: Appearance, settings: Settings
+    side: float,
+    outside: float,
+    pose: Pose,
+    appearance: Appearance,
+    settings: Settings,
+    *,
+    turned: bool = False,
+    fits: bool = True,
 ) -> str:
     """Return the first of `REASONS` to leave a face out, or nothing.
 
     ``side`` of the square that becomes the chip, in pixels of the photograph; ``outside``: the
-    share of it beyond the photograph.
+    share of it beyond the photograph; ``turned``: it lies by a quarter turn or more; ``fits``: its
+    landmarks do.
     """
     limit, seen = settings, appearance
     tests: dict[str, Callable[[], bool]] = {
         "too small": lambda: side < limit.least_size,
         "cut by the border": lambda: outside > limit.max_outside,
         "turned away": lambda: abs(pose.yaw) > limit.max_yaw or abs(pose.pitch) > limit.max_pitch,
+        "on its side": lambda: turned and settings.rotate == "never",
+        "unclear": lambda: not fits,
         "blurred": lambda: seen.sharpness < limit.min_sharpness,
         "badly lit": lambda: (
             not limit.min_light <= seen.light <= limit.max_light

@@ -20,7 +20,10 @@ Place: TypeAlias = tuple[Photo, int]
 
 DUPLICATE: Final = "near-duplicate"
 CROWDED: Final = "enough of this person"
-REASONS: Final = (*quality.REASONS, DUPLICATE, CROWDED)
+OUT_OF_REACH: Final = "cannot be read now"
+"""The reason where a face would be kept, and its photograph is needed for it and cannot be read."""
+
+REASONS: Final = (*quality.REASONS, DUPLICATE, CROWDED, OUT_OF_REACH)
 
 
 def select(
@@ -32,7 +35,7 @@ def select(
     """Decide of each face whether it is kept: its ``reason``, ``same_as`` and ``person``.
 
     ``fault`` returns the reason against a face by itself; ``embed`` computes the embeddings that
-    are missing of some faces.
+    are missing of some faces, of all whose photographs can be read.
     """
     left: list[Place] = []
     for photo in photos:
@@ -45,6 +48,10 @@ def select(
         left = _without_duplicates(left, perceptual_hash.same_hash(hashes), settings)
     if settings.embeds:
         embed([place for place in left if _face(place).embedding is None])
+        for place in left:
+            if _face(place).embedding is None:
+                _face(place).reason = OUT_OF_REACH
+        left = [place for place in left if not _face(place).reason]
         if settings.duplicates == "embedding":
             pairs = clustering.near(_embeddings(left), perceptual_hash.SAME_EMBEDDING)
             left = _without_duplicates(left, pairs, settings)

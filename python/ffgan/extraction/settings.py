@@ -11,6 +11,7 @@ from pydantic import model_validator
 from ffgan.dataset import printable
 from ffgan.faces import Detector
 from ffgan.faces.alignment import DLIB_PADDING, Framing, check
+from ffgan.faces.orientation import Rotate
 from ffgan.images import DEFAULT_QUALITY, Colour
 from ffgan.settings import BaseSettings, PathText, setting
 
@@ -56,6 +57,13 @@ class Settings(BaseSettings):
         help="least score of the detector; below 0 more faces, and more false ones",
         group=FIND,
         metavar="X",
+    )
+    rotate: Rotate = setting(
+        "auto",
+        help="quarter turns for faces that lie on their side: auto tries them where nothing is "
+        "found, always in every photograph, at four times the work; never leaves such faces out",
+        group=FIND,
+        common=True,
     )
     framing: Framing = setting(
         "dlib",
@@ -273,6 +281,7 @@ class Settings(BaseSettings):
             "detector": self.detector,
             "upsample": self.upsample,
             "confidence": self.confidence,
+            "rotate": self.rotate,
             "detector_file": _shown(self.detector_file),
             "landmarks": _shown(self.landmarks) or points,
             "framing": list(self.chips),

@@ -50,7 +50,7 @@ def detect(image: RGB, upsample: int, find: Callable[[RGB], list[Box]]) -> list[
     found += (_placed(box, 0, 0, scale) for box in find(image))
     kept: list[Box] = []
     for box in sorted(found, key=lambda box: -box.confidence):
-        if not any(_same_face(box, other) for other in kept):
+        if not any(same_face(box, other) for other in kept):
             kept.append(box)
     return kept
 
@@ -79,7 +79,8 @@ def _placed(box: Box, left: int, top: int, scale: int) -> Box:
     )
 
 
-def _same_face(a: Box, b: Box) -> bool:
+def same_face(a: Box, b: Box) -> bool:
+    """Whether two boxes are of one face."""
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
     if width <= 0 or height <= 0:
