@@ -12,7 +12,7 @@ from __future__ import annotations
 from ffgan.extraction.pipeline import EMBEDDINGS, MANIFEST, SHEET, extract
 from ffgan.extraction.selection import REASONS
 from ffgan.extraction.settings import Settings
-from ffgan.extraction.summary import SKIPPED, Extracted, table
+from ffgan.extraction.summary import SKIPPED, WITHOUT_FACE, Extracted, table
 
 __all__ = [
     "EMBEDDINGS",
@@ -20,6 +20,7 @@ __all__ = [
     "REASONS",
     "SHEET",
     "SKIPPED",
+    "WITHOUT_FACE",
     "Extracted",
     "Settings",
     "extract",

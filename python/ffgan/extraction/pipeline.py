@@ -158,10 +158,10 @@ class _Extraction:
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed process left of files that it was writing."""
-        if self.journal is None or self.earlier is None:
+        if self.journal is None:
             return
         folders = [self.out]
-        if "done" not in self.earlier:
+        if self.earlier is not None and "done" not in self.earlier:
             folders = [Path(folder) for folder, _, _ in os.walk(self.out)]
         for folder in folders:
             try:

@@ -45,7 +45,7 @@ _UPRIGHT: Final = 45.0  # degrees; a face that leans further belongs to the next
 _NOTHING: Final = float("-inf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OrientedFace:
     """A face with its landmarks ``points`` (5 or 68, 2), in pixels of the picture as it is.
 
@@ -72,9 +72,9 @@ def find(
 ) -> list[OrientedFace]:
     """Return the faces in ``image`` (rows, columns, 3) uint8 RGB, the most certain first.
 
-    ``auto`` turns a picture in which nothing is found, ``always`` every one; what is found in a
-    turned picture counts only if its landmarks fit. The rest as in `ffgan.faces.detect` and
-    `ffgan.faces.landmarks`. Raises `ExtraError`, `ModelError`, `UsageError`.
+    ``auto`` turns a picture in which nothing is found whose landmarks fit, ``always`` every one;
+    what is found in a turned picture counts only if its landmarks fit. The rest as in
+    `ffgan.faces.detect` and `ffgan.faces.landmarks`. Raises `ExtraError`, `ModelError`, `UsageError`.
     """
 
     def detected(turn: int) -> list[Box]:
@@ -92,45 +92,52 @@ def find(
 
     boxes = detected(0)
     points = landmarks(image, boxes, count=count, file=landmarks_file)
-    faces = [
-        _oriented(image, *each, points_of, detector) for each in zip(boxes, points, strict=True)
-    ]
-    if rotate == "always" or (rotate == "auto" and not faces):
+    found = [_judged(image, *each, points_of, detector) for each in zip(boxes, points, strict=True)]
+    # The frontal detector takes one face in twenty that is upside down for an upright one, whose
+    # landmarks then do not fit.
+    if rotate == "always" or (rotate == "auto" and not any(sure for _, sure in found)):
         turned = [box for turn in (1, 2, 3) for box in detected(turn)]
         for box in sorted(turned, key=lambda box: -box.confidence):
-            if not any(same_face(box, face.box) for face in faces):
-                face = _oriented(image, box, None, points_of, detector)
-                if face.fits:
-                    faces.append(face)
-        faces.sort(key=lambda face: -face.box.confidence)
-    return faces
+            face, sure = _judged(image, box, None, points_of, detector)
+            same = [other for other in found if same_face(box, other[0].box)]
+            if sure and not any(
+                other_sure or other.box.confidence >= box.confidence for other, other_sure in same
+            ):
+                found = [other for other in found if other not in same]
+                found.append((face, True))
+    return sorted((face for face, _ in found), key=lambda face: -face.box.confidence)
 
 
-def _oriented(
+def _judged(
     image: RGB,
     box: Box,
     own: Points | None,
     points_of: Callable[[Box, int], Points],
     detector: Detector,
-) -> OrientedFace:
-    """A face of that box; ``own``: its landmarks where the picture was not turned to find it."""
+) -> tuple[OrientedFace, bool]:
+    """A face of that box, and whether its landmarks surely fit.
+
+    ``own``: its landmarks where the picture was not turned to find it.
+    """
     points: dict[int, Points] = {}
     scores: dict[int, float] = {}
     if own is not None:
         points[0], scores[0] = own, _score(image, own, 0)
         if detector == "hog" and scores[0] >= CERTAIN:
-            return OrientedFace(box, own, 0, True)
+            return OrientedFace(box, own, 0, True), True
     for turn in range(4):
         if turn not in points:
             points[turn] = points_of(box, turn)
             scores[turn] = _score(image, points[turn], turn)
     best = max(scores, key=lambda turn: scores[turn])
     if own is None:
-        return OrientedFace(box, points[best], best, scores[best] >= FITS_TURNED)
+        sure = scores[best] >= FITS_TURNED
+        return OrientedFace(box, points[best], best, sure), sure
     if best and scores[best] >= max(FITS_TURNED, scores[0] + _MARGIN[detector]):
-        return OrientedFace(box, points[best], best, True)
-    # The frontal detector found it like this: it is upright, if hard to see.
-    return OrientedFace(box, own, 0, detector == "hog" or scores[0] >= FITS)
+        return OrientedFace(box, points[best], best, True), True
+    sure = scores[0] >= FITS
+    # What the frontal detector finds is upright, if hard to see; what the network finds may not be.
+    return OrientedFace(box, own, 0, sure or detector == "hog"), sure
 
 
 def _score(image: RGB, points: Points, turn: int) -> float:
