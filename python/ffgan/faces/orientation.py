@@ -74,7 +74,8 @@ def find(
 
     ``auto`` turns a picture in which nothing is found whose landmarks fit, ``always`` every one;
     what is found in a turned picture counts only if its landmarks fit. The rest as in
-    `ffgan.faces.detect` and `ffgan.faces.landmarks`. Raises `ExtraError`, `ModelError`, `UsageError`.
+    `ffgan.faces.detect` and `ffgan.faces.landmarks`. Raises `ExtraError`, `ModelError`,
+    `UsageError`.
     """
 
     def detected(turn: int) -> list[Box]:
