@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -94,7 +95,9 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
     read = 6
     (folder / "cut-off.jpg").write_bytes(jpeg(good)[:-2000])
     bomb = images.encode(np.zeros((1, 1, 3), np.uint8), "png")
-    (folder / "bomb.png").write_bytes(bomb[:16] + (60_000).to_bytes(4, "big") * 2 + bomb[24:])
+    header = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + bomb[24:29]
+    checked = header + zlib.crc32(header).to_bytes(4, "big")
+    (folder / "bomb.png").write_bytes(bomb[:12] + checked + bomb[33:])
     (folder / "text.jpg").write_bytes(b"no picture")
     (folder / "nowhere.jpg").symlink_to("nothing")
     (folder / "loop").symlink_to(folder)
