@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures what docs/extract.md says of `ffgan extract`: faces found, landmarks, framing, speed.
+"""Measures what docs/extract.md says of `ffgan extract`: faces found, landmarks, framing, turns.
 
     python benchmarks/extraction.py --photos DLIB/examples/faces
     python benchmarks/extraction.py --synthetic FACES --count 10000
@@ -27,7 +27,8 @@ import numpy as np
 
 import ffgan
 from ffgan import _core, extraction, faces, images
-from ffgan.faces import alignment
+from ffgan.faces import alignment, orientation
+from ffgan.faces.pose import pose
 from ffgan.typing import RGB
 
 BOXES = ("training.xml", "testing.xml")
@@ -208,6 +209,67 @@ def framings(folder: Path, count: int, workers: int) -> None:
         )
 
 
+def turned_back(picture: RGB, detector: faces.Detector, middle: np.ndarray) -> np.ndarray:
+    """For each quarter turn (4,): 1 where a face is found as it lies, -1 otherwise, 0 for none."""
+    result = np.zeros(4, int)
+    for turn in range(4):
+        lying = np.ascontiguousarray(np.rot90(picture, -turn))
+        place = middle.copy()
+        for k in range(turn):
+            place = np.array([picture.shape[k % 2] - 1 - place[1], place[0]])
+        for face in orientation.find(lying, detector=detector):
+            at = np.array([face.box.left + face.box.right, face.box.top + face.box.bottom]) / 2
+            leaning = (pose(face.points).roll - 90 * turn + 180) % 360 - 180
+            right = face.turn == turn and abs(leaning) < 50 and np.hypot(*(at - place)) < 60
+            if face.fits:
+                result[turn] = 1 if right and result[turn] >= 0 else -1
+    return result
+
+
+def orientations(folder: Path, count: int, workers: int) -> None:
+    """Faces in pictures that lie on their side: how many come back, how many of them wrong."""
+    paths = sorted(folder.glob("*.jpg"))
+    paths = paths[:: max(len(paths) // count, 1)][:count]
+    pictures = [padded(images.decode(path.read_bytes()), seed_of(path)) for path in paths]
+    print(f"{len(paths)} synthetic faces, by how many quarter turns they lie")
+    print("| detector | | 0 | 1 | 2 | 3 |")
+    print("|---|---|---|---|---|---|")
+    for detector in faces.DETECTORS:
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [(p, detector, true.mean(axis=0)) for p, true in pictures]
+            results = np.array(list(pool.map(lambda job: turned_back(*job), jobs)))
+        for what, value in (("right", 1), ("wrong", -1)):
+            counts = " | ".join(str(n) for n in (results == value).sum(axis=0))
+            print(f"| {detector} | {what} | {counts} |", flush=True)
+
+
+def photographs_turned(folder: Path) -> None:
+    """Photographs that lie: faces found in each turn; and what looking for nothing costs."""
+    photos = list(truth(folder, BOXES))
+    for detector in faces.DETECTORS:
+        line = []
+        for turn in range(4):
+            found = wrong = 0
+            for _, image, _, _ in photos:
+                lying = np.ascontiguousarray(np.rot90(image, -turn))
+                every = orientation.find(lying, detector=detector, upsample=1)
+                found += sum(face.fits for face in every)
+                wrong += sum(face.fits and face.turn != turn for face in every)
+            line.append(f"{found} ({wrong} wrong)")
+        print(f"{detector}: faces in {len(photos)} photographs, by turn: {', '.join(line)}")
+    empty = [np.ascontiguousarray(np.tile(image[:60, :60], (8, 8, 1))) for _, image, _, _ in photos]
+    _core.set_threads(1)
+    for detector in faces.DETECTORS:
+        for rotate in ("never", "auto"):
+            began = time.process_time()
+            faces_of = [orientation.find(e, detector=detector, rotate=rotate) for e in empty]
+            seconds = (time.process_time() - began) / sum(e.size / 3e6 for e in empty)
+            found = sum(map(len, faces_of))
+            print(
+                f"{detector}, {rotate}: no faces in {len(empty)}, found {found}, {seconds:.2f} s/MP"
+            )
+
+
 def damaged(picture: RGB, corners: np.ndarray) -> dict[str, RGB]:
     """The picture, and what could be wrong with it; the face's square has these corners."""
     pixel = np.linalg.norm(corners[1] - corners[0]) / alignment.SIZES["training"]
@@ -278,8 +340,10 @@ def main() -> None:
     if options.photos is not None:
         detection(options.photos)
         landmarks(options.photos)
+        photographs_turned(options.photos)
     if options.synthetic is not None:
         framings(options.synthetic, options.count, options.workers)
+        orientations(options.synthetic, max(options.count // 50, 1), options.workers)
         reasons(options.synthetic, max(options.count // 10, 1))
 
 
