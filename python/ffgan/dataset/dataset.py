@@ -96,7 +96,6 @@ class Dataset:
         self.cache = None if cache is None else Path(os.path.abspath(cache))
         self.skipped_log = None if skipped_log is None else Path(skipped_log)
         self.availability = Availability(patience)
-        self._include_generated = include_generated
 
         self._folder: ImageFolder | None = None  # None: a packed file
         if packed_file.is_packed(self.directory):
@@ -310,8 +309,6 @@ class Dataset:
         if self._cached is not None and self._state[index] != BROKEN:
             return self._cached.image(index)
         content = self.read(index)
-        if not self._include_generated and images.made_by_ffgan(content):
-            raise DatasetError("a picture of faces that ffgan generated")
         try:
             image, colours = images.decode_picture(content, at_least=self.size, colour=self.colour)
         except DatasetError:

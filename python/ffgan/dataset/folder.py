@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ffgan import images
 from ffgan.dataset.names import printable
 from ffgan.dataset.walk import Walk, cannot_read, check_folder
 from ffgan.errors import DatasetError, UnavailableError
@@ -42,6 +43,7 @@ class ImageFolder:
         as_of: str | None = None,
     ) -> None:
         self.directory = Path(os.path.abspath(directory))
+        self._include_generated = include_generated
         check_folder(self.directory)
         walk = Walk(self.directory)
         names, self._sizes, self.hash = walk.choose(include_generated, as_of)
@@ -71,7 +73,7 @@ class ImageFolder:
 
         Raises UnavailableError, which names the file and the reason, where the operating system
         cannot read it or it changes meanwhile; DatasetError with the reason alone (the caller knows
-        the name) for a file that is too large.
+        the name) for a file that is too large, or whose name did not tell that ffgan made it.
         """
         path = os.path.join(os.fsencode(self.directory), self.names[index])
         try:
@@ -90,6 +92,8 @@ class ImageFolder:
         whole = after.st_size if limit is None else min(limit, after.st_size)
         if len(content) != whole or before.st_mtime_ns != after.st_mtime_ns:
             raise UnavailableError(f"cannot read {printable(path)}: it is being changed")
+        if limit is None and not self._include_generated and images.made_by_ffgan(content):
+            raise DatasetError("a picture of faces that ffgan generated")
         return content
 
     def check_unchanged(self, index: int, size: int) -> None:
