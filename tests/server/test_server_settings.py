@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import WAIT_SECONDS
 
 from ffgan.errors import UsageError
 from ffgan.server import Settings
@@ -56,10 +60,35 @@ def test_settings_come_from_the_environment() -> None:
     assert settings.cors == ("https://a.org", "https://b.org")
     assert settings.tokens == ("one",)
     assert settings.batch == Settings().batch
-    with pytest.raises(UsageError, match=r"FFGAN_WEB_.*--queue must be 0 or more, not -1"):
-        Settings.from_environment({"FFGAN_WEB_QUEUE": "-1"})
-    with pytest.raises(UsageError, match=r"FFGAN_WEB_.*did you mean queue"):
-        Settings.from_environment({"FFGAN_WEB_QUEU": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUEUE", "-1", "FFGAN_WEB_QUEUE must be 0 or more, not -1"),
+        ("MAX_SIZE", "x", "FFGAN_WEB_MAX_SIZE must be a whole number, not 'x'"),
+        ("QUEU", "1", "unknown setting FFGAN_WEB_QUEU: did you mean FFGAN_WEB_QUEUE?"),
+        ("XYZ", "1", "unknown setting FFGAN_WEB_XYZ: ffgan web --help-all lists them"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_that_names_it(name: str, value: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environment({f"FFGAN_WEB_{name}": value})
+    assert str(caught.value) == f"environment: {message}"
+
+
+@pytest.mark.slow
+def test_uvicorn_shows_that_line_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "--factory", "ffgan.server:create_app", "--port", "0"],
+        env={**os.environ, "FFGAN_WEB_QUEUE": "x"},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+    )
+    assert done.returncode != 0
+    assert "environment: FFGAN_WEB_QUEUE must be a whole number, not 'x'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_documentation_has_every_setting() -> None:

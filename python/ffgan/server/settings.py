@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
@@ -46,6 +46,26 @@ def _are_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Origins = Annotated[Texts, AfterValidator(_are_origins)]
 Prefix = Annotated[str, AfterValidator(_is_prefix)]
+
+
+class EnvironmentUsageError(UsageError, TypeError):
+    """An environment variable that is no setting, or has a wrong value.
+
+    It is a TypeError because of that, and nothing else, of a factory, uvicorn makes one line.
+    """
+
+
+def _with_variables(message: str, names: Iterable[str]) -> str:
+    """A message about settings with their environment variables instead of their options."""
+    for name in sorted(names, key=len, reverse=True):
+        message = message.replace(f"--{name.replace('_', '-')} ", f"{ENVIRONMENT}{name.upper()} ")
+    if message.startswith("unknown setting "):
+        words = message.removeprefix("unknown setting ").split(": ", 1)
+        asked = re.sub(
+            "(?<=did you mean )([a-z_]+)", lambda m: ENVIRONMENT + m[1].upper(), words[1]
+        )
+        message = f"unknown setting {ENVIRONMENT}{words[0].upper()}: {asked}"
+    return f"environment: {message}"
 
 
 class Settings(BaseSettings):
@@ -207,7 +227,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)
         except UsageError as error:
-            raise UsageError(f"environment variables {ENVIRONMENT}...: {error}") from None
+            raise EnvironmentUsageError(_with_variables(str(error), cls.model_fields)) from None
 
     def __repr__(self) -> str:
         return f"Settings(queue={self.queue}, batch={self.batch}, ...)"  # without the tokens
