@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from support.server import (
     FakeModel,
     metric,
@@ -10,6 +11,7 @@ from support.server import (
 )
 
 from ffgan.server import Settings, create_app
+from ffgan.server.telemetry.metrics import Metrics
 
 
 def test_metrics_count_what_happened() -> None:
@@ -34,3 +36,13 @@ def test_metrics_count_what_happened() -> None:
     assert metric(client, 'ffgan_request_seconds_count{path="/face.png"}') == 5
     assert metric(client, "ffgan_queue_taken") == 0
     assert metric(client, "process_resident_memory_bytes") > 1e6
+
+
+def test_a_folder_for_metrics_of_several_processes_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # prometheus-client has decided when it was imported, so this changes nothing here but the line.
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/somewhere")
+    Metrics()
+    assert "PROMETHEUS_MULTIPROC_DIR is set" in caplog.text
+    assert "unset it" in caplog.text

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 
 from prometheus_client import (
@@ -23,12 +25,24 @@ METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 TRIES = (1, 2, 3, 5, 8, 10, 15, 20, 50, 100)
 
 
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus-client keeps numbers in mapped files, if this environment variable is set."""
+
+logger = logging.getLogger("ffgan.server")
+
+
 class Metrics:
     """The metrics of one application."""
 
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
+        if os.environ.get(SHARED_FOLDER):
+            logger.warning(
+                "%s is set: a process whose metrics find no room there is ended by a signal, and"
+                " /metrics still shows one process only; unset it",
+                SHARED_FOLDER,
+            )
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._requests = Counter(
