@@ -135,6 +135,8 @@ class _Extraction:
         Raises `UnavailableError` when that would lose faces that cannot be cut out again now.
         """
         self._remove_leftovers()
+        for name in [n for n, photo in self.photos.items() if images.lacks_extra(photo.error)]:
+            del self.photos[name]  # it may be installed now
         reason = absence(self.folder)
         missing = [name for name in self.photos if name not in self.source.index]
         self.away = {name: why for name in missing if (why := reason(name))}

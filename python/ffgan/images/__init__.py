@@ -23,7 +23,7 @@ from ffgan.images.encoding import (
     format_of,
     save,
 )
-from ffgan.images.kinds import EXTRAS, missing_extra, suffixes
+from ffgan.images.kinds import EXTRAS, lacks_extra, missing_extra, suffixes
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize, sheet
@@ -56,6 +56,7 @@ __all__ = [
     "fit_square",
     "format_of",
     "grid",
+    "lacks_extra",
     "made_by_ffgan",
     "missing_extra",
     "opencv",

@@ -46,3 +46,8 @@ def suffixes() -> Mapping[str, str]:
 def needs_extra(kind: str) -> str:
     """What to say of a file of a kind whose extra is missing."""
     return f"is a {kind} file: pip install 'ffgan[{EXTRAS[kind]}]' reads those"
+
+
+def lacks_extra(reason: str) -> bool:
+    """Whether a reason is that of `needs_extra`, which holds until the extra is installed."""
+    return any(reason == needs_extra(kind) for kind in EXTRAS)
