@@ -29,5 +29,6 @@ CLASSES: Final[tuple[type[Target], ...]] = (
     texts.SettingsFile,
     texts.Assignment,
     texts.Query,
+    texts.Uploads,
 )
 TARGETS: Final = {target.name: target for target in CLASSES}

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Targets: settings in files and on the command line, and the queries of a URL."""
+"""Targets: settings in files and on the command line, and what clients send to the server."""
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+import numpy as np
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -16,11 +18,13 @@ from ffgan.extraction.settings import Settings as ExtractionSettings
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import FaceParameters, SeedRangeParameters, with_limits
 from ffgan.server.http.query import tidied
+from ffgan.server.routes import latents
 from ffgan.server.settings import Settings as ServerSettings
 from ffgan.settings import assignment, read_file
+from ffgan.shapes import LATENT_SIZE
 from ffgan.training import recipes
 from ffgan.training.settings import Settings as TrainingSettings
-from fuzz.mutation import TEXTS, one_byte_string, one_text
+from fuzz.mutation import TEXTS, copy, json_bytes, one_byte_string, one_json_value, one_text
 from fuzz.target import Target
 
 MODELS: tuple[Any, ...] = (TrainingSettings, ExtractionSettings, ServerSettings)
@@ -147,3 +151,44 @@ class Query(Target):
                 assert len(seeds) in (1, 2) and 0 <= position < 1
         elif isinstance(parameters, SeedRangeParameters):
             assert parameters.first >= 0
+
+
+class Uploads(Target):
+    """Latents that a client sends, as JSON and as a NumPy file."""
+
+    name = "latents"
+    own = (RequestError,)
+
+    def prepare(self, folder: Path) -> None:
+        super().prepare(folder)
+        self.value = {"latents": [[0.5] * LATENT_SIZE, [-1.0] * LATENT_SIZE], "seeds": [1, 2]}
+        self.arrays = []
+        for array in (np.zeros((2, LATENT_SIZE), np.float32), np.ones((3, LATENT_SIZE))):
+            content = io.BytesIO()
+            np.save(content, array)
+            self.arrays.append(content.getvalue())
+            self.run(self.arrays[-1])
+
+    def input(self, random: Random) -> bytes:
+        if random.random() < 0.3:
+            return json_bytes(random, one_json_value(random, copy(self.value), ("latents",)))
+        data = random.choice(self.arrays)
+        head = 128
+        if random.random() < 0.5:
+            return one_byte_string(random, data[:head]) + data[head:]
+        text = one_text(random, data[10:head].decode("latin-1"), NPY_WORDS)
+        header = text.encode("latin-1", "replace")
+        return data[:8] + (len(header) % 65536).to_bytes(2, "little") + header + data[head:]
+
+    def run(self, data: bytes) -> None:
+        read = latents._from_npy if data[:1] == b"\x93" else latents._from_json
+        array = read(data, 8)
+        assert array.dtype == np.float32 and array.shape[1] == LATENT_SIZE
+        assert 1 <= len(array) <= 8 and np.isfinite(array).all()
+
+
+NPY_WORDS = (
+    *("'descr'", "'<f4'", "'|O'", "'<f8'", "'>f4'", "'<U9999999'", "[('a', '<f4')]", "True"),
+    *("(2, 100)", "(2**9, 100)", "(-1, 100)", "(0, 100)", "(99999999999, 100)", "(2, 100, 1)"),
+    *("((" * 50, "[" * 300, "1" * 5000, "-" * 300, "{" * 200, "1e999", "1j", "'fortran_order'"),
+)
