@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ffgan.errors import Error
 from fuzz.target import Target
+from fuzz.targets import CLASSES, make
 
 SECONDS = 2.0
 """Of processor time, for one input."""
@@ -215,10 +216,8 @@ def _watch(process: subprocess.Popen[bytes], shared: Path) -> str:
 
 
 def main() -> int:
-    from fuzz.targets import TARGETS
-
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("target", choices=CLASSES)
     parser.add_argument("--count", type=int, default=10_000, help="inputs (default: 10000)")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs (default: 1)")
     parser.add_argument("--start", type=int, default=0, help="number of the first (default: 0)")
@@ -228,7 +227,7 @@ def main() -> int:
     if given.worker is not None:
         skip = {int(index) for index in given.skip.split(",") if index}
         stop = given.start + given.count
-        work(TARGETS[given.target](), given.seed, given.start, stop, skip, given.worker)
+        work(make(given.target), given.seed, given.start, stop, skip, given.worker)
         return 0
     started = time.monotonic()
     tally = campaign(given.target, given.seed, given.start, given.count)

@@ -1,34 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All targets by name."""
+"""All targets by name; each is imported, with what it reads, only where it is run."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Final
 
-from fuzz import data_files, image_files, model_files, texts
 from fuzz.target import Target
 
-CLASSES: Final[tuple[type[Target], ...]] = (
-    model_files.ModelFile,
-    model_files.CheckpointFile,
-    model_files.DnnFile,
-    data_files.PackFile,
-    data_files.JournalFile,
-    data_files.RunRecords,
-    image_files.JpegImage,
-    image_files.PngImage,
-    image_files.WebPImage,
-    image_files.BmpImage,
-    image_files.TiffImage,
-    image_files.HeicImage,
-    image_files.AvifImage,
-    image_files.JpegXlImage,
-    image_files.DngImage,
-    image_files.IccProfile,
-    image_files.Metadata,
-    texts.SettingsFile,
-    texts.Assignment,
-    texts.Query,
-    texts.Uploads,
-)
-TARGETS: Final = {target.name: target for target in CLASSES}
+CLASSES: Final = {
+    "model": "model_files.ModelFile",
+    "checkpoint": "model_files.CheckpointFile",
+    "dnn": "model_files.DnnFile",
+    "pack": "data_files.PackFile",
+    "journal": "data_files.JournalFile",
+    "run": "data_files.RunRecords",
+    "jpeg": "image_files.JpegImage",
+    "png": "image_files.PngImage",
+    "webp": "image_files.WebPImage",
+    "bmp": "image_files.BmpImage",
+    "tiff": "image_files.TiffImage",
+    "heic": "image_files.HeicImage",
+    "avif": "image_files.AvifImage",
+    "jxl": "image_files.JpegXlImage",
+    "dng": "image_files.DngImage",
+    "icc": "image_files.IccProfile",
+    "metadata": "image_files.Metadata",
+    "settings": "texts.SettingsFile",
+    "set": "texts.Assignment",
+    "query": "texts.Query",
+    "latents": "texts.Uploads",
+}
+
+
+def make(name: str) -> Target:
+    """The target of one of these names."""
+    module, _, class_name = CLASSES[name].partition(".")
+    made: Target = getattr(importlib.import_module(f"fuzz.{module}"), class_name)()
+    assert made.name == name
+    return made

@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from fuzz.run import Tally, try_input
-from fuzz.targets import TARGETS
+from fuzz.targets import CLASSES, make
 
 SECONDS = 0.1
 MOST = 100
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", CLASSES)
 def test_inputs_are_read_or_refused(tmp_path: Path, name: str) -> None:
-    target = TARGETS[name]()
-    target.prepare(tmp_path)
+    reader = make(name)
+    reader.prepare(tmp_path)
     tally = Tally()
     end = time.perf_counter() + SECONDS
     index = 0
     while index < 5 or (index < MOST and time.perf_counter() < end):
-        try_input(target, 0, index, tally, limited=False)  # other tests' threads share the process
+        try_input(reader, 0, index, tally, limited=False)  # other tests' threads share the process
         index += 1
     assert not tally.findings
     assert tally.accepted + sum(tally.refused.values()) == index
