@@ -24,9 +24,9 @@ MAX_PIXELS: Final = 100_000_000
 BYTES_PER_PIXEL: Final = 20
 """Most memory that decoding takes, besides the file and some 16 MB, for each pixel of the file.
 
-The result has 3. Most kinds take 3 to 6: their pixels are converted by strips. More take what only
-comes whole: progressive JPEGs 9, of CMYK 12, WebP 9, and a TIFF of 16 bits, alpha and one strip
-that is neither plain nor deflated 20.
+The result has 3. Most kinds take 3 to 6, as their pixels are converted by strips. More take what
+only comes whole: progressive JPEGs 9, of CMYK 12, WebP and HEIC 9, AVIF 18, and a TIFF of 16 bits
+with alpha in one strip that is neither plain nor deflated 20.
 """
 
 

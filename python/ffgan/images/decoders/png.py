@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError
 from ffgan.images.containers import DAMAGED, PNG_SIGNATURE, Png, png_chunk
+from ffgan.images.decoders.inflated import Inflated
 from ffgan.images.decoders.opencv import imdecode
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.raster import STRIP_PIXELS, Part, Raster, numbers_of_bits
@@ -55,7 +56,8 @@ class DecodedPng:
     def parts(self) -> Iterator[Part]:
         height, width = self.shape
         depth, colour, interlaced = self._header
-        pixels = _Inflated(self.file)
+        view, chunks = memoryview(self.file.data), self.file.chunks()
+        pixels = Inflated(view[s + 8 : e - 4] for kind, s, e in chunks if kind == b"IDAT")
         for top, left, down, right in _PASSES if interlaced else ((0, 0, 1, 1),):
             wide, high = -(-(width - left) // right), -(-(height - top) // down)
             if wide < 1 or high < 1:
@@ -134,49 +136,6 @@ class DecodedPng:
         if channels in (1, 2):
             return Raster(samples[..., 0], "L", alpha)
         return Raster(samples[..., :3], "RGB", alpha)
-
-
-class _Inflated:
-    """The content of all IDAT chunks, inflated as it is read."""
-
-    def __init__(self, file: Png) -> None:
-        view = memoryview(file.data)
-        chunks = file.chunks()
-        self._pieces = (view[s + 8 : e - 4] for kind, s, e in chunks if kind == b"IDAT")
-        self._pending: bytes | memoryview = b""
-        self._stream = zlib.decompressobj()
-
-    def read(self, length: int) -> bytes:
-        """So many bytes; raises DatasetError where there are fewer."""
-        found = []
-        while length:
-            piece = self._next(length)
-            if piece is None:
-                raise DatasetError(f"{DAMAGED}: too few pixels")
-            found.append(piece)
-            length -= len(piece)
-        return b"".join(found)
-
-    def finish(self) -> None:
-        """Up to the checksum at the end; more data than pixels is no harm."""
-        while self._next(1 << 16) is not None:
-            pass
-
-    def _next(self, most: int) -> bytes | None:
-        """Some bytes, at most so many; None at the end."""
-        if self._stream.eof:
-            return None
-        if not self._pending:
-            following = next(self._pieces, None)
-            if following is None:
-                return None
-            self._pending = following
-        try:
-            found = self._stream.decompress(self._pending, most)
-        except zlib.error as error:
-            raise DatasetError(f"{DAMAGED}: {error}") from error
-        self._pending = self._stream.unconsumed_tail
-        return found
 
 
 def _unfiltered(filtered: bytes, above: bytes, step: int) -> UInt8:

@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import io
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from ffgan.errors import DatasetError
 from ffgan.images.containers import CUT_OFF, DAMAGED, Tiff
 from ffgan.images.containers.tiff import TiffEntry
+from ffgan.images.decoders.inflated import Inflated
 from ffgan.images.decoders.jpeg import decode_jpeg
 from ffgan.images.decoders.opencv import imdecode
 from ffgan.images.decoders.tiff_layout import (
@@ -82,7 +82,7 @@ def _by_numpy(file: Tiff, layout: Layout, strip: int, high: int) -> Iterator[tup
     """Rows of one strip, or of one row of tiles."""
     row = (layout.wide * layout.bits * layout.channels + 7) // 8
     streams = [
-        _Plain(segment) if layout.compression == PLAIN else _Deflated(segment)
+        _Plain(segment) if layout.compression == PLAIN else Inflated([segment])
         for segment in _segments(file, layout, strip, 1)
     ]
     many = max(1, STRIP_PIXELS // (layout.wide * layout.across))
@@ -117,24 +117,6 @@ class _Plain:
             raise DatasetError(CUT_OFF)
         found = bytes(self._content[:length])
         self._content = self._content[length:]
-        return found
-
-
-class _Deflated:
-    """Bytes, inflated as they are read."""
-
-    def __init__(self, content: memoryview) -> None:
-        self._pending: bytes | memoryview = content
-        self._stream = zlib.decompressobj()
-
-    def read(self, length: int) -> bytes:
-        try:
-            found = self._stream.decompress(self._pending, length)
-        except zlib.error as error:
-            raise DatasetError(f"{DAMAGED}: {error}") from error
-        self._pending = self._stream.unconsumed_tail
-        if len(found) < length:
-            raise DatasetError(f"{DAMAGED}: too few pixels")
         return found
 
 
