@@ -254,6 +254,13 @@ def test_on_a_full_disk_older_checkpoints_make_room(tmp_path: Path) -> None:
             assert steps(folder) == [10, 30, 40]
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
+def test_the_room_of_a_file_system_without_a_size_is_unknown(folder: RunFolder) -> None:
+    assert RunFolder("/proc").room() is None
+    assert RunFolder("/proc/none").room() is None
+    assert folder.room() is not None
+
+
 def test_a_run_that_failed_before_it_left_anything_leaves_no_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "a")
     with pytest.raises(ZeroDivisionError), folder.locked():

@@ -260,8 +260,10 @@ class RunFolder:
     def room(self) -> int | None:
         """Bytes free for checkpoints, those included that there are; None where nobody knows."""
         try:
-            free = shutil.disk_usage(self.path).free
-            return free + sum(path.stat().st_size for path in self.paths())
+            disk = shutil.disk_usage(self.path)
+            if not disk.total:  # as some network file systems say, which know no size
+                return None
+            return disk.free + sum(path.stat().st_size for path in self.paths())
         except OSError:
             return None
 
