@@ -192,20 +192,13 @@ def test_any_terminal_will_do(env: dict[str, str], size: tuple[int, int], tmp_pa
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_sheet_holds_the_faces_so_far(number: signal.Signals, folder: Path) -> None:
     command = [*FFGAN, "gen", "2500", "--grid", "--no-window", "--out", "sheet.png", "--seed", "1"]
-    process = subprocess.Popen(
-        [*command, "--size", "20"],
-        cwd=folder,
-        env={**environment(), "FFGAN_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(3)
-    assert process.poll() is None
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 128 + number
-    name = "with Ctrl+C" if number == signal.SIGINT else f"by {number.name}"
-    assert errors == f"ffgan: stopped {name}, 1 file written\n"
+    one_thread = {"FFGAN_NUM_THREADS": "1"}
+    with terminal([*command, "--size", "20"], cwd=folder, env=one_thread) as window:
+        window.until(lambda: re.search("faces .* [1-9][0-9]+/2500", window.shown))
+        window.process.send_signal(number)
+        assert window.end() == 128 + number, window.shown
+        name = "with Ctrl+C" if number == signal.SIGINT else f"by {number.name}"
+        window.until(lambda: f"ffgan: stopped {name}, 1 file written" in window.shown)
     assert images.read_metadata(folder / "sheet.png")["count"] != "2500"
 
 
