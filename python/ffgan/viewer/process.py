@@ -82,7 +82,7 @@ def _serve(cv2: Any, name: str, scale: int, connection: Connection[Any, Any]) ->
             cv2.imshow(name, shown)
             if picture.title is not None:
                 cv2.setWindowTitle(name, picture.title)
-        key = cv2.waitKey(POLL_MILLISECONDS)
+        key = cv2.waitKey(POLL_MILLISECONDS if picture is None else 1)
         if picture is not None:
             connection.send(picture.number)
         if key != -1 and (action := KEYS.get(key & 0xFF)):
