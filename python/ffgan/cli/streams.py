@@ -18,7 +18,8 @@ from typing import Any, cast
 
 # What another write may not meet: then the stream stays in use.
 PASSING = (errno.EAGAIN, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.ENOSPC)
-NO_READER = (errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ENXIO)
+NO_READER = (errno.EPIPE, errno.ECONNRESET)
+NO_TERMINAL = (errno.EIO, errno.ENXIO)  # of a file: the disk
 
 
 class Stream:
@@ -33,6 +34,7 @@ class Stream:
     def __init__(self, stream: Any, *, notices: bool = False) -> None:
         self._stream = stream
         self._notices = notices
+        self._terminal = _is_terminal(stream)
         self.failure: OSError | ValueError | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -69,7 +71,8 @@ class Stream:
     @property
     def reader_is_gone(self) -> bool:
         """Whether nobody reads any more, as after `| head` or in a closed terminal."""
-        return isinstance(self.failure, OSError) and self.failure.errno in NO_READER
+        gone = (*NO_READER, *NO_TERMINAL) if self._terminal else NO_READER
+        return isinstance(self.failure, OSError) and self.failure.errno in gone
 
     def _fail(self, error: OSError | ValueError) -> None:
         self.failure = self.failure or error
@@ -119,6 +122,13 @@ def open_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # ValueError: it is closed
+        return False
 
 
 def in_background(stream: Any) -> bool:
