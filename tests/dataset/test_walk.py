@@ -279,3 +279,24 @@ def test_a_resumed_run_whose_drive_is_away_is_told_so(folder: Path) -> None:
         path.unlink()
     with pytest.raises(UnavailableError, match=r"no image in .*: is a drive away\?"):
         Dataset(folder, as_of=before)
+
+
+def test_folders_of_a_drive_without_inode_numbers_are_all_entered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "x.jpg").write_bytes(jpeg())
+    (folder / "b" / "back").symlink_to(folder)
+    stat = os.stat
+
+    def unnumbered(path: str | bytes, **options: bool) -> os.stat_result:
+        fields = list(stat(path, **options))
+        fields[1] = 0
+        return os.stat_result(fields)
+
+    with monkeypatch.context() as system:
+        system.setattr(os, "stat", unnumbered)
+        source = ImageFolder(folder)
+    assert len(source) == 14
+    assert "1 folders reached again" in source.found

@@ -89,7 +89,7 @@ class Walk:
             self.away.append(self.unreadable[-1])
 
     def _files(self) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
-        entered: set[tuple[int, int]] = set()
+        entered: set[tuple[int, int | bytes]] = set()
         waiting = [b""]
         while waiting:
             folder_name = waiting.pop()
@@ -97,10 +97,12 @@ class Walk:
             below = []
             try:
                 status = os.stat(folder_path)
-                if (status.st_dev, status.st_ino) in entered:
+                # Some network drives number nothing.
+                place = status.st_ino or os.path.realpath(folder_path)
+                if (status.st_dev, place) in entered:
                     self.repeated += 1
                     continue
-                entered.add((status.st_dev, status.st_ino))
+                entered.add((status.st_dev, place))
                 with os.scandir(folder_path) as entries:
                     for entry in entries:
                         name = os.path.join(folder_name, entry.name)
