@@ -86,3 +86,21 @@ def test_a_failure_is_counted_guarded_and_no_secret() -> None:
     series = 'ffgan_requests_total{method="GET",path="/face.png",status="500"}'
     assert metric(client, series) == 1
     assert metric(client, "ffgan_queue_taken") == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("PUT", "/face.png", 405),
+        ("GET", "/face.png?seed=x", 422),
+        ("GET", "/face.png?sed=1", 422),
+        ("POST", "/score", 422),
+        ("GET", "/faces.png?count=100&size=1024", 422),
+    ],
+)
+def test_no_error_is_kept_by_a_cache(client: Client, method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers

@@ -142,7 +142,8 @@ class MP4:
         folder = Path(self._folder.name).parent
         total = shutil.disk_usage(folder).total
         return NotWrittenError(
-            f"no room for the MP4 in {folder}, which has {total >> 10} KB in all"
+            f"no room for the MP4 in {folder}, which has {total >> 10} KB in all:"
+            " make room there, or take WebP, which needs none"
         )
 
     def __enter__(self) -> MP4:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import logging
 import math
@@ -36,6 +37,9 @@ from ffgan.server.settings import DEFAULT_PORT, Settings
 BACKLOG = 2048
 MAX_PORT = 65535
 OPEN_FILES = 65536
+
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE_BLOCK = 4 << 20
 
 LINGER = 1.0
 """Seconds for which connections between two requests stay open as the server shuts down."""
@@ -96,6 +100,7 @@ def run(
 ) -> None:
     """Serves at ``listener`` until a signal; raises the exception if the model cannot be loaded."""
     allow_open_files()
+    return_memory()
     app = create_app(load, settings)
     inference = app.state.inference
     server = GracefulServer(configuration(app, log_level, grace, settings))
@@ -160,6 +165,15 @@ def allow_open_files() -> None:
         most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
         if soft != resource.RLIM_INFINITY and soft < most:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def return_memory() -> None:
+    """Lets glibc give large blocks back to the system when they are freed.
+
+    It would keep those below 32 MB for later, once for each thread: several images' worth each.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def check(log_level: str, grace: float) -> None:

@@ -48,6 +48,7 @@ def check_pixels(pixels: int, settings: Settings) -> None:
         raise RequestError(
             422,
             "too_many_pixels",
-            f"{pixels} pixels exceed the limit of {settings.max_pixels}; ask for fewer images",
+            f"{pixels} pixels exceed the limit of {settings.max_pixels}; ask for fewer or smaller"
+            " images, or for an archive",
             parameter="size",
         )
