@@ -17,7 +17,7 @@ PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25
 
-MAX_PROFILE: Final = 1 << 24
+MAX_PROFILE: Final = 1 << 22
 """Most bytes of a colour profile that are unpacked."""
 
 

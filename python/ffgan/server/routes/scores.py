@@ -26,11 +26,19 @@ from ffgan.typing import UInt8
 JPEG_SCAN = b"\xff\xda"
 USUAL_SCANS = 12
 
-BYTES_PER_PIXEL = {"JPEG": 9, "PNG": 4, "WebP": 9, "HEIC": 9, "AVIF": 16}
+BYTES_PER_PIXEL = {"JPEG": 9, "PNG": 4, "WebP": 9, "HEIC": 25, "AVIF": 41}
 """Memory that decoding takes at most, by kind of file, measured with 16 bits and transparency where
 the kind has them. A sequential JPEG takes less."""
 
 SEQUENTIAL_BYTES_PER_PIXEL = 5
+CONVERTED_BYTES_PER_PIXEL = 4
+STRIP, STRIP_BYTES = 12 << 20, 60  # of the part of an image whose colours are being converted
+SAY_COLOURS = {
+    "PNG": (b"cICP", b"iCCP", b"gAMA", b"cHRM"),
+    "WebP": (b"ICCP",),
+    "HEIC": (b"colr",),
+    "AVIF": (b"colr",),
+}
 BYTES = 1 << 20  # besides
 
 MEDIA_TYPES = (
@@ -116,11 +124,18 @@ def _need(file: images.Container) -> int:
     """Bytes that decoding takes, at most."""
     width, height = file.size
     pixels = width * height
-    if isinstance(file, Jpeg) and file.sequential:
+    if not isinstance(file, Jpeg):
+        # Reading what the colours are takes longer than to see that a file does not say it.
+        says = any(word in file.data for word in SAY_COLOURS[file.kind])
+        strip = min(STRIP, STRIP_BYTES * pixels) if says else 0
+        return BYTES + BYTES_PER_PIXEL[file.kind] * pixels + strip
+    # Converting colours takes a second image, and the inks where there are some.
+    more = 0 if file.colour_space is None else CONVERTED_BYTES_PER_PIXEL
+    if file.sequential:
         # Decoded at a fraction of its size, row by row.
         factor = next((f for f in (8, 4, 2) if min(width, height) >= 2 * IMAGE_SIZE * f), 1)
-        return BYTES + SEQUENTIAL_BYTES_PER_PIXEL * pixels // factor**2
-    return BYTES + BYTES_PER_PIXEL[file.kind] * pixels
+        return BYTES + (SEQUENTIAL_BYTES_PER_PIXEL + more) * pixels // factor**2
+    return BYTES + (BYTES_PER_PIXEL[file.kind] + more) * pixels
 
 
 def _read(file: images.Container) -> UInt8:
