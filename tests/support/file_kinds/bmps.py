@@ -133,5 +133,7 @@ def refused() -> Iterator[Kind]:
         "a BMP of . bits .* not supported",
     )
     yield bad("of-7-bits", plain[:28] + b"\7" + plain[29:], "a BMP of . bits .* not supported")
+    outside = bmp(bytes(99_999), WIDTH, HEIGHT, 16, compression=3, masks=(1 << 20, 2, 1))
+    yield bad("masks-beyond-16-bits", outside, "damaged")
     runs = bmp(b"\x05\1", WIDTH, HEIGHT, 8, compression=1, palette=bytes(1024))
     yield bad("run-lengths-cut", runs, "cut off")

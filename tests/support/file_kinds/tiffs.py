@@ -315,6 +315,8 @@ def refused() -> Iterator[Kind]:
         return tiff(WIDTH, HEIGHT, [samples.tobytes()], {**tags, ROWS: HEIGHT})
 
     yield bad("cut", plain[: len(plain) // 2], "cut off")
+    far = b"II+\0\x08\0\0\0" + b"\xff" * 8 + plain
+    yield bad("directory-behind-all-bytes", far, "cut off")
     yield bad("strip-outside", tiff(WIDTH, HEIGHT, [b"12"], {**RGB_TAGS, 279: 99_999}), "cut off")
     yield bad("strip-too-short", tiff(WIDTH, HEIGHT, [bytes(50)], RGB_TAGS), "cut off|damaged")
     short = zlib.compress(bytes(100))

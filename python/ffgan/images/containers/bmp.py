@@ -83,6 +83,8 @@ class Bmp(Container):
             has_alpha = self._header >= 56 or compression == _MASKS_AND_ALPHA
             alpha = struct.unpack_from("<I", self.data, 66)[0] if has_alpha else 0
             masks = (red, green, blue, alpha)
+            if max(masks) >> bits:
+                raise DatasetError(DAMAGED)
         elif compression == _PLAIN and bits in (16, 32):
             masks = _STANDARD_MASKS[bits]
         supported = (

@@ -47,6 +47,8 @@ class Tiff(Container):
         order = self.order
         big = struct.unpack_from(order + "H", self.data, 2)[0] == 43
         (directory,) = struct.unpack_from(order + ("Q" if big else "I"), self.data, 8 if big else 4)
+        if directory > len(self.data):
+            raise DatasetError(CUT_OFF)
         (count,) = struct.unpack_from(order + ("Q" if big else "H"), self.data, directory)
         first, length = directory + (8 if big else 2), 20 if big else 12
         inline, word = (8, "Q") if big else (4, "I")
