@@ -21,6 +21,9 @@ from ffgan.typing import RGB
 MAX_PIXELS: Final = 100_000_000
 """Decoding refuses images of more pixels."""
 
+MAX_SIDE: Final = 1 << 20
+"""Decoding refuses images of more pixels a side: OpenCV takes no more."""
+
 BYTES_PER_PIXEL: Final = 20
 """Most memory that decoding takes, besides the file and some 16 MB, for each pixel of the file.
 
@@ -78,6 +81,8 @@ def decode_picture(
         raise DatasetError(
             f"{width}x{height} pixels are more than the limit of {MAX_PIXELS // 10**6} million"
         )
+    if max(width, height) > MAX_SIDE:
+        raise DatasetError(f"{width}x{height}: more than the limit of {MAX_SIDE} pixels a side")
     orientation, content = file.check()
     if isinstance(file, Jpeg):
         for factor in (8, 4, 2) if at_least else ():

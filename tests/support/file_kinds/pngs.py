@@ -176,6 +176,7 @@ def refused() -> Iterator[Kind]:
     yield bad("not-deflated", rebuilt(b"not deflated"), "damaged")
     yield bad("deflate-checksum", rebuilt(compress(bytes(whole))[:-1] + b"\xff"), "damaged")
     yield bad("no-such-filter", rebuilt(compress(b"\x09" * whole)), "damaged")
+    yield bad("two-million-across", png(np.zeros((1, 1 << 21), np.uint8), 0, 1), "pixels a side")
     yield bad("no-pixels", plain[:33] + chunk(b"IEND", b""), "damaged")
     yield bad("palette-missing", png(GREY, 3, 8), "damaged")
     header = plain[:16] + struct.pack(">IIBBBBB", 40, 40, 3, 2, 0, 0, 0)

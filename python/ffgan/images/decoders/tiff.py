@@ -103,7 +103,7 @@ def _unassociated(colour: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     opacity = np.maximum(alpha, 1).astype(np.uint32)
     if colour.ndim == 3:
         opacity = opacity[..., None]
-    straight = (colour * full + opacity // 2) // opacity
+    straight = (colour.astype(np.uint32) * full + opacity // 2) // opacity
     limited: NDArray[Any] = np.minimum(straight, full).astype(colour.dtype)
     return limited
 
@@ -111,8 +111,8 @@ def _unassociated(colour: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 def _from_cmyk(ink: NDArray[Any]) -> NDArray[Any]:
     """RGB of CMYK without a profile, as libtiff converts it."""
     full = np.uint32(np.iinfo(ink.dtype).max)
-    light = full - ink[..., 3:]
-    colour: NDArray[Any] = (light * (full - ink[..., :3]) // full).astype(ink.dtype)
+    paper = full - ink.astype(np.uint32)
+    colour: NDArray[Any] = (paper[..., 3:] * paper[..., :3] // full).astype(ink.dtype)
     return colour
 
 
