@@ -87,6 +87,8 @@ def try_input(target: Target, seed: int, index: int, tally: Tally, *, limited: b
         tally.refused[type(error).__name__] += 1
         if isinstance(error, Error) and len(str(error).splitlines()) != 1:
             tally.finding(f"message of several lines: {_where(error)}", index, str(error)[:300])
+        if (why := _out_of_memory(error)) is not None:
+            tally.finding(f"memory: {_where(error)}", index, repr(why)[:300])
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -100,6 +102,17 @@ def try_input(target: Target, seed: int, index: int, tally: Tally, *, limited: b
         and (used := _processor_time(target, data)) > SECONDS
     ):
         tally.finding("slow", index, f"{used:.1f} s")
+
+
+def _out_of_memory(error: BaseException | None) -> BaseException | None:
+    """The failed allocation behind an error, which somebody took for damage."""
+    while error is not None:
+        text = str(error).lower()
+        failed = "failed to alloc" in text or "insufficient memory" in text or "bad_alloc" in text
+        if isinstance(error, MemoryError) or failed:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _processor_time(target: Target, data: Any) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Up to a hundred inputs of each target of the fuzzing, a tenth of a second at most each."""
+"""Up to a hundred inputs of each target of the fuzzing, a twentieth of a second at most each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from fuzz.run import Tally, try_input
 from fuzz.targets import CLASSES, make
 
-SECONDS = 0.1
+SECONDS = 0.05
 MOST = 100
 
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
+import resource
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,3 +164,36 @@ def test_a_jpeg_of_unusual_colours_that_ends_in_its_header_is_cut_off(end: bytes
     length = int.from_bytes(data[frame + 2 : frame + 4], "big")
     with pytest.raises(DatasetError, match="the file is cut off"):
         decode_jpeg(bytes(data[: frame + 2 + length]) + end)  # as it stands in a TIFF
+
+
+def frame_of_webp() -> bytes:
+    frames = {"save_all": True, "append_images": [picture().rotate(180)]}
+    data = bytearray(file_of(picture(), "WEBP", **frames))
+    size = data.index(b"\x9d\x01\x2a") + 3  # behind the start code of a key frame
+    data[size : size + 4] = b"\xff\x3f\xff\x3f"
+    return bytes(data)
+
+
+def strip_of_tiff() -> bytes:
+    data = bytearray(file_of(picture(), "TIFF", compression="jpeg"))
+    frame = data.rindex(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = b"\x3f\xff\x3f\xff"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("make", [frame_of_webp, strip_of_tiff])
+def test_a_part_that_says_to_be_larger_than_the_picture_takes_no_memory(
+    make: Callable[[], bytes],
+) -> None:
+    data = make()  # 16383 x 16383 in a file of 40 x 24
+    for format in ("WEBP", "TIFF"):  # loads what decodes them
+        images.decode(file_of(picture(), format))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 50_000_000
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        with pytest.raises(DatasetError, match="the file is damaged"):
+            images.decode(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -67,7 +67,11 @@ class WebP(Container):
             return self.data
         pixels = frame[16:]
         if not pixels.startswith(b"ALPH"):
-            return webp_file(pixels)
+            still = webp_file(pixels)
+            # The size that was looked at is that of the frame, and the decoder goes by this one.
+            if WebP(still).size != self.size:
+                raise DatasetError(DAMAGED)
+            return still
         has_alpha = 0x10
         return webp_file(riff_chunk(b"VP8X", struct.pack("<I", has_alpha) + frame[6:12]) + pixels)
 

@@ -27,6 +27,8 @@ def imdecode(data: bytes, flags: int) -> NDArray[Any]:
     try:
         pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError("no memory for the pixels of an image") from error
         raise DatasetError(DAMAGED) from error
     if pixels is None:
         raise DatasetError(DAMAGED)

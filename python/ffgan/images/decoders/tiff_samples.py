@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError
-from ffgan.images.containers import CUT_OFF, DAMAGED, Tiff
+from ffgan.images.containers import CUT_OFF, DAMAGED, Jpeg, Tiff
 from ffgan.images.containers.tiff import TiffEntry
 from ffgan.images.decoders.inflated import Inflated
 from ffgan.images.decoders.jpeg import decode_jpeg
@@ -152,7 +152,7 @@ def _by_pixels(file: Tiff, layout: Layout, top: int, high: int) -> Iterator[tupl
     segments = _segments(file, layout, top // layout.high, -(-high // layout.high))
     if layout.compression == JPEG:
         for segment in segments:
-            _check_jpeg(file, bytes(segment))
+            _check_jpeg(file, layout, bytes(segment))
     small = _small_tiff(file, layout, (width, high), segments)
     if layout.photometric == YCBCR and layout.compression != JPEG:
         cv2 = opencv()
@@ -165,11 +165,14 @@ def _by_pixels(file: Tiff, layout: Layout, top: int, high: int) -> Iterator[tupl
         at += len(rows)
 
 
-def _check_jpeg(file: Tiff, content: bytes) -> None:
+def _check_jpeg(file: Tiff, layout: Layout, content: bytes) -> None:
     """libtiff drops libjpeg's warnings of damage."""
     tables = file.entries.get(347)
     if tables is not None:
         content = tables.content.removesuffix(b"\xff\xd9") + content.removeprefix(b"\xff\xd8")
+    width, height = Jpeg(content).size
+    if width > layout.wide + 15 or height > layout.high + 15:  # some fill up to whole blocks
+        raise DatasetError(DAMAGED)
     decode_jpeg(content)
 
 
