@@ -124,7 +124,7 @@ def _from_lab(lab: UInt8, *, signed: bool) -> UInt8:
     encoded = lab if signed else lab ^ np.array([0, 128, 128], np.uint8)
     image = Image.frombytes("LAB", (lab.shape[1], lab.shape[0]), encoded.tobytes())
     profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    # Its short cut, a table, is wrong by up to 16 of 255.
+    # LittleCMS 2.19 would take a coarse table instead, which is wrong by up to 32 of 255.
     exact = ImageCms.Flags.NOOPTIMIZE
     converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB", flags=exact)
     assert converted is not None
