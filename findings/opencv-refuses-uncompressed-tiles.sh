@@ -17,7 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
     opencv-python-headless==5.0.0.93 pillow==13.0.0 tifffile==2026.3.3 numpy
-"$folder/venv/bin/python" - <<'END'
+OPENCV_LOG_LEVEL=OFF "$folder/venv/bin/python" - <<'END'
 import io
 
 import cv2
@@ -27,7 +27,6 @@ import tifffile
 from PIL import Image
 
 print(f"OpenCV {cv2.__version__}, Pillow {PIL.__version__}, tifffile {tifffile.__version__}")
-cv2.setLogLevel(0)
 picture = np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8)
 for compression in (None, "zlib"):
     for side in (16, 32, 48, 64):
