@@ -52,12 +52,13 @@ def test_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [None, *program.COMMANDS])
-def test_help_gives_examples_and_defaults(
+def test_help_gives_examples_and_defaults_in_80_columns(
     command: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["--help"] if command is None else [command, "--help"]) == 0
     text = capsys.readouterr().out
     assert re.search(r"^examples?:\n  ffgan ", text, re.MULTILINE)
+    assert max(map(len, text.splitlines())) <= 80
     if command is not None:
         # An option's text runs up to the next option.
         options = re.split(r"\n  (?=--)", text.split("\nexample")[0])[1:]

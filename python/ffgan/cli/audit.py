@@ -29,7 +29,8 @@ examples:
   ffgan audit --train photos                      without held-out images
   ffgan audit --train photos --model FILE --json > audit.json
 
-Exit status: 0 no sign of copying, 3 signs of copying. Needs pip install 'ffgan[evaluate]'."""
+Exit status: 0 no sign of copying, 3 signs of copying. Needs
+pip install 'ffgan[evaluate]'."""
 
 
 def add_options(parser: Parser) -> None:

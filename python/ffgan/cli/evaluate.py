@@ -20,13 +20,14 @@ from ffgan.cli.progress import progress_bars
 
 EXAMPLES = """\
 examples:
-  ffgan evaluate --real photos                    2000 faces of the packaged model beside photos
+  ffgan evaluate --real photos                     the packaged model
   ffgan evaluate --real photos --model FILE --json > figures.json
-  ffgan evaluate --real photos --samples 500      four times as fast, less precise
-  ffgan evaluate --real photos --candidates       the faces that `gen` would draw
-  ffgan evaluate --real photos --cache real.cache for several models: measure photos once
+  ffgan evaluate --real photos --samples 500       faster, less precise
+  ffgan evaluate --real photos --candidates        the faces that `gen` draws
+  ffgan evaluate --real photos --cache real.cache  measure photos only once
 
-Compare only figures of equal numbers of images. Needs pip install 'ffgan[evaluate]'."""
+Compare only figures of equal numbers of images. Needs
+pip install 'ffgan[evaluate]'."""
 
 
 def add_options(parser: Parser) -> None:

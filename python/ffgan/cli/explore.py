@@ -14,10 +14,10 @@ from ffgan.latent import MAX_SEED
 
 EXAMPLES = """\
 examples:
-  ffgan explore                      opens the page of `ffgan web`, at a free port
-  ffgan explore --seed 7             begin with this face
+  ffgan explore               opens the page of `ffgan web`, at a free port
+  ffgan explore --seed 7      begin with this face
   ffgan explore --model runs/photos/model.safetensors
-  ffgan explore --no-browser         only print the address
+  ffgan explore --no-browser  only print the address
 
 Ctrl+C in the terminal ends it."""
 

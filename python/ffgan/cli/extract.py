@@ -15,16 +15,17 @@ LINE_EVERY = 30.0  # seconds, where there is no terminal
 
 EXAMPLES = """\
 examples:
-  ffgan extract photos faces                        200 pixels, as dlib cuts them out
-  ffgan extract photos faces --framing training     162 pixels, as the packaged model's faces lie
-  ffgan extract photos faces --upsample 1           also faces of 40 pixels
-  ffgan extract photos faces --per-identity 20      at most 20 of one person
-  ffgan extract photos faces --min-sharpness 1.5    selects again, without detecting again
-  ffgan extract photos faces --dry-run              counts, and writes nothing
+  ffgan extract photos faces                      200 pixels, as dlib cuts them
+  ffgan extract photos faces --framing training   162 pixels, as `train` needs
+  ffgan extract photos faces --upsample 1         also faces of 40 pixels
+  ffgan extract photos faces --per-identity 20    at most 20 of one person
+  ffgan extract photos faces --min-sharpness 1.5  selects anew, detects nothing
+  ffgan extract photos faces --dry-run            counts, and writes nothing
 
-Ctrl+C stops after the current photographs; the same command resumes, and processes only new and
-changed ones. Photographs are never written to, and nothing leaves this machine; `rm -r faces`
-deletes all that was made. Needs pip install 'ffgan[faces]'."""
+Ctrl+C stops after the current photographs; the same command resumes, and
+processes only new and changed ones. Photographs are never written to, and
+nothing leaves this machine; `rm -r faces` deletes all that was made. Needs
+pip install 'ffgan[faces]'."""
 
 
 def add_options(parser: Parser) -> None:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "cut the faces out of photographs",
-    "Detect the faces in all photographs of a folder, cut them out upright, leave out bad ones.",
+    "Find the faces in photographs, cut them out upright, leave out bad ones.",
     EXAMPLES,
     add_options,
     run,

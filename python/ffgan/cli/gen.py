@@ -29,16 +29,17 @@ DEFAULT_SCALE = 3
 
 EXAMPLES = """\
 examples:
-  ffgan gen 10                             show ten faces, half a second each
-  ffgan gen 10 --delay 0                   show ten faces, a key press each
-  ffgan gen 10 --out new --format jpg      show and write new/face-<seed>.jpg
-  ffgan gen 1 --seed 7 --out me.webp       one face to this very file
-  ffgan gen 64 --grid --no-window          one sheet, generated/faces-<seed>-64.png
-  ffgan gen 10 --truncation 0.7            faces closer to the average face
+  ffgan gen 10                         show ten faces, half a second each
+  ffgan gen 10 --delay 0               show ten faces, a key press each
+  ffgan gen 10 --out new --format jpg  show and write new/face-<seed>.jpg
+  ffgan gen 1 --seed 7 --out me.webp   one face to this very file
+  ffgan gen 64 --grid --no-window      one sheet, generated/faces-<seed>-64.png
+  ffgan gen 10 --truncation 0.7        faces closer to the average face
 
-In the window: space or n the next face, s save this one, q or Escape (or closing the window) stop.
-Face i has seed SEED+i, and one seed of one model is always the same face; so a file of the same
-name is replaced. Where no window can be opened, the files go to ./generated."""
+In the window: space or n the next face, s save this one, q or Escape (or
+closing the window) stop. Face i has seed SEED+i, and one seed of one model is
+always the same face; so a file of the same name is replaced. Where no window
+can be opened, the files go to ./generated."""
 
 
 def add_options(parser: Parser) -> None:

@@ -137,7 +137,7 @@ def versions() -> dict[str, str]:
 
 COMMAND = Command(
     "print the networks, the model, the engine",
-    "Print the layers of the networks, the model's metadata and what the engine runs on.",
+    "Print the networks' layers, the model's metadata and what the engine runs on.",
     EXAMPLES,
     add_options,
     run,

@@ -14,10 +14,10 @@ from ffgan.errors import UsageError
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help whose examples keep their lines."""
+    """Help of 80 columns whose examples keep their lines."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=100)
+        super().__init__(prog, max_help_position=30, width=80)
 
 
 class Parser(argparse.ArgumentParser):

@@ -24,20 +24,21 @@ from ffgan.errors import Error, UsageError
 
 EXAMPLES = """\
 examples:
-  ffgan gen 10                          ten faces in a window, one after another
-  ffgan gen 100 --out new               a hundred files, new/face-<seed>.png
-  ffgan gen 1 --seed 7 --out me.png     the face of seed 7, always the same one
-  ffgan extract photos faces            cut the faces out of photographs, to train on
-  ffgan train faces --minutes 120       train on a folder of pictures for two hours
-  ffgan explore                         sliders, blends and a gallery, in the browser
-  ffgan web                             faces in the browser: http://localhost:9190
-  ffgan info                            the networks, the model, the engine
-  ffgan evaluate --real photos          how good the model is, in numbers
-  ffgan audit --train photos            whether the model copies what it was trained on
+  ffgan gen 10                       ten faces in a window, one after another
+  ffgan gen 100 --out new            a hundred files, new/face-<seed>.png
+  ffgan gen 1 --seed 7 --out me.png  the face of seed 7, always the same one
+  ffgan extract photos faces         cut the faces out of photographs
+  ffgan train faces --minutes 120    train on a folder of pictures for two hours
+  ffgan explore                      sliders, blends, a gallery, in the browser
+  ffgan web                          faces in the browser: http://localhost:9190
+  ffgan info                         the networks, the model, the engine
+  ffgan evaluate --real photos       how good the model is, in numbers
+  ffgan audit --train photos         whether it copies its training images
 
-`ffgan --gen N`, `ffgan --train DIR` and `ffgan --web` mean the same as the commands of these names.
-`ffgan COMMAND --help` explains a command. Exit status: 0 done, 2 bad input, 1 failure, 130 Ctrl+C,
-143 ended by SIGTERM, 129 by SIGHUP."""
+`ffgan --gen N`, `ffgan --train DIR` and `ffgan --web` mean the same as the
+commands of these names. `ffgan COMMAND --help` explains a command. Exit status:
+0 done, 2 bad input, 1 failure, 3 signs of copying (audit), 130 Ctrl+C, 143
+ended by SIGTERM, 129 by SIGHUP."""
 
 COMMANDS = {
     "train": train.COMMAND,

@@ -12,14 +12,15 @@ from ffgan.cli.progress import TrainingBar
 
 EXAMPLES = """\
 examples:
-  ffgan train photos                          resume runs/photos, else fine-tune the packaged model
-  ffgan train photos --dry-run                the settings and the estimated time, nothing else
+  ffgan train photos               resume runs/photos, else fine-tune the model
+  ffgan train photos --dry-run     the settings and the estimated time, no more
   ffgan train photos --init scratch --name a --minutes 120
   ffgan train photos --augment all --flip --ema 0.9995
   ffgan train photos --steps 10000 --batch 32 --learning-rate-d 1e-4
   ffgan train photos --recipe mine.toml --set chroma_weight=5
 
-Ctrl+C finishes the step and writes a checkpoint; the same command resumes from there."""
+Ctrl+C finishes the step and writes a checkpoint; the same command resumes from
+there."""
 
 
 def add_options(parser: Parser) -> None:

@@ -15,13 +15,13 @@ MAX_WORKERS = 256
 
 EXAMPLES = """\
 examples:
-  ffgan web                          http://localhost:9190, for this computer only
-  ffgan web --host 0.0.0.0           for every computer that reaches this one
+  ffgan web                 http://localhost:9190, for this computer only
+  ffgan web --host 0.0.0.0  for every computer that reaches this one
   ffgan web --port 8000 --model runs/photos/model.safetensors
   ffgan web --token-file tokens --access-log json --root-path /faces
 
-SIGHUP loads the model file again without losing a request; SIGTERM and Ctrl+C finish the requests
-in progress."""
+SIGHUP loads the model file again without losing a request; SIGTERM and Ctrl+C
+finish the requests in progress."""
 
 # Settings whose options are other ones: a file, a repeatable one and a choice.
 OTHERWISE = ("tokens", "cors", "access_log")
