@@ -78,3 +78,11 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     bits = 0 | (2 << 1) | ((50_000 - 1) << 3) | (1 << 21)
     with pytest.raises(DatasetError, match="50000x50000 pixels are more than the limit"):
         images.decode(b"\xff\x0a" + bits.to_bytes(20, "little"))
+
+
+@pytest.mark.parametrize("length", [2**63 - 1, 2**64 - 1])
+def test_a_box_that_ends_beyond_all_addresses_is_cut_off(length: int) -> None:
+    signature = b"\0\0\0\x0cJXL \r\n\x87\n"
+    box = b"\0\0\0\1free" + length.to_bytes(8, "big")
+    with pytest.raises(DatasetError, match="the file is cut off"):
+        images.dimensions(signature + box + bytes(20))

@@ -15,7 +15,7 @@ from ffgan.images.colour_space import ColourSpace
 DAMAGED: Final = "the file is damaged"
 CUT_OFF: Final = "the file is cut off"
 
-OUT_OF_BOUNDS: Final = (struct.error, IndexError)
+OUT_OF_BOUNDS: Final = (struct.error, IndexError, OverflowError)
 """What reading behind the end of the bytes raises."""
 
 
