@@ -64,14 +64,16 @@ def test_links_that_lead_nowhere_and_pipes_are_reported(folder: Path, tmp_path: 
     (folder / "gone.jpg").symlink_to(tmp_path / "gone")
     (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
     os.mkfifo(folder / "pipe.jpg")
+    (folder / "to-pipe.jpg").symlink_to(folder / "pipe.jpg")
     log = tmp_path / "skipped.log"
     data = Dataset(folder, skipped_log=log)
     assert len(data) == 12
-    assert "3 files and folders that cannot be read" in data.summary
+    assert "4 files and folders that cannot be read" in data.summary
     assert log.read_text().splitlines() == [
         "circle.jpg\tToo many levels of symbolic links",
         "gone.jpg\tthe link leads nowhere",
         "pipe.jpg\tnot a regular file",
+        "to-pipe.jpg\tnot a regular file",
     ]
 
 

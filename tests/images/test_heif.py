@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
@@ -51,6 +52,14 @@ def test_a_picture_has_the_pixels_of_two_other_decoders(format: str) -> None:
         assert difference(image, theirs) <= 1
     else:
         assert difference(image, np.array(pillow_heif.open_heif(data))) == 0
+
+
+def test_a_grey_avif_with_alpha_is_read() -> None:
+    grey = small()[..., 0]
+    alpha = np.tile(np.linspace(0, 255, 96).round().astype(np.uint8), (64, 1))
+    data = imagecodecs.avif_encode(np.dstack([grey, alpha]), level=95)
+    shown = 255 - (255 - grey.astype(float)) * alpha / 255
+    assert difference(images.decode(data), np.repeat(shown[..., None], 3, axis=2)) <= LOSS
 
 
 TURNS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pillow_jxl
 import pytest
@@ -60,6 +61,16 @@ def test_a_jpeg_that_was_packed_comes_as_that_jpeg() -> None:
     data = encoder(jpeg, 320, 240, jpeg_encode=True)
     assert np.array_equal(images.decode(data), images.decode(jpeg))
     assert images.decode(data, at_least=50).shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_an_animation_is_refused_since_its_decoder_shows_the_last_frame(lossless: bool) -> None:
+    first = np.asarray(picture(96, 64))
+    film = imagecodecs.jpegxl_encode(np.stack([first, 255 - first]), lossless=lossless)
+    with pytest.raises(DatasetError, match="an animated JPEG XL"):
+        images.decode(film)
+    still = imagecodecs.jpegxl_encode(first, lossless=lossless, level=90)
+    assert np.abs(images.decode(still).astype(int) - first).mean() < 6
 
 
 @pytest.mark.parametrize("boxes", [False, True])

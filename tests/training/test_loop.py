@@ -281,6 +281,9 @@ def test_a_runs_folder_that_cannot_be_written_is_one_line(small, faces) -> None:
 def test_broken_images_are_no_reason_to_stop(small, faces, tmp_path, caplog) -> None:
     folder = make_images(tmp_path / "mixed", 20)
     (folder / "005.jpg").write_bytes(b"broken")
+    (folder / "gone.jpg").symlink_to("nowhere")  # found before there is a run folder
     train(folder, **{**SHORT, "steps": 10})
-    assert "005.jpg" in Path("runs/mixed/skipped.log").read_text()
+    log = Path("runs/mixed/skipped.log").read_text()
+    assert "005.jpg" in log and "gone.jpg\tthe link leads nowhere\n" in log
     assert "1 broken file skipped" in caplog.text
+    assert "not complete" not in caplog.text

@@ -236,6 +236,9 @@ class Dataset:
             raise UsageError(
                 f"batch {batch} must be at least 1, start {start} and seed {seed} at least 0"
             )
+        if self._log is not None:
+            with self._lock:
+                self._log.write()  # a run has its folder by now
         if self.cache is not None and self._cached is None:
             self.build_cache()
 

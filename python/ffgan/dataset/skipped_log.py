@@ -12,27 +12,40 @@ from ffgan.dataset.names import printable
 class SkippedLog:
     """A text file of names and reasons, separated by a tab; each name is written once.
 
-    ``failure`` says why lines are missing, where the file could not be written.
+    What cannot be written, since there is no folder for it yet or no room, is tried again with the
+    next line. ``failure`` says why lines are missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure = ""
         self._logged: set[str] | None = None
+        self._waiting: dict[str, str] = {}
 
     def add(self, name: bytes, reason: str) -> None:
         """Append a line, unless the name is there."""
-        shown = printable(name)
+        self._waiting.setdefault(printable(name), printable(reason.encode()))
+        self.write()
+
+    def write(self) -> None:
+        """Append the lines that wait for it."""
+        if not self._waiting:
+            return
         try:
             if self._logged is None:
-                self._logged = set()
+                logged: set[str] = set()
                 # A resumed run meets the files again that the log already has.
                 with contextlib.suppress(FileNotFoundError):
                     lines = self.path.read_text("utf-8", "replace").splitlines()
-                    self._logged.update(line.partition("\t")[0] for line in lines)
-            if shown not in self._logged:
-                self._logged.add(shown)
+                    logged.update(line.partition("\t")[0] for line in lines)
+                self._logged = logged
+            new = {name: why for name, why in self._waiting.items() if name not in self._logged}
+            if new:
                 with self.path.open("a", encoding="utf-8") as log:
-                    log.write(f"{shown}\t{printable(reason.encode())}\n")
+                    log.write("".join(f"{name}\t{reason}\n" for name, reason in new.items()))
         except OSError as error:
             self.failure = f"{self.path} is not complete: {error.strerror}"
+            return
+        self._logged.update(new)
+        self._waiting.clear()
+        self.failure = ""

@@ -321,4 +321,5 @@ def _says_ffgan(path: bytes) -> bool:
 
 
 def _why_no_file(entry: os.DirEntry[bytes]) -> str:
-    return "the link leads nowhere" if entry.is_symlink() else "not a regular file"
+    nowhere = entry.is_symlink() and not os.path.exists(entry.path)
+    return "the link leads nowhere" if nowhere else "not a regular file"

@@ -107,6 +107,12 @@ def small() -> Iterator[Kind]:
             runs = b"".join(run_lengths(row) for row in numbers[::-1]) + b"\0\1"
             data = bmp(runs, WIDTH, HEIGHT, 8, compression=1, palette=entries)
             yield Kind("bmp-8-run-lengths", data, table[numbers])
+            # ImageMagick writes the filling of a row as pixels, too.
+            filled = np.pad(numbers[::-1], ((0, 0), (0, -WIDTH % 4)))
+            runs = b"".join(run_lengths(row) for row in filled) + b"\0\1"
+            data = bmp(runs, WIDTH, HEIGHT, 8, compression=1, palette=entries)
+            by = ("Pillow", "ImageMagick")
+            yield Kind("bmp-8-run-lengths-of-whole-words", data, table[numbers], by)
     yield Kind("bmp-grey", encoded(Image.fromarray(GREY), "BMP"), rgb(GREY))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -63,11 +64,19 @@ def app(number: int, content: bytes) -> bytes:
 
 
 def sampled(data: bytes, *factors: int) -> bytes:
-    """With other sampling factors in the frame: only for files of which nobody reads the scan."""
+    """With other sampling factors in the frame."""
     at = segment(data, 0xC0)
     for number, factor in enumerate(factors):
         data = changed(data, at + 11 + 3 * number, factor)
     return data
+
+
+def quartered() -> bytes:
+    """4:1:1; what Pillow calls so is 4:2:0."""
+    options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411]
+    made, data = cv2.imencode(".jpg", COLOUR[..., ::-1], options)
+    assert made
+    return data.tobytes()
 
 
 def kinds() -> Iterator[Kind]:
@@ -84,6 +93,12 @@ def kinds() -> Iterator[Kind]:
     assert np.abs(pixels.astype(int) - COLOUR).mean() < 6
     for sampling in ("4:4:4", "4:2:2", "4:2:0", "4:1:1"):
         yield decoded(f"jpeg-{sampling}", jpeg(subsampling=sampling))
+    yield decoded("jpeg-4:1:1-of-four-columns", quartered())
+    # TurboJPEG's name for that is one which simplejpeg does not know. As many blocks as 4:1:1.
+    upright = sampled(quartered(), 0x14)
+    at = segment(upright, 0xC0) + 5
+    upright = upright[:at] + struct.pack(">HH", 32, 64) + upright[at + 4 :]
+    yield decoded("jpeg-4:4:1", upright)
     yield decoded("jpeg-progressive", jpeg(progressive=True))
     yield decoded("jpeg-optimised", jpeg(optimize=True))
     yield decoded("jpeg-restart-markers", jpeg(restart_marker_blocks=1))
@@ -122,7 +137,39 @@ def kinds() -> Iterator[Kind]:
         exif = Image.Exif()
         exif[0x0112] = orientation
         yield decoded(f"jpeg-exif-{orientation}", jpeg(exif=exif))
+    yield from odd_exif(plain, pixels)
     yield from refused(plain)
+
+
+def exif_of(*entries: tuple[int, int, int, int], promised: int | None = None) -> bytes:
+    """A segment of entries: tag, type, number of values, value or place."""
+    count = len(entries) if promised is None else promised
+    fields = b"".join(struct.pack(">HHII", *entry) for entry in entries)
+    end = bytes(4) if promised is None else b""
+    return app(1, b"Exif\0\0MM\0*" + struct.pack(">IH", 8, count) + fields + end)
+
+
+SIDEWAYS = (0x0112, 3, 1, 6 << 16)
+
+
+def odd_exif(plain: bytes, pixels: np.ndarray) -> Iterator[Kind]:
+    """EXIF data that are not quite right, or come in several segments."""
+
+    def kind(name: str, *segments: bytes, by: str = "Pillow", turned: bool = True) -> Kind:
+        data = inserted(plain, 0xDB, b"".join(segments))
+        shown = np.rot90(pixels, -1) if turned else pixels
+        return Kind(f"jpeg-exif-{name}", data, shown, (by, "ImageMagick"), TOLERANCE)
+
+    right, other = exif_of(SIDEWAYS), (0x9999, 3, 100, 1 << 20)
+    # What does not fit into one segment goes on in the next.
+    yield kind("of-two-segments", right, app(1, b"Exif\0\0" + b"notes" * 999))
+    yield kind("twice", right, exif_of((0x0112, 3, 1, 1 << 16)))
+    yield kind("with-a-value-that-is-gone", exif_of(SIDEWAYS, other), by="OpenCV")
+    yield kind("with-a-value-that-is-gone-before", exif_of(other, SIDEWAYS), by="OpenCV")
+    yield kind("cut", exif_of(SIDEWAYS, promised=9), by="OpenCV")
+    yield kind("of-32-bits", exif_of((0x0112, 4, 1, 6)))
+    yield kind("orientation-0", exif_of((0x0112, 3, 1, 0)), turned=False)
+    yield kind("orientation-9", exif_of((0x0112, 3, 1, 9 << 16)), turned=False)
 
 
 ADOBE = app(14, b"Adobe\0\x64\0\0\0\0\x07")

@@ -173,6 +173,36 @@ def transparent() -> Iterator[Kind]:
     hidden = np.where(ALPHA[..., None] == 0, 9, COLOUR)
     data = simple(np.dstack([hidden, np.full_like(ALPHA, 255)]), IS_RGB, tags={EXTRA: 2})
     yield Kind("tiff-rgba-opaque", data, hidden.astype(np.uint8), PURE)
+    yield from transparent_inks_and_palettes()
+
+
+def transparent_inks_and_palettes() -> Iterator[Kind]:
+    ink = np.asarray(IMAGE.convert("CMYK"))
+    shown = over_white(by_pillow(simple(ink, CMYK)), ALPHA)
+    five = np.dstack([ink, ALPHA])
+    # Pillow has no such mode, and ImageMagick lays inks over a background of other colours.
+    yield Kind("tiff-cmyk-alpha", simple(five, CMYK, tags={EXTRA: 2}), shown, ())
+    strip = zlib.compress(five.tobytes())
+    tags: Tags = {BITS: [8] * 5, COMPRESSION: 8, PHOTOMETRIC: CMYK, SAMPLES: 5, EXTRA: 2}
+    yield Kind("tiff-cmyk-alpha-deflated", tiff(WIDTH, HEIGHT, [strip], tags), shown, ())
+    multiplied = ((ink.astype(int) * ALPHA[..., None] + 127) // 255).astype(np.uint8)
+    data = simple(np.dstack([multiplied, ALPHA]), CMYK, tags={EXTRA: 1})
+    yield Kind("tiff-cmyk-alpha-associated", data, shown, (), 2)
+    plain = by_pillow(simple(ink, CMYK))
+    yield Kind("tiff-cmyk-and-a-fifth-ink", simple(five, CMYK), plain, ())
+    yield Kind("tiff-cmyk-and-a-mask", simple(five, CMYK, tags={EXTRA: 0}), plain, ())
+    image = IMAGE.quantize(16)
+    table = np.array(image.getpalette(), np.uint8).reshape(-1, 3)[:16]
+    numbers = np.asarray(image)
+    clear = over_white(table[numbers], ALPHA)
+    for depth in (4, 8):
+        wide = np.pad(table, ((0, 2**depth - 16), (0, 0))).astype(int).T * 257
+        alpha = ALPHA >> (8 - depth)
+        right = over_white(table[numbers], alpha * np.uint8(17)) if depth == 4 else clear
+        palette: Tags = {COLOUR_MAP: wide.reshape(-1).tolist(), EXTRA: 2}
+        data = simple(np.dstack([numbers, alpha]), PALETTE, depth, tags=palette)
+        by = ("Pillow", "ImageMagick") if depth == 8 else ("ImageMagick",)
+        yield Kind(f"tiff-palette-{depth}-bit-alpha", data, right, by)
 
 
 def sixteen() -> Iterator[Kind]:

@@ -117,12 +117,21 @@ class Isobmff(Container):
         """The items whose bytes make the picture: itself, its tiles, those of its alpha."""
         items = self._items
         needed = {items.primary, *self._referred(items.primary)}
-        for kind, source, to in items.references:
-            if kind == b"auxl" and not needed.isdisjoint(to):
-                what = dict(items.properties.get(source, [])).get(b"auxC", b"")[4:]
-                if what.startswith(_ALPHA):
-                    needed |= {source, *self._referred(source)}
+        for alpha in self._alphas():
+            needed |= {alpha, *self._referred(alpha)}
         return needed
+
+    def _alphas(self) -> list[int]:
+        """The items that hold the alpha of the picture, or of its tiles."""
+        items = self._items
+        coloured = {items.primary, *self._referred(items.primary)}
+        return [
+            source
+            for kind, source, to in items.references
+            if kind == b"auxl"
+            and not coloured.isdisjoint(to)
+            and dict(items.properties.get(source, [])).get(b"auxC", b"")[4:].startswith(_ALPHA)
+        ]
 
     def _check_tiles(self) -> None:
         """Refuse a grid whose tiles hold many more pixels than the picture."""
@@ -154,6 +163,12 @@ class Avif(Isobmff):
         """Bits of a sample: 8, 10 or 12."""
         configuration = self._property(b"av1C") or bytes(4)
         return {0: 8, 2: 10, 3: 12}.get(configuration[2] >> 5 & 3, 8)
+
+    @property
+    def grey_with_alpha(self) -> bool:
+        """Whether there is an alpha, and no colours."""
+        configuration = self._property(b"av1C") or bytes(4)
+        return bool(configuration[2] & 0x10) and len(self._alphas()) > 0
 
     @cached_property
     def crop(self) -> tuple[slice, slice] | None:

@@ -169,13 +169,18 @@ class Jpeg(Container):
         return width, height
 
     def _check(self) -> tuple[int, bytes]:
-        orientation = 1
-        for marker, start, end in self.segments():
-            if marker == _EXIF and self.data.startswith(b"Exif\0\0", start):
-                orientation = exif_orientation(self.data[start + 6 : end])
         if not self.scans:
             raise DatasetError(DAMAGED)
-        return orientation, self.data
+        # The first one counts: what is too long for a segment goes on in another.
+        exif = next(
+            (
+                self.data[start:end]
+                for marker, start, end in self.segments()
+                if marker == _EXIF and self.data.startswith(b"Exif\0\0", start)
+            ),
+            b"",
+        )
+        return exif_orientation(exif), self.data
 
     def put_right(self) -> bytes:
         """The same image without what libjpeg warns of though it costs no pixel.

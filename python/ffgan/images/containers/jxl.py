@@ -12,6 +12,9 @@ from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 CODESTREAM: Final = b"\xff\x0a"
 BOXES: Final = b"\0\0\0\x0cJXL \r\n\x87\n"
 
+_HEADER: Final = 48
+"""Bytes of a codestream that hold its sides, and whether it is animated."""
+
 _RATIOS: Final = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
@@ -24,22 +27,32 @@ class JpegXl(Container):
         stream = self._codestream()
         if not stream.startswith(CODESTREAM):
             raise DatasetError(DAMAGED if len(stream) >= 2 else CUT_OFF)
-        bits = _Bits(stream[2:14])
-        small = bits.take(1)
-        height = 8 * (bits.take(5) + 1) if small else _large(bits)
-        ratio = bits.take(3)
-        if ratio:
-            over, under = _RATIOS[ratio - 1]
-            return height * over // under, height
-        return (8 * (bits.take(5) + 1) if small else _large(bits)), height
+        return _sides(_Bits(stream[2:]))
 
     def _check(self) -> tuple[int, bytes]:
+        if self._animated():
+            # Its decoder hands out the last of them.
+            raise DatasetError("an animated JPEG XL, which is not supported: give a frame of it")
         return 1, self.data
+
+    def _animated(self) -> bool:
+        """Whether the header of the codestream announces frames."""
+        bits = _Bits(self._codestream()[2:])
+        _sides(bits)
+        all_default = bits.take(1)
+        if all_default or not bits.take(1):
+            return False
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _sides(bits)  # of the picture as it is meant to be shown
+        if bits.take(1):
+            _preview(bits)
+        return bool(bits.take(1))
 
     def _codestream(self) -> bytes:
         """Its first bytes at least."""
         if not self.data.startswith(BOXES):
-            return self.data[:16]
+            return self.data[:_HEADER]
         position = 0
         while True:
             length, kind = struct.unpack_from(">I4s", self.data, position)
@@ -49,10 +62,30 @@ class JpegXl(Container):
                 header = 16
             if kind in (b"jxlc", b"jxlp"):
                 start = position + header + (4 if kind == b"jxlp" else 0)
-                return self.data[start : start + 16]
+                return self.data[start : start + _HEADER]
             if length < header:
                 raise DatasetError(DAMAGED)
             position += length
+
+
+def _sides(bits: _Bits) -> tuple[int, int]:
+    """Width and height."""
+    small = bits.take(1)
+    height = 8 * (bits.take(5) + 1) if small else _large(bits)
+    ratio = bits.take(3)
+    if ratio:
+        over, under = _RATIOS[ratio - 1]
+        return height * over // under, height
+    return (8 * (bits.take(5) + 1) if small else _large(bits)), height
+
+
+def _preview(bits: _Bits) -> None:
+    """Pass over the sides of a preview."""
+    eighths = bits.take(1)
+    widths = (0, 0, 5, 9) if eighths else (6, 8, 10, 12)
+    bits.take(widths[bits.take(2)])
+    if not bits.take(3):
+        bits.take(widths[bits.take(2)])
 
 
 def _large(bits: _Bits) -> int:

@@ -103,8 +103,22 @@ def _orientation(file: Tiff) -> int:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """1 to 8; 1, as it stands, when the EXIF data do not say or are damaged."""
-    try:
-        return _orientation(Tiff(exif))
-    except (*OUT_OF_BOUNDS, DatasetError):
+    """1 to 8; 1, as it stands, when the EXIF data do not say or are damaged.
+
+    Only the tag itself has to be there: programs leave others whose values are gone.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    if not exif.startswith((b"II*\0", b"MM\0*")):
         return 1
+    order = "<" if exif.startswith(b"II") else ">"
+    try:
+        (place,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, place)
+        for entry in range(place + 2, place + 2 + 12 * count, 12):
+            tag, kind, _ = struct.unpack_from(order + "HHI", exif, entry)
+            if tag == _ORIENTATION_TAG and kind in _WHOLE_NUMBERS:
+                (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), exif, entry + 8)
+                return value if 1 <= value <= 8 else 1
+    except OUT_OF_BOUNDS:
+        return 1
+    return 1

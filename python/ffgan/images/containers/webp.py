@@ -49,13 +49,13 @@ class WebP(Container):
         return width, height
 
     def _check(self) -> tuple[int, bytes]:
-        orientation, frame = 1, b""
+        exif, frame = b"", b""
         for kind, content in self.chunks():
-            if kind == b"EXIF":
-                orientation = exif_orientation(content.removeprefix(b"Exif\0\0"))
+            if kind == b"EXIF" and not exif:
+                exif = content
             elif kind == b"ANMF" and not frame:
                 frame = content
-        return orientation, self._still(frame) if frame else self.data
+        return exif_orientation(exif), self._still(frame) if frame else self.data
 
     def _still(self, frame: bytes) -> bytes:
         """The file of one frame alone, where that covers the picture: it takes less memory."""

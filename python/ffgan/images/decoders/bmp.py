@@ -22,7 +22,37 @@ from ffgan.typing import UInt8
 
 def decode_bmp(file: Bmp) -> Decoded:
     """The pixels of a BMP that `Bmp.check` has passed."""
-    return decode_by_opencv(file.data) if file.layout.run_lengths else _PlainBmp(file)
+    return _of_run_lengths(file) if file.layout.run_lengths else _PlainBmp(file)
+
+
+def _of_run_lengths(file: Bmp) -> Decoded:
+    width, _ = file.size
+    wide = file.layout.row * 8 // file.layout.bits
+    if not width < _first_row(file, wide) <= wide:
+        return decode_by_opencv(file.data)
+    # ImageMagick also writes as pixels what fills a row up to whole words. OpenCV refuses that, or
+    # takes them for the beginning of the next row.
+    filled = bytearray(file.data)
+    filled[18:22] = wide.to_bytes(4, "little")
+    decoded = decode_by_opencv(bytes(filled))
+    assert isinstance(decoded, Raster)
+    return Raster(np.ascontiguousarray(decoded.samples[:, :width]), decoded.mode)
+
+
+def _first_row(file: Bmp, most: int) -> int:
+    """Pixels of the first row of run lengths, if they are not more than ``most``."""
+    data, at, pixels = file.data, file.layout.first, 0
+    while at + 1 < len(data) and pixels <= most:
+        count, value = data[at : at + 2]
+        at += 2
+        if count:
+            pixels += count
+        elif value <= 2:  # the end of the row, of the picture, or a jump
+            break
+        else:
+            pixels += value
+            at += (value * file.layout.bits + 15) // 16 * 2
+    return pixels
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,10 @@ def _stray(data: bytes, count: int) -> bool:
 def _turbojpeg(data: bytes, factor: int, inks: bool, *, strict: bool) -> Raster:
     import simplejpeg
 
-    height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=strict)
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=strict)
+    except KeyError as error:  # TurboJPEG has a name, which simplejpeg does not know: 4:4:1
+        raise ValueError(_UNUSUAL_SAMPLING) from error
     height, width = -(-int(height) // factor), -(-int(width) // factor)
     # Not strict, it leaves out what comes after an error: that is black then, not left to chance.
     pixels = (np.empty if strict else np.zeros)((height, width, 4 if inks else 3), np.uint8)

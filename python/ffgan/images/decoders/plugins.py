@@ -40,9 +40,9 @@ def decode_heic(file: Heic) -> Decoded:
 def decode_avif(file: Avif) -> Decoded:
     """An AVIF file's pixels, cropped but not turned. Raises DatasetError."""
     bits = 8
-    if opencv().haveImageWriter("x.avif"):
+    if opencv().haveImageWriter("x.avif") and not file.grey_with_alpha:
         # Its AV1 decoder finds damage, which that of Pillow turns into colours; and Pillow gives
-        # eight bits of ten, cut and not rounded.
+        # eight bits of ten, cut and not rounded. But OpenCV has no grey with alpha.
         samples = _rgb_of_bgr(imdecode(file.data, int(opencv().IMREAD_UNCHANGED)))
         bits = 8 if samples.dtype == np.uint8 else file.bits
     else:

@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from ffgan.errors import DatasetError
 from ffgan.images.containers import Tiff
 from ffgan.images.decoders.tiff_layout import (
-    BLACK_IS_ZERO,
     CMYK,
+    COLOURS,
     ICC_LAB,
-    IS_RGB,
     LAB,
     PALETTE,
     WHITE_IS_ZERO,
-    YCBCR,
     Layout,
     layout_of,
 )
@@ -61,25 +59,26 @@ class DecodedTiff:
 
     def _raster(self, samples: NDArray[Any], layout: Layout, palette: UInt8 | None) -> Raster:
         """Samples (n, w, channels), uint8 or uint16, as pixels."""
-        if palette is not None:
-            return Raster(palette[samples[..., 0]], "RGB")
+        numbers = samples
         if layout.bits < 8:
             samples = samples * np.uint8(255 // ((1 << layout.bits) - 1))
         if layout.photometric in (LAB, ICC_LAB):
             return Raster(_from_lab(samples[..., :3], signed=layout.photometric == LAB), "RGB")
-        if layout.photometric == CMYK:
-            ink = samples[..., :4]
-            return Raster(ink, "CMYK") if self.inks else Raster(_from_cmyk(ink), "RGB")
-        if layout.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
-            colour, others = samples[..., 0], samples[..., 1:]
-            if layout.photometric == WHITE_IS_ZERO:
-                colour = ~colour
-        else:
-            assert layout.photometric in (IS_RGB, YCBCR)
-            colour, others = samples[..., :3], samples[..., 3:]
+        colours, _ = COLOURS[layout.photometric]
+        colour, others = samples[..., :colours], samples[..., colours:]
         alpha = others[..., 0] if layout.alpha and others.shape[2] else None
+        if palette is not None:
+            return Raster(palette[numbers[..., 0]], "RGB", alpha)
+        if colours == 1:
+            colour = colour[..., 0]
+        if layout.photometric == WHITE_IS_ZERO:
+            colour = ~colour
         if alpha is not None and layout.alpha == _ASSOCIATED:
             colour = _unassociated(colour, alpha)
+        if layout.photometric == CMYK:
+            if self.inks:
+                return Raster(colour, "CMYK", alpha)
+            return Raster(_from_cmyk(colour), "RGB", alpha)
         return Raster(colour, "L" if colour.ndim == 2 else "RGB", alpha)
 
 

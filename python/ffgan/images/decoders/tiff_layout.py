@@ -18,7 +18,7 @@ LAB: Final = 8
 ICC_LAB: Final = 9
 
 # Colours of each kind of pixel, and the bits that a sample may have.
-_COLOURS: Final = {
+COLOURS: Final = {
     WHITE_IS_ZERO: (1, (1, 2, 4, 8, 16)),
     BLACK_IS_ZERO: (1, (1, 2, 4, 8, 16)),
     IS_RGB: (3, (8, 16)),
@@ -144,9 +144,9 @@ def _samples(file: Tiff) -> tuple[int, int, int]:
     depths = set(tags.get(258, (1,)))
     forms = set(tags.get(339, (1,))) - {1, 4}
     (photometric,) = tags.get(262, (BLACK_IS_ZERO if channels < 3 else IS_RGB,))[:1]
-    if photometric not in _COLOURS:
+    if photometric not in COLOURS:
         raise DatasetError(f"a TIFF of a kind of pixel ({photometric}) that is not supported")
-    colours, supported = _COLOURS[photometric]
+    colours, supported = COLOURS[photometric]
     bits = min(depths)
     if forms:
         name = _SAMPLE_FORMATS.get(min(forms), "unknown")
@@ -164,12 +164,11 @@ def _samples(file: Tiff) -> tuple[int, int, int]:
 def _alpha(extra: tuple[int, ...] | None, photometric: int, channels: int) -> int:
     """What the sample behind the colours is.
 
-    Where nothing is said of it, it is alpha: programs that write such files mean that.
+    Where nothing is said of it, it is alpha: programs that write such files mean that. Behind the
+    four inks it is another ink.
     """
-    if photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, IS_RGB):
-        return 0
-    if channels == _COLOURS[photometric][0]:
+    if photometric in (YCBCR, LAB, ICC_LAB) or channels == COLOURS[photometric][0]:
         return 0
     if not extra:
-        return 2
+        return 0 if photometric in (CMYK, PALETTE) else 2
     return extra[0] if extra[0] in (1, 2) else 0
