@@ -36,6 +36,8 @@ FOREIGN = {
     "JPEG XL": b"\xff\x0a" + bytes(30),
     "JPEG 2000": file_of(picture(), "JPEG2000"),
     "GIF": file_of(picture(), "GIF"),
+    "PPM": file_of(picture(), "PPM"),
+    "property list": b"bplist00" + bytes(60),
     "icon": file_of(picture().resize((16, 16)), "ICO"),
     "Photoshop": b"8BPS\0\1" + bytes(30),
     "SVG": b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns="http://www.w3.org/2000/svg"/>',

@@ -169,6 +169,7 @@ def refused() -> Iterator[Kind]:
 
     whole = 40 * (1 + 40 * 3)
     yield bad("cut", plain[: len(plain) // 2], "cut off")
+    yield bad("apple", plain[:8] + chunk(b"CgBI", b"P\0 \2") + plain[8:], "Apple's programs")
     yield bad("without-end", plain[:-12], "cut off")
     yield bad("bit", plain[:900] + bytes([plain[900] ^ 1]) + plain[901:], "wrong checksum")
     yield bad("header-bit", plain[:20] + b"\1" + plain[21:], "wrong checksum")

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator, Sequence
 
 import imagecodecs
 import numpy as np
+import tifffile
 from PIL import Image
 
 from support.file_kinds.kind import (
@@ -94,11 +96,34 @@ def kinds() -> Iterator[Kind]:
     yield Kind("tiff-la-orientation-6", data, np.rot90(GREY_WHITE_BEHIND, -1), PURE)
     data = simple(RGBA, IS_RGB, tags={ORIENTATION: 5, EXTRA: 2})
     yield Kind("tiff-rgba-orientation-5", data, WHITE_BEHIND.swapaxes(0, 1), PURE)
+    yield from behind_a_thumbnail()
     yield from grey_and_palette()
     yield from transparent()
     yield from sixteen()
     yield from other_colours()
     yield from refused()
+
+
+def behind_a_thumbnail() -> Iterator[Kind]:
+    """The first page says that it is none of its own: Pillow and others show it all the same."""
+    small = np.ascontiguousarray(COLOUR[::4, ::4])
+
+    def written(order: str, big: bool, inner: int, last: int = 0) -> bytes:
+        buffer = io.BytesIO()
+        options = {"photometric": "rgb", "metadata": None}
+        turned = [(ORIENTATION, "H", 1, 6, True)]
+        with tifffile.TiffWriter(buffer, byteorder=order, bigtiff=big) as file:
+            file.write(small, subfiletype=1, subifds=inner, extratags=turned, **options)
+            file.write(COLOUR, subfiletype=last, **options)
+        return buffer.getvalue()
+
+    shown = np.rot90(COLOUR, -1)
+    for order, big, inner in (("<", False, 0), (">", False, 1), ("<", True, 1), (">", True, 0)):
+        name = f"{'big-' * big}{'le' if order == '<' else 'be'}-{inner}"
+        yield Kind(f"tiff-behind-a-thumbnail-{name}", written(order, big, inner), shown, ())
+    # Nothing else is there.
+    data = simple(COLOUR, IS_RGB, tags={254: 1})
+    yield Kind("tiff-called-a-thumbnail", data, COLOUR, LOSSLESS)
 
 
 def grey_and_palette() -> Iterator[Kind]:
@@ -357,6 +382,8 @@ def refused() -> Iterator[Kind]:
         yield bad(f"lzw-{name}", data, "damaged")
     missing = tiff(WIDTH, HEIGHT, strips_of(COLOUR, 8, 10)[:2], {**RGB_TAGS, ROWS: 10})
     yield bad("strip-missing", missing, "cut off|damaged")
+    raw = tiff(WIDTH, HEIGHT, [GREY.tobytes()], {**RGB_TAGS, BITS: 8, SAMPLES: 1, 262: 32803})
+    yield bad("raw", raw, "a raw photograph")
     yield bad("float", of(GREY.astype(np.float32), 32, 3), "float32")
     yield bad("half-float", of(GREY.astype(np.float16), 16, 3), "float16")
     yield bad("32-bit", of(GREY.astype(np.uint32), 32, 1), "32 bits")

@@ -60,6 +60,8 @@ class Png(Container):
         return _by_gamma(found.get(b"gAMA"), found.get(b"cHRM"))
 
     def _size(self) -> tuple[int, int]:
+        if self.data[12:16] == b"CgBI":
+            raise DatasetError("a PNG as only Apple's programs read it: save it anew on a Mac")
         if self.data[12:16] != b"IHDR":
             raise DatasetError(CUT_OFF if len(self.data) < 16 else DAMAGED)
         width, height = struct.unpack_from(">II", self.data, 16)

@@ -20,7 +20,12 @@ _TYPE_SIZES: Final = {
     **dict.fromkeys((4, 9, 11, 13), 4),
     **dict.fromkeys((5, 10, 12, 16, 17, 18), 8),
 }
-_WHOLE_NUMBERS: Final = {3: "H", 4: "I", 16: "Q"}
+_WHOLE_NUMBERS: Final = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+_SUBFILE_TYPE: Final = 254
+_THUMBNAIL, _MASK = 1, 4
+_INNER: Final = 330
+_MOST: Final = 64  # directories that are looked at
 
 
 class TiffEntry(NamedTuple):
@@ -35,6 +40,7 @@ class Tiff(Container):
     """A directory of tags, and the strips or tiles that it points to."""
 
     kind = "TIFF"
+    _first: dict[int, TiffEntry]
 
     @property
     def order(self) -> str:
@@ -43,19 +49,42 @@ class Tiff(Container):
 
     @cached_property
     def entries(self) -> dict[int, TiffEntry]:
-        """The tags of the first directory; those of a type that does not exist are left out."""
+        """The tags of the picture's directory; those of a type that does not exist are left out.
+
+        That is the first directory. Where that one says of itself that it is a thumbnail, as in
+        TIFF/EP, it is the next one that does not.
+        """
+        big = struct.unpack_from(self.order + "H", self.data, 2)[0] == 43
+        waiting = list(
+            struct.unpack_from(self.order + ("Q" if big else "I"), self.data, 8 if big else 4)
+        )
+        seen: set[int] = set()
+        while waiting and len(seen) < _MOST:
+            place = waiting.pop(0)
+            if not place or place in seen:
+                continue
+            seen.add(place)
+            found, following = self._directory(place, big)
+            if len(seen) == 1:
+                self._first = found
+            if not self._numbers(found, _SUBFILE_TYPE)[0] & (_THUMBNAIL | _MASK):
+                return found
+            waiting += [*self._numbers(found, _INNER), following]
+        return self._first
+
+    def _directory(self, place: int, big: bool) -> tuple[dict[int, TiffEntry], int]:
+        """The tags of one directory, and the place of the next."""
         order = self.order
-        big = struct.unpack_from(order + "H", self.data, 2)[0] == 43
-        (directory,) = struct.unpack_from(order + ("Q" if big else "I"), self.data, 8 if big else 4)
-        if directory > len(self.data):
+        if place > len(self.data):
             raise DatasetError(CUT_OFF)
-        (count,) = struct.unpack_from(order + ("Q" if big else "H"), self.data, directory)
-        first, length = directory + (8 if big else 2), 20 if big else 12
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), self.data, place)
+        first, length = place + (8 if big else 2), 20 if big else 12
         inline, word = (8, "Q") if big else (4, "I")
-        if first + count * length > len(self.data):
+        end = first + count * length
+        if end > len(self.data):
             raise DatasetError(CUT_OFF)
         entries = {}
-        for entry in range(first, first + length * count, length):
+        for entry in range(first, end, length):
             tag, kind, values = struct.unpack_from(f"{order}HH{word}", self.data, entry)
             size = values * _TYPE_SIZES.get(kind, 0)
             at = entry + length - inline
@@ -65,15 +94,24 @@ class Tiff(Container):
                 raise DatasetError(CUT_OFF)
             if size and at + size <= len(self.data):
                 entries[tag] = TiffEntry(kind, values, self.data[at : at + size])
-        return entries
+        if end + inline > len(self.data):  # some end with their last entry
+            return entries, 0
+        return entries, int(struct.unpack_from(order + word, self.data, end)[0])
+
+    def _numbers(self, entries: dict[int, TiffEntry], tag: int) -> tuple[int, ...]:
+        """The whole numbers of a tag, 0 where it is not there."""
+        entry = entries.get(tag)
+        if entry is None or entry.type not in _WHOLE_NUMBERS:
+            return (0,)
+        return struct.unpack(
+            f"{self.order}{entry.values}{_WHOLE_NUMBERS[entry.type]}", entry.content
+        )
 
     @cached_property
     def tags(self) -> dict[int, tuple[int, ...]]:
-        """The tags of whole numbers of the first directory."""
+        """The tags of whole numbers of the picture's directory."""
         return {
-            tag: struct.unpack(
-                f"{self.order}{entry.values}{_WHOLE_NUMBERS[entry.type]}", entry.content
-            )
+            tag: self._numbers(self.entries, tag)
             for tag, entry in self.entries.items()
             if entry.type in _WHOLE_NUMBERS
         }
@@ -94,12 +132,10 @@ class Tiff(Container):
             pairs = zip(self.tags.get(offsets, ()), self.tags.get(counts, ()), strict=False)
             if any(offset + count > len(self.data) for offset, count in pairs):
                 raise DatasetError(CUT_OFF)
-        return _orientation(self), self.data
-
-
-def _orientation(file: Tiff) -> int:
-    orientation = file.tags.get(_ORIENTATION_TAG, (1,))[0]
-    return orientation if 1 <= orientation <= 8 else 1
+        # Behind a thumbnail the directory of that may speak for all of them.
+        own, first = self.tags.get(_ORIENTATION_TAG), self._first
+        (orientation, *_) = own or self._numbers(first, _ORIENTATION_TAG)
+        return (orientation if 1 <= orientation <= 8 else 1), self.data
 
 
 def exif_orientation(exif: bytes) -> int:

@@ -144,6 +144,8 @@ def _samples(file: Tiff) -> tuple[int, int, int]:
     depths = set(tags.get(258, (1,)))
     forms = set(tags.get(339, (1,))) - {1, 4}
     (photometric,) = tags.get(262, (BLACK_IS_ZERO if channels < 3 else IS_RGB,))[:1]
+    if photometric in (32803, 34892):
+        raise DatasetError("a raw photograph: develop it, and give the JPEG or TIFF")
     if photometric not in COLOURS:
         raise DatasetError(f"a TIFF of a kind of pixel ({photometric}) that is not supported")
     colours, supported = COLOURS[photometric]
