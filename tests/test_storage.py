@@ -267,20 +267,24 @@ def packed(path: Path) -> None:
 
 
 WRITERS: dict[str, tuple[type[Error], str, Callable[[Path], object]]] = {
-    "checkpoint": (CheckpointError, "make room or choose another --runs folder", checkpoint),
+    "checkpoint": (CheckpointError, r"ulimit -f.* or choose another --runs folder", checkpoint),
     "training report": (
         CheckpointError,
         "another --runs folder",
         lambda p: write(p / "report.html", b"x" * 1000),
     ),
-    "model": (ModelError, "make room or give another file", lambda p: Model.load().save(p / "m")),
+    "model": (
+        ModelError,
+        r"ulimit -f.* or give another file",
+        lambda p: Model.load().save(p / "m"),
+    ),
     "onnx": (
         ModelError,
-        "make room or give another file",
+        r"ulimit -f.* or give another file",
         lambda p: export_onnx(Model.load(), p / "m"),
     ),
     "dnn": (ModelError, "cannot", lambda p: export_dnn(Model.load(), p / "m")),
-    "journal": (Error, "make room .* or give another output folder", journal),
+    "journal": (Error, r"ulimit -f.* or give another output folder", journal),
     "manifest": (
         Error,
         "or give another output folder",
@@ -296,7 +300,7 @@ WRITERS: dict[str, tuple[type[Error], str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_full_disk_is_one_line_with_the_way_out(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_too_large_is_one_line_with_the_way_out(tmp_path: Path, kind: str) -> None:
     error_class, way_out, act = WRITERS[kind]
     if kind == "onnx":
         pytest.importorskip("onnx")
@@ -318,3 +322,29 @@ def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
             storage.write_atomically(disk / "file", b"y" * 60_000)
         assert (disk / "file").read_bytes() == b"x" * 30_000
         assert os.listdir(disk) == ["file"]
+
+
+def test_the_way_out_fits_what_the_system_says(tmp_path: Path) -> None:
+    """Followed, each one helps: nobody makes room where a folder is in the way."""
+
+    def error_of(path: Path) -> OSError:
+        with pytest.raises(OSError) as error:
+            storage.write_atomically(path, b"content")
+        return error.value
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    in_the_way = "move away what has its name or that of its folder or give another"
+    assert storage.way_out(error_of(tmp_path / "folder"), "give another") == in_the_way
+    (tmp_path / "folder").rename(tmp_path / "away")
+    storage.write_atomically(tmp_path / "folder", b"content")
+    assert storage.way_out(error_of(tmp_path / "file" / "a"), "give another") == in_the_way
+    too_long = error_of(tmp_path / ("n" * 300))
+    assert storage.way_out(too_long, "give another") == "take a shorter name or give another"
+    for number, what in [
+        (errno.ENOSPC, "make room"),
+        (errno.EDQUOT, "make room"),
+        (errno.EROFS, "make it writable"),
+        (errno.EIO, "check the disk"),
+    ]:
+        assert storage.remedy(OSError(number, "")) == what

@@ -250,18 +250,34 @@ FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """What it says where this user may not write, or nobody."""
 
 
+_IN_THE_WAY: Final = "move away what has its name or that of its folder"
+_REMEDIES: Final = {
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether it is an OSError that room would mend."""
     return isinstance(error, OSError) and error.errno in FULL
 
 
-def way_out(error: OSError, elsewhere: str) -> str:
-    """What to do about a file that cannot be written; ``elsewhere`` is how to name another place.
+def remedy(error: OSError) -> str:
+    """What to do about a file that cannot be written, as far as the system's answer tells.
 
     Room helps against a full disk only, and no right to write against a disk that is away.
     """
-    if is_full(error) or error.errno == errno.EFBIG:
-        return f"make room or {elsewhere}"
+    if is_full(error):
+        return "make room"
     if error.errno in FORBIDDEN:
-        return f"make it writable or {elsewhere}"
-    return f"check the disk or {elsewhere}"
+        return "make it writable"
+    return _REMEDIES.get(error.errno or 0, "check the disk")
+
+
+def way_out(error: OSError, elsewhere: str) -> str:
+    """`remedy`, or how to name another place, which is ``elsewhere``."""
+    return f"{remedy(error)} or {elsewhere}"

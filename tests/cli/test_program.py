@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.commands import ffgan_command, only_error
 
 import ffgan
-from ffgan import cli
+from ffgan import cli, images
 from ffgan.cli import program
 from ffgan.cli.original_flags import modern
 from ffgan.model import Model
@@ -104,3 +105,19 @@ def test_whatever_fails_is_one_line(
     assert cli.main(["gen", "1", "--no-window"]) == status
     (line,) = capsys.readouterr().err.splitlines()
     assert text in line
+
+
+@pytest.mark.parametrize("command", ["train .", "train {}", "pack {} x.pack"])
+def test_a_current_folder_that_was_removed_is_named(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "photos").mkdir()
+    images.save(tmp_path / "photos" / "a.png", np.zeros((9, 9, 3), np.uint8))
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    assert cli.main(command.format(tmp_path / "photos").split()) == 1
+    assert "current folder has been removed: change to another one" in only_error(capsys)

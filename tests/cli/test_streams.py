@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import errno
 import os
+import pty
 import subprocess
 import sys
+import termios
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.commands import SECONDS, environment
+from support.waiting import until
 
+from ffgan.cli.background_writer import LOST, PATIENCE, ROOM
 from ffgan.cli.streams import Stream
 
 # A command that says three lines and prints a result; the file `progress` tells how far it came.
@@ -123,3 +129,72 @@ def test_a_closed_stream_raises_nothing(tmp_path: Path) -> None:
     assert stream.write("text") == 4
     stream.flush()
     assert isinstance(stream.failure, ValueError)
+
+
+def stopped_terminal() -> tuple[int, int, Callable[[], None]]:
+    """The screen of a terminal in which Ctrl+S was pressed, the terminal, and Ctrl+Q."""
+    screen, terminal = pty.openpty()
+    termios.tcflow(terminal, termios.TCOOFF)
+    return screen, terminal, lambda: termios.tcflow(terminal, termios.TCOON)
+
+
+def full_pipe() -> tuple[int, int, Callable[[], None]]:
+    """A pipe into which nothing goes until it is read, and nothing that is to be done for it."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, bytes(1 << 16))
+    os.set_blocking(writer, True)
+    return reader, writer, lambda: None
+
+
+@pytest.mark.parametrize("blocked", [stopped_terminal, full_pipe])
+def test_a_reader_that_stops_reading_holds_up_no_work(
+    blocked: Callable[[], tuple[int, int, Callable[[], None]]],
+) -> None:
+    reader, writer, go_on = blocked()
+    lines = [f"line {number}" for number in range(100)]
+    with os.fdopen(writer, "w") as file:
+        stream = Stream(file, notices=True)
+        began = time.monotonic()
+        for line in lines:
+            print(line, file=stream, flush=True)
+        assert time.monotonic() - began < 2 * PATIENCE  # it waits once
+        go_on()
+        shown = b""
+
+        def read() -> bool:
+            nonlocal shown
+            shown += os.read(reader, 1 << 16)
+            return lines[-1].encode() in shown
+
+        until(read)
+    assert shown.lstrip(b"\0").decode().split("\n")[:100] == [
+        line + ("\r" if blocked is stopped_terminal else "") for line in lines
+    ]
+    assert stream.failure is None
+    os.close(reader)
+
+
+def test_of_what_nobody_reads_the_beginning_is_kept_and_the_loss_is_said() -> None:
+    reader, writer, _ = full_pipe()
+    with os.fdopen(writer, "w") as file:
+        stream = Stream(file, notices=True)
+        stream.report(0)  # as a server
+        for number in range(2 * ROOM // 100):
+            stream.write(f"{number:99}\n")
+        shown = b""
+
+        def read() -> bool:
+            nonlocal shown
+            shown += os.read(reader, 1 << 16)
+            return LOST in shown
+
+        until(read)
+        kept = shown.lstrip(b"\0").removesuffix(LOST).splitlines()
+        assert len(kept) + 1 >= ROOM // 100
+        assert [int(line) for line in kept] == list(range(len(kept)))
+        stream.write("again\n")
+        until(lambda: b"again\n" in os.read(reader, 1 << 16))
+    os.close(reader)

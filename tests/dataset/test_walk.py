@@ -300,3 +300,18 @@ def test_folders_of_a_drive_without_inode_numbers_are_all_entered(
         source = ImageFolder(folder)
     assert len(source) == 14
     assert "1 folders reached again" in source.found
+
+
+def test_folders_too_deep_for_any_program_are_named_briefly_and_no_outage(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(jpeg())
+    deep = "x" * 250
+    script = "import os\nfor _ in range(20): os.mkdir(name); os.chdir(name)"
+    subprocess.run([sys.executable, "-c", f"name = {deep!r}\n{script}"], cwd=photos, check=True)
+    pack(photos, tmp_path / "photos.pack")
+    with Dataset(photos) as data:
+        assert "1 files and folders that cannot be read" in data.summary
+        assert "File name too long" in data.summary
+        assert len(data.summary) < 600
+    subprocess.run(["rm", "-r", str(photos)], check=True)

@@ -69,7 +69,7 @@ def test_a_full_disk_under_the_cache_is_one_line(folder: Path, tmp_path: Path) -
     cache = tmp_path / "real.cache"
     with (
         largest_file(1000),
-        pytest.raises(Error, match=r"cannot write the cache .*real\.cache: File too large; make"),
+        pytest.raises(Error, match=r"cannot write the cache .*real\.cache: File too large; raise"),
     ):
         evaluation.evaluate(None, folder, samples=20, cache=cache)
     assert not list(tmp_path.iterdir())

@@ -157,7 +157,9 @@ def test_a_line_for_which_there_is_no_room_is_one_error_and_the_rest_stays(tmp_p
         log.add(photo())
         with (
             largest_file(log.path.stat().st_size + 100),
-            pytest.raises(Error, match=r"cannot write .*: File too large; make room and run"),
+            pytest.raises(
+                Error, match=r"cannot write .*: File too large; raise the limit .* and run"
+            ),
         ):
             log.add(photo("b.jpg", embedding=True))
     with Journal(tmp_path, HEADER) as log:  # the lock is free again

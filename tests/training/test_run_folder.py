@@ -368,6 +368,35 @@ def test_what_is_no_line_of_the_log_is_passed_over(folder: RunFolder) -> None:
     assert folder.forget_after(5) == 2.5
 
 
+@pytest.mark.parametrize("name", ["train.jsonl", "config.json"])
+def test_a_folder_in_the_place_of_a_file_has_a_way_out_that_works(
+    folder: RunFolder, name: str
+) -> None:
+    (folder.path / name).mkdir()
+    with pytest.raises(CheckpointError, match=rf"cannot read .*{name}: .*; move away") as error:
+        folder.lines()
+        folder.changes()
+    assert str(error.value).endswith("choose another --name")
+    (folder.path / name).rename(folder.path / "away")
+    assert not folder.lines()
+    assert not folder.changes()
+
+
+@pytest.mark.parametrize("name", ["samples", "checkpoints"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, name: str) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / name).write_text("")
+    with (
+        pytest.raises(CheckpointError, match=rf"cannot write .*run/{name}: .*; move"),
+        run.locked(),
+    ):
+        pass
+    (run.path / name).unlink()
+    with run.locked():
+        pass
+
+
 def test_the_log_says_so_when_it_cannot_be_written(folder: RunFolder) -> None:
     folder.append({"step": 1, "seconds": 1.0})
     with largest_file(folder.log.stat().st_size + 5), pytest.raises(CheckpointError, match="train"):

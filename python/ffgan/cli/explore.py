@@ -10,6 +10,7 @@ import threading
 from ffgan.cli.options import add_search, add_threads, use_threads
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.streams import never_wait
 from ffgan.latent import MAX_SEED
 
 EXAMPLES = """\
@@ -44,6 +45,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ffgan.server import Settings, serve
 
+    never_wait()
     use_threads(arguments)
 
     def ready(address: str) -> None:

@@ -9,6 +9,7 @@ one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -109,6 +110,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     """One line and an exit status for whatever ended a command."""
     from ffgan.viewer import missing_library
 
+    if _lost_its_folder(error) or _lost_its_folder(error.__cause__):
+        return "error: the current folder has been removed: change to another one", 1
     if isinstance(error, Error):
         return f"error: {error}", error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -121,6 +124,17 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return "error: out of memory", 1
     return f"error: {type(error).__name__}: {error} (--debug shows where)", 1
+
+
+def _lost_its_folder(error: BaseException | None) -> bool:
+    """Whether something was not found because the current folder is gone."""
+    if not isinstance(error, FileNotFoundError) or os.path.isabs(error.filename or ""):
+        return False
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:

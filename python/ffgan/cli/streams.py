@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Standard streams that never raise into the work: what is lost is kept as their `failure`.
 
-A terminal that is closed, a reader that goes away (`| head`), a full disk behind `2> log`, and
-streams that were closed from the start.
+A terminal that is closed, a reader that goes away (`| head`) or stops reading (Ctrl+S), a full disk
+behind `2> log`, and streams that were closed from the start.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import contextlib
 import errno
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+
+from ffgan.cli.background_writer import PATIENCE, BackgroundWriter
 
 # What another write may not meet: then the stream stays in use.
 PASSING = (errno.EAGAIN, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.ENOSPC)
@@ -28,14 +31,28 @@ class Stream:
     ``failure`` is the first error of a write or flush, None so far. After an error that is for good
     everything goes to /dev/null, also what libraries of C write to the descriptor. Of ``notices``
     nothing is written from the background of a terminal with ``stty tostop``, which would stop the
-    process.
+    process, and nobody waits long for a reader of them.
     """
 
     def __init__(self, stream: Any, *, notices: bool = False) -> None:
         self._stream = stream
         self._notices = notices
         self._terminal = _is_terminal(stream)
+        self._writer: BackgroundWriter | None = None
         self.failure: OSError | ValueError | None = None
+        if notices:
+            self.report(PATIENCE)
+
+    def report(self, patience: float) -> None:
+        """From now on wait no longer than ``patience`` seconds for a reader.
+
+        What is written then only reports of work that must go on; of what nobody reads, much is
+        kept and the rest is lost.
+        """
+        if _may_block(self._stream):
+            self.flush()
+            self._writer = self._writer or BackgroundWriter(self._stream.fileno())
+            self._writer.patience = patience
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -44,7 +61,10 @@ class Stream:
         """Write, as far as that is possible; returns the number of characters."""
         if not (self._notices and stops_background(self._stream)):
             try:
-                self._stream.write(text)
+                if self._writer is None:
+                    self._stream.write(text)
+                else:
+                    self._writer.write(text.encode(self._stream.encoding, "backslashreplace"))
             except (OSError, ValueError) as error:  # ValueError: it is closed
                 self._fail(error)
         return len(text)
@@ -62,6 +82,8 @@ class Stream:
 
     def finish(self) -> None:
         """Flush for the last time and drop the rest, at which Python's own end would fail."""
+        if self._writer is not None:
+            self._writer.finish()
         before, self.failure = self.failure, None
         self.flush()
         if self.failure is not None:
@@ -112,6 +134,13 @@ def safe_streams() -> Iterator[tuple[Stream, Stream]]:
             sys.stdout, sys.stderr = before
 
 
+def never_wait() -> None:
+    """From now on nothing waits for a reader: what a server prints only reports."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Stream):
+            stream.report(0)
+
+
 def open_descriptors() -> None:
     """Open the descriptors 0, 1 and 2 that are closed, on /dev/null.
 
@@ -122,6 +151,16 @@ def open_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _may_block(stream: Any) -> bool:
+    """Whether a write waits for a reader; on Windows nobody can tell."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return False
+    waits = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or _is_terminal(stream)
+    return os.name == "posix" and waits
 
 
 def _is_terminal(stream: Any) -> bool:

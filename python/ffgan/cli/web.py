@@ -9,6 +9,7 @@ from pathlib import Path
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.streams import never_wait
 from ffgan.errors import UsageError
 
 MAX_WORKERS = 256
@@ -103,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.cli.settings_options import given_settings
     from ffgan.server import Settings, serve
 
+    never_wait()
     use_threads(arguments)
     given = given_settings(arguments, Settings)
     if arguments.token_file is not None:

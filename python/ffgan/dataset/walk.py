@@ -29,6 +29,9 @@ EARLIER, NEEDS_EXTRA, OWN, UNREADABLE = 1, 2, 4, 8
 """What is known of a file, as bits: it has one of EARLIER_SUFFIXES, an extra reads it, ffgan made
 it of generated faces, it may not be read."""
 
+# No file of that name can be read, now or later.
+_NEVER_READABLE: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
+
 # The names that ffgan gives to pictures of generated faces, also where a copy has been numbered.
 _OWN_NAME = re.compile(rb"(faces?|frame|step|ffgan)-[^/]*\.(png|jpe?g|webp)", re.IGNORECASE)
 
@@ -65,7 +68,7 @@ class Walk:
                     continue
                 status = entry.stat()
                 if not stat.S_ISREG(status.st_mode):
-                    self.unreadable.append((name, _why_no_file(entry)))
+                    self.unreadable.append((name, "not a regular file"))
                     continue
                 if status.st_mode & 0o444 != 0o444 and not os.access(entry.path, os.R_OK):
                     self._cannot(name, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
@@ -74,7 +77,8 @@ class Walk:
                 sizes.append(status.st_size)
                 bits.append(found)
             except FileNotFoundError:
-                self.unreadable.append((name, _why_no_file(entry)))
+                gone = "the link leads nowhere" if entry.is_symlink() else "it has gone meanwhile"
+                self.unreadable.append((name, gone))
             except OSError as error:
                 self._cannot(name, error)
         order = sorted(range(len(names)), key=names.__getitem__)
@@ -85,7 +89,7 @@ class Walk:
 
     def _cannot(self, name: bytes, error: OSError) -> None:
         self.unreadable.append((name, storage.reason(error)))
-        if error.errno != errno.ELOOP:
+        if error.errno not in _NEVER_READABLE:
             self.away.append(self.unreadable[-1])
 
     def _files(self) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
@@ -242,7 +246,7 @@ class Walk:
 
     def _cannot_be_read(self) -> str:
         count = len(self.unreadable)
-        named = ", ".join(f"{printable(name)}: {why}" for name, why in self.unreadable[:3])
+        named = ", ".join(f"{_short(printable(name))}: {why}" for name, why in self.unreadable[:3])
         more = f", and {count - 3:,} more" if count > 3 else ""
         return f"{count:,} files and folders that cannot be read ({named}{more})"
 
@@ -265,6 +269,11 @@ class Walk:
         known = ", ".join(suffix.removeprefix(".") for suffix in sorted(images.suffixes()))
         besides = f" ({left_out})" if left_out else ""
         return DatasetError(f"no image in {shown}{besides}: give a folder with {known} files")
+
+
+def _short(name: str) -> str:
+    """A name of which a line of text can hold three."""
+    return name if len(name) <= 200 else f"{name[:100]} ... {name[-100:]}"
 
 
 def _files(count: int, which: str = "") -> str:
@@ -318,8 +327,3 @@ def _says_ffgan(path: bytes) -> bool:
             file.seek(-within, os.SEEK_END)
             data = data[:12] + file.read(within)
     return images.made_by_ffgan(data)
-
-
-def _why_no_file(entry: os.DirEntry[bytes]) -> str:
-    nowhere = entry.is_symlink() and not os.path.exists(entry.path)
-    return "the link leads nowhere" if nowhere else "not a regular file"

@@ -22,6 +22,6 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 def cannot_write(path: Path, error: OSError) -> Error:
     """The error of a file in the output folder that cannot be written."""
     return Error(
-        f"cannot write {path}: {storage.reason(error)}; make room and run the same command again, "
-        "or give another output folder"
+        f"cannot write {path}: {storage.reason(error)}; {storage.remedy(error)} and run the same "
+        "command again, or give another output folder"
     )

@@ -15,6 +15,11 @@ def opencv() -> ModuleType:
     try:
         import cv2
     except ImportError as error:
+        if "failed to map segment" in str(error):
+            raise Error(
+                f"OpenCV cannot be loaded ({error}): give more memory (ulimit -v), or mount the "
+                "disk on which it is installed without noexec"
+            ) from error
         raise Error(
             f"OpenCV cannot be loaded ({error}): pip install opencv-python-headless, "
             "which needs no system libraries"

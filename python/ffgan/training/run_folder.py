@@ -153,7 +153,7 @@ class RunFolder:
                 f"another process is training in {self.path}: wait for it or choose another --name"
             ) from None
         except OSError as error:
-            raise _cannot("write", self.path, error) from error
+            raise _cannot("write", Path(error.filename or self.path), error) from error
         try:
             for folder in (self.path, self.checkpoints, self.samples):
                 storage.remove_temporary_files(folder)
@@ -297,14 +297,22 @@ class RunFolder:
         self._unwritten.clear()
 
     def lines(self) -> list[dict[str, Any]]:
-        """train.jsonl, without what is no line of it: a crash may have left half of one."""
+        """train.jsonl, without what is no line of it: a crash may have left half of one.
+
+        Raises CheckpointError when the file cannot be read.
+        """
         lines: list[dict[str, Any]] = []
-        if self.log.exists():
-            for text in self.log.read_text("utf-8", errors="replace").splitlines():
-                with suppress(ValueError, RecursionError):
-                    line = json.loads(text)
-                    if _is_line(line):
-                        lines.append(line)
+        try:
+            content = self.log.read_text("utf-8", errors="replace")
+        except FileNotFoundError:
+            return lines
+        except OSError as error:
+            raise _cannot("read", self.log, error) from error
+        for text in content.splitlines():
+            with suppress(ValueError, RecursionError):
+                line = json.loads(text)
+                if _is_line(line):
+                    lines.append(line)
         return lines
 
     def changes(self) -> list[Any]:
@@ -360,5 +368,7 @@ def _numbered(folder: Path, names: re.Pattern[str]) -> list[Path]:
 
 
 def _cannot(do: str, path: Path, error: OSError) -> CheckpointError:
-    way_out = "" if do == "read" else f"; {storage.way_out(error, 'choose another --runs folder')}"
-    return CheckpointError(f"cannot {do} {path}: {storage.reason(error)}{way_out}")
+    elsewhere = "choose another " + ("--name" if do == "read" else "--runs folder")
+    return CheckpointError(
+        f"cannot {do} {path}: {storage.reason(error)}; {storage.way_out(error, elsewhere)}"
+    )
