@@ -143,6 +143,16 @@ def test_the_users_own_pictures_may_have_such_names(folder: Path) -> None:
     assert len(Dataset(folder)) == 15
 
 
+def test_a_folder_of_nothing_but_generated_faces_names_the_option_that_takes_them(
+    tmp_path: Path, generated: dict[str, bytes]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.png").write_bytes(generated["png"])
+    with pytest.raises(DatasetError, match=r"generated; .* with --include-generated"):
+        pack(tmp_path / "photos", tmp_path / "pack")
+    assert len(pack(tmp_path / "photos", tmp_path / "pack", include_generated=True)) == 1
+
+
 @pytest.mark.parametrize("format", images_formats())
 def test_generated_faces_with_other_names_come_into_no_batch(
     folder: Path, tmp_path: Path, generated: dict[str, bytes], format: str
@@ -153,6 +163,8 @@ def test_generated_faces_with_other_names_come_into_no_batch(
     with Dataset(folder, size=SMALL, skipped_log=log) as data:
         next(data.batches(26, seed=1))
         assert data.skipped == 1
+        assert "1 generated file skipped" in data.summary
+        assert "broken" not in data.summary
     assert log.read_text() == f"me.{format}\ta picture of faces that ffgan generated\n"
     assert Dataset(folder, as_of=before.hash).hash == before.hash
     with Dataset(folder, size=SMALL, include_generated=True) as data:

@@ -28,7 +28,7 @@ from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import Batches, decode_ahead
-from ffgan.dataset.folder import ImageFolder, count_of_images
+from ffgan.dataset.folder import GENERATED, ImageFolder, count_of_images
 from ffgan.dataset.names import Paths, printable
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
@@ -116,6 +116,7 @@ class Dataset:
         self.colour = self._contents.colour
 
         self.broken: list[tuple[bytes, str]] = []
+        self._generated = 0  # of those skipped
         self._lock = threading.Lock()
         self._state = np.full(len(self), UNSEEN, np.uint8)
         self._other_colours: dict[int, Colours] = {}
@@ -187,7 +188,10 @@ class Dataset:
         lines = [self.found]
         if self.skipped:
             where = "" if self.skipped_log is None else f", see {self.skipped_log}"
-            lines.append(f"{self.skipped:,} broken file{'s' * (self.skipped != 1)} skipped{where}")
+            broken = self.skipped - self._generated
+            for count, what in (broken, "broken"), (self._generated, "generated"):
+                if count:
+                    lines.append(f"{count:,} {what} file{'s' * (count != 1)} skipped{where}")
         lines += self._colour_lines
         if warning := self.size_warning:
             lines.append(warning)
@@ -347,11 +351,17 @@ class Dataset:
             if self._state[index] == BROKEN:
                 return
             self._state[index] = BROKEN
+            self._generated += reason == GENERATED
             if len(self.broken) < EXAMPLES:
                 self.broken.append((self.names[index], reason))
             self._report(self.names[index], reason)
 
     def _none_is_good(self) -> DatasetError:
+        if self._generated == self.skipped:
+            return DatasetError(
+                f"all images in {self.directory} are pictures of faces that ffgan generated; "
+                "`train` and `pack` take those, too, with --include-generated"
+            )
         name, reason = self.broken[0]
         why = f"{printable(name)}: {reason}" if self._log is None else f"{self._log.path} says why"
         return DatasetError(f"none of the images in {self.directory} can be decoded; {why}")

@@ -16,6 +16,9 @@ from ffgan.errors import DatasetError, UnavailableError
 MAX_FILE_BYTES: Final = 1 << 29
 """Larger files are refused before they are read: no image within images.MAX_PIXELS needs more."""
 
+GENERATED: Final = "a picture of faces that ffgan generated"
+"""Why a picture is left out that shows only by its content what it is."""
+
 
 class ImageFolder:
     """The image files below ``directory``, in the order of their names' bytes.
@@ -93,7 +96,7 @@ class ImageFolder:
         if len(content) != whole or before.st_mtime_ns != after.st_mtime_ns:
             raise UnavailableError(f"cannot read {printable(path)}: it is being changed")
         if limit is None and not self._include_generated and images.made_by_ffgan(content):
-            raise DatasetError("a picture of faces that ffgan generated")
+            raise DatasetError(GENERATED)
         return content
 
     def check_unchanged(self, index: int, size: int) -> None:
