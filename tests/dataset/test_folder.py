@@ -63,7 +63,6 @@ def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> 
 def test_links_that_lead_nowhere_and_pipes_are_reported(folder: Path, tmp_path: Path) -> None:
     (folder / "gone.jpg").symlink_to(tmp_path / "gone")
     (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
-    (folder / "device.jpg").symlink_to("/dev/null")
     os.mkfifo(folder / "pipe.jpg")
     (folder / "to-pipe.jpg").symlink_to(folder / "pipe.jpg")
     log = tmp_path / "skipped.log"
@@ -72,7 +71,6 @@ def test_links_that_lead_nowhere_and_pipes_are_reported(folder: Path, tmp_path: 
     assert "4 files and folders that cannot be read" in data.summary
     assert log.read_text().splitlines() == [
         "circle.jpg\tToo many levels of symbolic links",
-        "device.jpg\tnot a regular file",
         "gone.jpg\tthe link leads nowhere",
         "pipe.jpg\tnot a regular file",
         "to-pipe.jpg\tnot a regular file",
