@@ -107,6 +107,14 @@ def test_what_takes_more_memory_than_there_is_is_refused_by_its_header() -> None
     assert post(client, images.encode(photo(), "png")).status_code == 200
 
 
+def test_inks_count_as_converted_also_without_a_profile() -> None:
+    client = ready(create_app(FakeModel(), Settings(memory=16)))
+    for mode, status in (("RGB", 200), ("CMYK", 413)):
+        file = io.BytesIO()
+        Image.new(mode, (1250, 1250)).save(file, "JPEG", progressive=True)
+        assert post(client, file.getvalue()).status_code == status
+
+
 @pytest.mark.parametrize("form", ["multipart/form-data; boundary=x", FORM])
 def test_a_form_is_told_how_to_send_a_file(client: Client, form: str) -> None:
     answer = post(client, b"--x", form)

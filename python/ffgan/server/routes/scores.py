@@ -129,8 +129,9 @@ def _need(file: images.Container) -> int:
         says = any(word in file.data for word in SAY_COLOURS[file.kind])
         strip = min(STRIP, STRIP_BYTES * pixels) if says else 0
         return BYTES + BYTES_PER_PIXEL[file.kind] * pixels + strip
-    # Converting colours takes a second image, and the inks where there are some.
-    more = 0 if file.colour_space is None else CONVERTED_BYTES_PER_PIXEL
+    # Converting colours takes a second image, and the inks, which come to RGB in any case.
+    converted = file.colour_space is not None or file.components == 4
+    more = CONVERTED_BYTES_PER_PIXEL if converted else 0
     if file.sequential:
         # Decoded at a fraction of its size, row by row.
         factor = next((f for f in (8, 4, 2) if min(width, height) >= 2 * IMAGE_SIZE * f), 1)
