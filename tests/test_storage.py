@@ -247,7 +247,12 @@ print(hashlib.sha256(storage.encode_tensors(tensors, metadata)).hexdigest())
     assert len(outputs) == 1
 
 
-# --- A full disk, whoever writes ---
+# --- What cannot be written, whoever writes ---
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="No such file or directory; see that its folder is there"):
+        Model.load().save(tmp_path / "nowhere" / "m.safetensors")
 
 
 def checkpoint(path: Path) -> None:

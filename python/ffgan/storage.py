@@ -256,6 +256,7 @@ _REMEDIES: Final = {
     errno.EISDIR: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
+    errno.ENOENT: "see that its folder is there",
     errno.ENAMETOOLONG: "take a shorter name",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }

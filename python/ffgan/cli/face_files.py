@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import images
+from ffgan import images, storage
 from ffgan.errors import Error, UsageError
 from ffgan.model import Face
 from ffgan.shapes import IMAGE_SIZE
@@ -84,8 +84,10 @@ class FaceFiles:
         except FileExistsError:
             raise UsageError(f"{self.folder} is not a folder: give another --out") from None
         except OSError as error:
-            reason = error.strerror or error
-            raise Error(f"cannot make the folder {self.folder}: {reason}") from None
+            raise Error(
+                f"cannot make the folder {self.folder}: {storage.reason(error)}; "
+                + storage.way_out(error, "give another --out")
+            ) from None
         if not os.access(self.folder, os.W_OK):
             raise Error(f"the folder {self.folder} is not writable: give another --out")
 

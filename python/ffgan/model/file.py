@@ -129,7 +129,7 @@ def read_model(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:
 
 def _header(path: Path, start: bytes, size: int) -> int:
     if len(start) < 8:
-        raise ModelError(f"{path} is not a model file: it has {size} bytes; give a .safetensors file")
+        raise ModelError(f"{path} is not a model file: give a .safetensors file of one")
     length = int(struct.unpack("<Q", start)[0])
     if length > min(_LARGEST_HEADER, size - 8) or size > _LARGEST_FILE:
         raise ModelError(f"{path} is not a model file of this program, or is truncated")
