@@ -62,7 +62,7 @@ def extract(
     Raises `DatasetError` for a folder without photographs, `UsageError` for other bad input,
     `ExtraError` and `ModelError` without dlib's files, `UnavailableError` when the photographs
     cannot be read for longer than is waited for, `Error` when something cannot be written,
-    `Interrupted` after SIGINT or SIGTERM.
+    `Interrupted` after SIGINT, SIGTERM or SIGHUP.
     """
     chosen = Settings(**settings)
     target = Path(os.path.abspath(out))
