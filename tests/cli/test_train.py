@@ -188,7 +188,7 @@ def test_without_a_display_the_way_out_is_to_train_without_a_window(
         monkeypatch.delenv(name, raising=False)
     new = ["--init", "scratch", "--recipe", "original", "--batch", "2", "--steps", "1"]
     assert cli.main(["train", "photos", *new, "--window"]) == 1
-    assert only_error(capsys).endswith("or train without it, --no-window")
+    assert only_error(capsys).endswith("; --no-window trains without one")
 
 
 @pytest.mark.slow

@@ -52,10 +52,11 @@ def decode(
     Grey and palette become RGB, colours become sRGB by the file's profile, CMYK without one is
     converted as if each ink were ideal, 16 bits are rounded to 8, transparency is laid over white,
     EXIF orientation is applied (in AVIF and HEIC the turns that the format has), of several frames
-    the first is taken, of a DNG the preview. With ``at_least`` a large JPEG may come at 1/2, 1/4
-    or 1/8 of its size, as long as its shorter side keeps twice that many pixels; this is faster. With ``reduce`` a JPEG of more than MAX_PIXELS comes at the first of
-    these sizes that has fewer, unless it is progressive, since such a file is unpacked whole. With
-    ``colour`` "ignore" the numbers are taken for sRGB, whatever the file says of them.
+    the first is taken, of a DNG the preview. With ``at_least`` a large JPEG may come at 1/2, 1/4 or
+    1/8 of its size, as long as its shorter side keeps twice that many pixels; this is faster. With
+    ``reduce`` a JPEG of more than MAX_PIXELS comes at the first of these sizes that has fewer,
+    unless it is progressive, since such a file is unpacked whole. With ``colour`` "ignore" the
+    numbers are taken for sRGB, whatever the file says of them.
 
     Raises DatasetError with the reason alone (the caller knows the name) otherwise:
     another type, a file that is cut off or damaged, more than MAX_PIXELS pixels.

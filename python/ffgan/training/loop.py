@@ -61,7 +61,7 @@ def train(directory: str | Path, *, progress: ShowProgress = show_nothing, **set
             try:
                 window = stack.enter_context(Window("ffgan: training"))
             except DisplayError as error:
-                raise DisplayError(f"{error}; or train without it, --no-window") from error
+                raise DisplayError(f"{error}; --no-window trains without one") from error
         tell = Teller(progress)
         held_out = open_held_out(plan, interruption, tell.show)
         stack.enter_context(plan.folder.locked())
