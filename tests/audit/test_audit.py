@@ -322,11 +322,12 @@ def test_a_full_disk_under_the_report_is_one_line(
     options = ("--train", trained, "--heldout", held_out, "--samples", 16)
     with largest_file(1000):
         assert run(*options, "--report", report) == 1
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
     assert err == (
-        f"ffgan: error: cannot write --report {report}: File too large; make room or give another "
-        "file\n"
+        f"ffgan: error: cannot write --report {report}: File too large; raise the limit on the "
+        "size of files (ulimit -f) or give another file\n"
     )
+    assert "sign of copying" in out.lower()  # what was measured is not lost
     assert not list(tmp_path.iterdir())
 
 

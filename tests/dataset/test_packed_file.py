@@ -146,7 +146,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind_and_one_line(
     with largest_file(200_000), pytest.raises(Error) as error:
         data.batches(2, seed=0)
     assert str(error.value).startswith(f"cannot write the cache {cache}")
-    assert str(error.value).endswith("File too large; make room or name a file on another disk")
+    assert str(error.value).endswith("(ulimit -f) or name a file on another disk")
     assert [file.name for file in tmp_path.iterdir()] == ["faces"]
 
 

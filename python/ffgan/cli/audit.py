@@ -99,6 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
             recognition=arguments.recognition,
             progress=progress,
         )
+    figures = result.figures
+    # Before the report, which may not be writable.
+    print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
     if report is not None:
         from ffgan.audit import page
 
@@ -109,8 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
                 f"cannot write --report {report}: {storage.reason(error)}; "
                 + storage.way_out(error, "give another file")
             ) from error
-    figures = result.figures
-    print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
     return COPIES if figures["verdict"]["copies"] else 0
 
 
