@@ -11,8 +11,10 @@ from types import ModuleType
 
 import pytest
 
-# A shell in the background ignores Ctrl+C, and every child of the tests would inherit that.
+# A shell in the background ignores Ctrl+C, nohup a closed terminal, and every child of the tests
+# would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)
