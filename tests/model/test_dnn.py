@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.batches import random_latents
+from support.disk import small_disk
 from support.rendered import assert_same_images
 
 from ffgan import _core
-from ffgan.errors import ModelError
+from ffgan.errors import ModelError, ModelWriteError
 from ffgan.model import Model
 from ffgan.model.dnn import export_dnn, import_dnn
 
@@ -96,6 +97,18 @@ def test_a_bzip2_compressed_file_is_imported(
     packed.write_bytes(bz2.compress(exported.read_bytes(), 1))
     back = Model.load(import_dnn(packed, tmp_path / "model.safetensors"))
     assert back.hash == moved_model.hash
+
+
+def test_no_room_to_unpack_is_said_of_the_folder_that_lacks_it(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "model.dnn.bz2"
+    packed.write_bytes(bz2.compress(exported.read_bytes(), 1))
+    with small_disk(tmp_path / "disk", "size=1m") as disk:
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
+        with pytest.raises(ModelWriteError, match=f"unpacked into {disk}: No space .* TMPDIR"):
+            import_dnn(packed, tmp_path / "model.safetensors")
+        assert not list(disk.iterdir())
 
 
 def assert_refused(path: Path) -> None:

@@ -63,6 +63,23 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(small, faces, tmp_path, c
     assert "train.jsonl can be written again" in caplog.text
 
 
+def test_what_is_in_the_way_is_said_once_for_each_kind_of_file(
+    small, faces, tmp_path, caplog
+) -> None:
+    """Each sample grid has a name of its own, and so has each temporary file."""
+    samples = tmp_path / "runs" / "faces" / "samples"
+
+    def block() -> None:
+        samples.rmdir()
+        samples.write_text("")
+
+    small.during_step = at(step_1=block)
+    train(faces, **ALONE, runs=tmp_path / "runs")
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    (line,) = [line for line in said if "samples" in line]
+    assert "move away what has its name or that of its folder" in line
+
+
 def test_at_its_end_a_full_disk_is_waited_for(small, faces, tmp_path, monkeypatch, caplog) -> None:
     with small_disk(tmp_path / "disk", "size=4m") as disk:
         waited: list[float] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ffgan import _core
+from ffgan import _core, storage
 from ffgan.errors import ModelError, ModelWriteError
 from ffgan.model.file import by_network
 from ffgan.model.model import Model
@@ -95,5 +95,11 @@ def _uncompressed(path: Path) -> Iterator[Path]:
                     )
             yield plain
     except (OSError, EOFError) as error:
+        if isinstance(error, OSError) and storage.is_full(error):
+            raise ModelWriteError(
+                f"{path} cannot be unpacked into {tempfile.gettempdir()}: "
+                f"{storage.reason(error)}; make room there, or name another folder "
+                "by the environment variable TMPDIR"
+            ) from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"{path} cannot be read: {reason}") from error

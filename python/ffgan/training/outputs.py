@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ffgan import storage
 from ffgan.dataset.availability import default_patience
 from ffgan.errors import Error
 from ffgan.training.telling import Teller
@@ -33,7 +34,9 @@ class Outputs:
         try:
             write()
         except Failure as error:
-            reason = str(error.__cause__ or error)
+            cause = error.__cause__ or error
+            # Without the name of a file, which may be another one each time.
+            reason = storage.reason(cause) if isinstance(cause, OSError) else str(cause)
             if self._failed.get(what) != reason:
                 self._tell.warning(f"{error}; training goes on without it")
             self._failed[what] = reason
