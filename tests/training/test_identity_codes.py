@@ -164,7 +164,7 @@ def test_too_few_images_are_refused(pixels: PrincipalComponents) -> None:
     with pytest.raises(DatasetError, match=r"only 101 of 101 .* needs 102: .*--identity-codes 0"):
         identity_codes.identity_codes(few, pixels, COUNT, seed=0)
     few.pictures = np.repeat(few.pictures[:1], FACES, axis=0)
-    with pytest.raises(DatasetError, match="--identity-codes 20: there are fewer different faces"):
+    with pytest.raises(DatasetError, match="fewer different faces than --identity-codes 20 needs"):
         identity_codes.identity_codes(few, pixels, COUNT, seed=0)
     few._broken = tuple(range(FACES))
     with pytest.raises(DatasetError, match="found 0"):
