@@ -8,8 +8,9 @@ from typing import Final
 
 from ffgan.errors import DatasetError
 from ffgan.images.colour_space import PRIMARIES, ColourSpace
-from ffgan.images.containers.base import CUT_OFF, OUT_OF_BOUNDS
+from ffgan.images.containers.base import CUT_OFF, DAMAGED, OUT_OF_BOUNDS
 from ffgan.images.containers.jpeg import Jpeg
+from ffgan.images.containers.tiff import MAX_TAGS
 
 LEAST_SIDE: Final = 640
 """Pixels of the longer side of a preview; smaller ones stand for the photograph in lists only."""
@@ -22,6 +23,10 @@ _JPEG, _JPEG_BYTES = 513, 514
 _COLOURS: Final = 50970
 _RAW: Final = (32803, 34892)  # a colour filter array, linear raw
 _MOST: Final = 64
+_USED: Final = frozenset(
+    {_VERSION, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION}
+    | {_STRIPS, _STRIP_BYTES, _INNER, _JPEG, _JPEG_BYTES, _COLOURS}
+)
 
 _SPACES: Final = {
     3: ColourSpace(
@@ -76,7 +81,7 @@ def is_dng(data: bytes) -> bool:
         order = _order(data)
         (place,) = struct.unpack_from(order + "I", data, 4)
         return _VERSION in _read(data, place, order)[0]
-    except OUT_OF_BOUNDS:
+    except (*OUT_OF_BOUNDS, DatasetError):
         return False
 
 
@@ -103,11 +108,13 @@ def _directories(data: bytes) -> list[_Tags]:
 def _read(data: bytes, place: int, order: str) -> tuple[_Tags, int]:
     """The tags of a directory that are whole numbers, and the place of the next directory."""
     (count,) = struct.unpack_from(order + "H", data, place)
+    if count > MAX_TAGS:
+        raise DatasetError(DAMAGED)
     tags: _Tags = {}
     for entry in range(place + 2, place + 2 + 12 * count, 12):
         tag, kind, values = struct.unpack_from(order + "HHI", data, entry)
         letter, width = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}.get(kind, ("", 0))
-        if letter and values <= 4096:
+        if letter and values <= 4096 and tag in _USED:
             at = entry + 8
             if values * width > 4:
                 (at,) = struct.unpack_from(order + "I", data, at)

@@ -23,6 +23,10 @@ HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"h
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 
 
+MAX_ITEMS: Final = 1 << 18
+"""More items, places, properties and references, all together, are refused: a tile takes some 7."""
+
+
 @dataclass
 class _Items:
     """The boxes of the box ``meta``, by the number of an item."""
@@ -33,6 +37,13 @@ class _Items:
     properties: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     references: list[tuple[bytes, int, list[int]]] = field(default_factory=list)
     data: tuple[int, int] = (0, 0)
+    count: int = 0
+
+    def counted(self, more: int = 1) -> None:
+        """Raises DatasetError where so many more of anything are too many."""
+        self.count += more
+        if self.count > MAX_ITEMS:
+            raise DatasetError("a file of too many items")
 
 
 class Isobmff(Container):
@@ -271,6 +282,7 @@ def _read_items(data: bytes, start: int, end: int) -> _Items:
             for entry, at, stop in _boxes(data, first + 4, last, strict=False):
                 inner = _Reader(data[at:stop])
                 source, count = inner.number(wide), inner.number(2)
+                items.counted(1 + count)
                 items.references.append((entry, source, [inner.number(wide) for _ in range(count)]))
         elif kind == b"iprp":
             _read_properties(data, first, last, items)
@@ -281,6 +293,7 @@ def _read_items(data: bytes, start: int, end: int) -> _Items:
 
 def _read_kind(box: _Reader, items: _Items) -> None:
     version = box.number(4) >> 24
+    items.counted()
     if version >= 2:
         number = box.number(4 if version == 3 else 2)
         box.number(2)
@@ -300,6 +313,7 @@ def _read_places(box: _Reader, items: _Items) -> None:
         count = box.number(2)
         if count > 1 and not offset + length + index:
             raise DatasetError(DAMAGED)
+        items.counted(1 + count)
         extents = []
         for _ in range(count):
             box.number(index)
@@ -311,16 +325,19 @@ def _read_properties(data: bytes, start: int, end: int, items: _Items) -> None:
     known: list[tuple[bytes, bytes]] = []
     for kind, first, last in _boxes(data, start, end, strict=False):
         if kind == b"ipco":
-            known = [
-                (name, data[at:stop]) for name, at, stop in _boxes(data, first, last, strict=False)
-            ]
+            known = []
+            for name, at, stop in _boxes(data, first, last, strict=False):
+                items.counted()
+                known.append((name, data[at:stop]))
         elif kind == b"ipma":
             box = _Reader(data[first:last])
             flags = box.number(4)
             for _ in range(box.number(4)):
                 number = box.number(4 if flags >> 24 else 2)
                 found = items.properties.setdefault(number, [])
-                for _ in range(box.number(1)):
+                many = box.number(1)
+                items.counted(1 + many)
+                for _ in range(many):
                     index = box.number(2) & 0x7FFF if flags & 1 else box.number(1) & 0x7F
                     if index > len(known):
                         raise DatasetError(DAMAGED)

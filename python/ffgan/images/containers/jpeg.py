@@ -40,6 +40,10 @@ MAX_SCANS: Final = 200
 """More are refused: each goes over all pixels, and real files have some ten."""
 
 
+MAX_SEGMENTS: Final = 1 << 15
+"""More before or behind one scan are refused: a file of 512 MiB has a quarter, if they are full."""
+
+
 class Jpeg(Container):
     """Segments, each with a marker, and behind them the scans."""
 
@@ -70,7 +74,7 @@ class Jpeg(Container):
 
     def _walk(self, position: int) -> Iterator[tuple[int, int, int]]:
         """The segments from a position on, up to the next scan's or the end of the image."""
-        while True:
+        for _ in range(MAX_SEGMENTS):
             marker, position = self._next_marker(position)
             if marker == _END_OF_IMAGE:
                 yield marker, position, position
@@ -84,6 +88,7 @@ class Jpeg(Container):
             if marker == _START_OF_SCAN:
                 return
             position += length
+        raise DatasetError(f"a JPEG of more than {MAX_SEGMENTS} segments")
 
     def _next_marker(self, position: int) -> tuple[int, int]:
         """The next marker and the byte behind it. Cameras fill up with zeros, 0xFF and others."""

@@ -27,6 +27,25 @@ _THUMBNAIL, _MASK = 1, 4
 _INNER: Final = 330
 _MOST: Final = 64  # directories that are looked at
 
+# Of all tags those that are used: many may point to the same bytes, of which each would hold some.
+_PLACES: Final = frozenset({273, 279, 324, 325})
+_LARGE: Final = frozenset({320, 347, _PROFILE_TAG})  # a palette, JPEG tables, a profile
+_USED: Final = (
+    _PLACES
+    | _LARGE
+    | {_SUBFILE_TYPE, _INNER, _ORIENTATION_TAG}
+    | {256, 257, 258, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 332, 338, 339}
+    | {529, 530, 531, 532}
+)
+
+MAX_STRIPS: Final = 1 << 18
+"""More strips or tiles are refused."""
+
+MAX_TAGS: Final = 1 << 12
+"""A directory of more tags is refused."""
+
+_MAX_VALUES: Final = 1 << 10  # of all others
+
 
 class TiffEntry(NamedTuple):
     """A tag's type, the number of its values, and their bytes."""
@@ -83,15 +102,23 @@ class Tiff(Container):
         end = first + count * length
         if end > len(self.data):
             raise DatasetError(CUT_OFF)
+        if count > MAX_TAGS:
+            raise DatasetError(DAMAGED)
         entries = {}
         for entry in range(first, end, length):
             tag, kind, values = struct.unpack_from(f"{order}HH{word}", self.data, entry)
+            if tag not in _USED:
+                continue
             size = values * _TYPE_SIZES.get(kind, 0)
             at = entry + length - inline
             if size > inline:
                 (at,) = struct.unpack_from(order + word, self.data, at)
             if at + size > len(self.data) and kind in _WHOLE_NUMBERS:
                 raise DatasetError(CUT_OFF)
+            if tag in _PLACES and values > MAX_STRIPS:
+                raise DatasetError("a TIFF of too many strips")
+            if tag not in _PLACES | _LARGE and values > _MAX_VALUES:
+                raise DatasetError(DAMAGED)
             if size and at + size <= len(self.data):
                 entries[tag] = TiffEntry(kind, values, self.data[at : at + size])
         if end + inline > len(self.data):  # some end with their last entry
