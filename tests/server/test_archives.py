@@ -74,7 +74,10 @@ def test_an_archive_is_sent_while_it_is_made(model: FakeModel) -> None:
         assert sent[-1].get("more_body", True)
         assert len(model.drawn) < 100
         # And its places in the queue are free again.
-        assert app.state.inference.reserve(app.state.inference.capacity).close() is None
+        inference = app.state.inference
+        for client in ("one", "other"):
+            inference.reserve(client, inference.capacity // 2)
+        assert inference._places.taken == inference.capacity
 
     in_loop(app, story)
 

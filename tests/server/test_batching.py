@@ -41,8 +41,8 @@ def test_searches_in_shared_batches_find_what_each_would_alone(real: Model) -> N
     seeds = range(100, 114)
     searches = [search(seed, tries=6, threshold=real.threshold) for seed in seeds]
     # A long job first, so that the rest gathers behind it.
-    shared.submit(real, steps(*[noise(i) for i in range(4)]))
-    futures = [shared.submit(real, one) for one in searches]
+    shared.submit("one", real, steps(*[noise(i) for i in range(4)]))
+    futures = [shared.submit("one", real, one) for one in searches]
     for seed, future in zip(seeds, futures, strict=True):
         found: Face = future.result(WAIT_SECONDS)
         alone = real.face(seed, tries=6)
@@ -57,9 +57,9 @@ def test_what_waits_while_a_batch_runs_is_the_next_batch() -> None:
     model, sizes = FakeModel(), []
     shared = batcher(8, sizes)
     model.gate.clear()
-    first = shared.submit(model, steps(noise(0)))
+    first = shared.submit("one", model, steps(noise(0)))
     until(lambda: bool(model.drawn))
-    others = [shared.submit(model, steps(noise(i))) for i in range(1, 12)]
+    others = [shared.submit("one", model, steps(noise(i))) for i in range(1, 12)]
     assert shared.waiting == 11
     model.gate.set()
     for future in (first, *others):
@@ -72,7 +72,7 @@ def test_a_job_that_has_begun_goes_before_those_that_have_not() -> None:
     model, sizes = FakeModel(), []
     shared = batcher(2, sizes)
     model.gate.clear()
-    futures = [shared.submit(model, steps(noise(i), noise(10 + i))) for i in range(4)]
+    futures = [shared.submit("one", model, steps(noise(i), noise(10 + i))) for i in range(4)]
     model.gate.set()
     for future in futures:
         future.result(WAIT_SECONDS)
@@ -86,9 +86,9 @@ def test_a_cancelled_job_is_not_computed() -> None:
     model, sizes = FakeModel(), []
     shared = batcher(1, sizes)
     model.gate.clear()
-    first = shared.submit(model, steps(noise(0), noise(1)))
+    first = shared.submit("one", model, steps(noise(0), noise(1)))
     until(lambda: bool(model.drawn))
-    gone, last = (shared.submit(model, steps(noise(i))) for i in (2, 3))
+    gone, last = (shared.submit("one", model, steps(noise(i))) for i in (2, 3))
     assert gone.cancel()
     # Also one that is being computed: it is not asked for its next step.
     assert first.cancel()
@@ -101,10 +101,10 @@ def test_models_are_not_mixed() -> None:
     old, new, sizes = FakeModel(), FakeModel(), []
     shared = batcher(8, sizes)
     old.gate.clear()
-    first = shared.submit(old, steps(noise(0)))
+    first = shared.submit("one", old, steps(noise(0)))
     until(lambda: bool(old.drawn))
     models = (old, old, new, new, old)
-    futures = [shared.submit(model, steps(noise(1 + i))) for i, model in enumerate(models)]
+    futures = [shared.submit("one", model, steps(noise(1 + i))) for i, model in enumerate(models)]
     old.gate.set()
     for future in (first, *futures):
         future.result(WAIT_SECONDS)
@@ -116,9 +116,10 @@ def test_images_and_latents_share_a_batch(real: Model) -> None:
     image = real.render(noise(5)[None])[0]
     sizes: list[int] = []
     shared = batcher(8, sizes)
-    wait = shared.submit(real, steps(*[noise(i) for i in range(3)]))
+    wait = shared.submit("one", real, steps(*[noise(i) for i in range(3)]))
     futures = [
-        shared.submit(real, steps(step)) for step in (noise(1), image, noise(5), image, noise(2))
+        shared.submit("one", real, steps(step))
+        for step in (noise(1), image, noise(5), image, noise(2))
     ]
     scores = [future.result(WAIT_SECONDS)[0] for future in futures]
     wait.result(WAIT_SECONDS)
@@ -133,8 +134,8 @@ def test_a_failing_engine_fails_the_batch_and_no_other() -> None:
 
     sizes: list[int] = []
     shared = batcher(4, sizes)
-    failed = shared.submit(Failing(), steps(noise(1)))
-    fine = shared.submit(FakeModel(), steps(noise(1)))
+    failed = shared.submit("one", Failing(), steps(noise(1)))
+    fine = shared.submit("one", FakeModel(), steps(noise(1)))
     with pytest.raises(MemoryError, match="no room"):
         failed.result(WAIT_SECONDS)
     assert fine.result(WAIT_SECONDS) == [-1.5]
@@ -147,7 +148,10 @@ def test_a_job_that_raises_fails_alone() -> None:
 
     model, sizes = FakeModel(), []
     shared = batcher(4, sizes)
-    failed, fine = shared.submit(model, wrong()), shared.submit(model, steps(noise(2), noise(3)))
+    failed, fine = (
+        shared.submit("one", model, wrong()),
+        shared.submit("one", model, steps(noise(2), noise(3))),
+    )
     with pytest.raises(ValueError, match="its own fault"):
         failed.result(WAIT_SECONDS)
     assert fine.result(WAIT_SECONDS) == [-1.5, -1.5]
@@ -160,7 +164,7 @@ def test_many_threads_may_submit() -> None:
 
     def submit() -> None:
         for i in range(50):
-            results.append(shared.submit(model, steps(noise(i))).result(WAIT_SECONDS))
+            results.append(shared.submit("one", model, steps(noise(i))).result(WAIT_SECONDS))
 
     threads = [threading.Thread(target=submit) for _ in range(8)]
     for thread in threads:
@@ -183,9 +187,26 @@ def test_nobody_waits_for_an_engine_that_has_ended() -> None:
     model, sizes = Ending(), []
     shared = batcher(1, sizes)
     model.gate.clear()
-    futures = [shared.submit(model, steps(noise(i))) for i in range(3)]
+    futures = [shared.submit("one", model, steps(noise(i))) for i in range(3)]
     model.gate.set()
     for future in futures:
         with pytest.raises(Ended):
             future.result(WAIT_SECONDS)
-    assert shared.submit(FakeModel(), steps(noise(1))).result(WAIT_SECONDS) == [-1.5]
+    assert shared.submit("one", FakeModel(), steps(noise(1))).result(WAIT_SECONDS) == [-1.5]
+
+
+def test_clients_take_turns() -> None:
+    """One that has sent much delays another by one step a turn, not by all that it has sent."""
+    sizes: list[int] = []
+    shared, model = batcher(1, sizes), FakeModel()
+    model.gate.clear()
+    done: list[str] = []
+    for name, client, length in [*((f"flood {i}", "flood", 3) for i in range(6)), ("me", "me", 4)]:
+        future = shared.submit(client, model, steps(*[noise(i) for i in range(length)]))
+        future.add_done_callback(lambda _, name=name: done.append(name))
+    model.gate.set()
+    until(lambda: len(done) == 7)
+    # Seven steps of the other at most, of which it needs six for two of its jobs.
+    assert done.index("me") in (1, 2)
+    assert [name for name in done if name != "me"] == [f"flood {i}" for i in range(6)]
+    assert shared.waiting == 0

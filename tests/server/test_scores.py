@@ -27,6 +27,7 @@ from ffgan import _core, images
 from ffgan.dataset import fit_square
 from ffgan.model import Model
 from ffgan.server import Settings, create_app
+from ffgan.server.routes import scores
 
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
@@ -113,6 +114,51 @@ def test_inks_count_as_converted_also_without_a_profile() -> None:
         file = io.BytesIO()
         Image.new(mode, (1250, 1250)).save(file, "JPEG", progressive=True)
         assert post(client, file.getvalue()).status_code == status
+
+
+def test_a_kind_that_nothing_here_reads_is_of_an_unsupported_type(
+    monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    """Not a damaged file; and what to install is not the client's concern."""
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file = io.BytesIO()
+    heif.from_pillow(Image.fromarray(photo())).save(file)
+    monkeypatch.setattr("ffgan.images.kinds.find_spec", lambda name: None)
+    answer = post(client, file.getvalue(), "image/heic")
+    assert reason(answer) == (415, "unsupported_media_type")
+    message = "this server has nothing that reads HEIC: send JPEG, PNG, WebP or AVIF"
+    assert answer.json()["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "mode", "most"),
+    [
+        ("AVIF", (4080, 3060), "RGB", 300),
+        ("HEIC", (4080, 3060), "RGB", 300),
+        ("JPEG", (8160, 6144), "RGB", 16),
+        ("AVIF", (1000, 1000), "RGBA", 52),
+    ],
+)
+def test_photographs_of_phones_fit_into_the_default_memory(
+    kind: str, size: tuple[int, int], mode: str, most: int
+) -> None:
+    """By their headers: 12 megapixels as AVIF and HEIC, 50 as JPEG."""
+    file = io.BytesIO()
+    if kind == "HEIC":
+        heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+        heif.from_pillow(Image.new(mode, (64, 64))).save(file)
+    else:
+        Image.new(mode, size if kind == "JPEG" else (64, 64)).save(file, kind)
+    data = file.getvalue()
+    if kind != "JPEG":
+        small, large = struct.pack(">II", 64, 64), struct.pack(">II", *size)
+        assert small in data
+        data = data.replace(small, large)
+    found, (height, width) = scores._checked(data, Settings())
+    assert (width, height) == size
+    assert scores._need(found) >> 20 <= most
+    if mode == "RGBA":
+        assert scores._need(found) >> 20 >= 39
 
 
 @pytest.mark.parametrize("form", ["multipart/form-data; boundary=x", FORM])

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from support.server import (
     FakeModel,
     metric,
     ready,
 )
+from support.waiting import WAIT_SECONDS
 
 from ffgan.server import Settings, create_app
-from ffgan.server.telemetry.metrics import Metrics
 
 
 def test_metrics_count_what_happened() -> None:
@@ -38,11 +43,34 @@ def test_metrics_count_what_happened() -> None:
     assert metric(client, "process_resident_memory_bytes") > 1e6
 
 
-def test_a_folder_for_metrics_of_several_processes_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    # prometheus-client has decided when it was imported, so this changes nothing here but the line.
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/somewhere")
-    Metrics()
-    assert "PROMETHEUS_MULTIPROC_DIR is set" in caplog.text
-    assert "unset it" in caplog.text
+METRICS_ON_A_FULL_DISK = """
+import os, resource
+{first}
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from ffgan.server.telemetry.metrics import Metrics
+metrics = Metrics()
+metrics.face(3)
+print(b"ffgan_face_tries_sum 3.0" in metrics.text(), os.environ["PROMETHEUS_MULTIPROC_DIR"])
+"""
+
+
+def run_metrics(folder: Path, first: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", METRICS_ON_A_FULL_DISK.format(first=first)],
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_SECONDS,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX")
+def test_a_folder_for_metrics_of_several_processes_is_not_used(tmp_path: Path) -> None:
+    """In a file there that finds no room the process would be ended by a signal."""
+    done = run_metrics(tmp_path)
+    assert (done.returncode, done.stdout.split()) == (0, ["True", str(tmp_path)]), done.stderr
+    assert list(tmp_path.iterdir()) == []
+    # Where another part of the program has imported the client before, it is said.
+    done = run_metrics(tmp_path, "import prometheus_client\nresource.setrlimit = lambda *_: None")
+    assert "was imported with PROMETHEUS_MULTIPROC_DIR set" in done.stderr

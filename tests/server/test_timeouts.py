@@ -143,7 +143,7 @@ def test_a_thousand_connections_at_once_are_all_answered(strict: Server) -> None
             connection.sendall(f"GET /face.png?seed={i} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         answers = [connection.recv(100_000)[:12] for connection in connections]
     assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
-    assert answers.count(b"HTTP/1.1 200") >= 32
+    assert answers.count(b"HTTP/1.1 200") >= 32 - 14  # the rest is for other clients
     assert strict.get("/health/ready").status_code == 200
     assert strict.process.poll() is None
 

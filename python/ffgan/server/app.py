@@ -15,6 +15,7 @@ from ffgan.model import Model
 from ffgan.server.http import caching
 from ffgan.server.http.errors import add_error_handlers
 from ffgan.server.http.middleware import (
+    AbsoluteTargetMiddleware,
     BearerTokenMiddleware,
     HeadMiddleware,
     InternalErrorMiddleware,
@@ -126,3 +127,4 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         access_log.enable()
         observers.append(access_log.log_access)
     app.add_middleware(ExchangeMiddleware, observers=observers)
+    app.add_middleware(AbsoluteTargetMiddleware)

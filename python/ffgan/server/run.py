@@ -44,6 +44,10 @@ LARGE_BLOCK = 4 << 20
 LINGER = 1.0
 """Seconds for which connections between two requests stay open as the server shuts down."""
 
+KEEP_ALIVE = 75
+"""Seconds for which a connection may be idle: longer than clients and proxies keep one (60), so
+that they close it and no request crosses the server's end of it."""
+
 ACCEPTING_TURNS = 3
 """Of the event loop: to see that the socket is readable, to accept, to make the connections."""
 
@@ -196,6 +200,7 @@ def configuration(app: FastAPI, log_level: str, grace: float, settings: Settings
         lifespan="on",
         server_header=False,
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(grace),
     )
 

@@ -157,10 +157,10 @@ class Settings(BaseSettings):
         256, ge=1, group="limits of one request", metavar="N", help="latents in or out"
     )
     max_upload: int = setting(
-        10 << 20, ge=1, group="limits of one request", metavar="BYTES", help="bytes of an upload"
+        20 << 20, ge=1, group="limits of one request", metavar="BYTES", help="bytes of an upload"
     )
     max_uploads: int = setting(
-        8,
+        4,
         ge=1,
         group="load",
         metavar="N",

@@ -109,6 +109,11 @@ class Isobmff(Container):
         return next((content for kind, content in self._properties if kind == name), None)
 
     @property
+    def transparent(self) -> bool:
+        """Whether the picture, or one of its tiles, has transparency."""
+        return bool(self._alphas())
+
+    @property
     def _tiles(self) -> list[int]:
         items = self._items
         if items.kinds.get(items.primary) != b"grid":

@@ -26,6 +26,10 @@ class NotModified(Exception):
         self.headers = headers
 
 
+class OtherBody(Exception):
+    """The client wants a body that this URL has no more: the answer is 412."""
+
+
 @functools.cache
 def software() -> list[str]:
     """The versions that an answer's bytes depend on, besides the model and the request.
@@ -46,7 +50,7 @@ def entity_tag(model: Model, *inputs: object) -> str:
 def immutable(request: Request, model: Model, *inputs: object) -> dict[str, str]:
     """The caching headers of an answer that ``model`` and ``inputs`` determine.
 
-    Raises NotModified where the client has it already.
+    Raises NotModified where the client has it already, OtherBody where it wants another one.
     """
     headers = {**IMMUTABLE, "ETag": entity_tag(model, *inputs)}
     check_modified(request, headers)
@@ -54,10 +58,16 @@ def immutable(request: Request, model: Model, *inputs: object) -> dict[str, str]
 
 
 def check_modified(request: Request, headers: dict[str, str]) -> None:
-    """Raises NotModified where ``If-None-Match`` names the ETag in ``headers``.
+    """Raises NotModified where ``If-None-Match`` names the ETag in ``headers``, OtherBody where
+    ``If-Match`` does not.
 
-    RFC 9110, section 13.1.2: weak comparison with each tag, or ``*``.
+    RFC 9110, section 13.1: weak comparison with each tag of the former, strong with each of the
+    latter, or ``*``.
     """
+    wanted = ",".join(request.headers.getlist("If-Match"))
+    tags = re.findall(r'(?:W/)?"[^"]*"', wanted)
+    if wanted and wanted.strip() != "*" and headers["ETag"] not in tags:
+        raise OtherBody
     known = ",".join(request.headers.getlist("If-None-Match"))
     if known.strip() == "*" or headers["ETag"] in re.findall(r'"[^"]*"', known):
         raise NotModified(headers)

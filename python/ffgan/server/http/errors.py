@@ -13,13 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ffgan.errors import UsageError
-from ffgan.server.http.caching import NO_STORE, NotModified
+from ffgan.server.http.caching import NO_STORE, NotModified, OtherBody
 
 RETRY_SECONDS = 1
 # nginx's status for a client that disconnected: nobody receives it, but the log shows it.
 CLIENT_CLOSED_REQUEST = 499
 
 REASONS = {404: "not_found", 405: "method_not_allowed"}
+MESSAGES = {404: "there is nothing at this URL; /docs lists those that there are"}
 
 
 class Problem(BaseModel):
@@ -86,6 +87,11 @@ def add_error_handlers(app: FastAPI) -> None:
     async def not_modified(_: Request, error: NotModified) -> Response:
         return Response(status_code=304, headers=error.headers)
 
+    @app.exception_handler(OtherBody)
+    async def other_body(_: Request, __: OtherBody) -> Response:
+        message = "this is no longer what If-Match names: ask for the whole without it"
+        return RequestError(412, "changed", message).response()
+
     @app.exception_handler(RequestError)
     async def request_error(_: Request, error: RequestError) -> Response:
         return error.response()
@@ -112,11 +118,11 @@ def add_error_handlers(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         reason = REASONS.get(error.status_code, "error")
         headers = dict(error.headers or {})
+        message = MESSAGES.get(error.status_code, str(error.detail))
         if error.status_code == 405:
             headers["Allow"] = ", ".join(allowed_methods(app, request))
-        return RequestError(
-            error.status_code, reason, str(error.detail), headers=headers
-        ).response()
+            message = f"this URL takes {headers['Allow']}"
+        return RequestError(error.status_code, reason, message, headers=headers).response()
 
 
 def _explanation(error: dict[str, Any]) -> str:

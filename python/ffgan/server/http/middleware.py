@@ -112,6 +112,21 @@ class RootPathMiddleware:
         await self.app(scope, receive, send)
 
 
+class AbsoluteTargetMiddleware:
+    """Takes ``GET http://host/face.png`` for ``GET /face.png`` (RFC 9112, section 3.2.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith("/"):
+            scheme, separator, rest = scope["path"].partition("://")
+            if separator and scheme.lower() in ("http", "https"):
+                # The same scope object, so that outer middleware sees what is set in it.
+                scope["path"] = "/" + rest.partition("/")[2]
+        await self.app(scope, receive, send)
+
+
 class BearerTokenMiddleware:
     """Refuses requests without one of the tokens, except to ``PUBLIC_PATHS``."""
 

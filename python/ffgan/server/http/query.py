@@ -85,10 +85,11 @@ def is_tracking(name: str) -> bool:
 
 def _alternative(name: str, known: Mapping[str, str]) -> str:
     return did_you_mean(
-        name, known, f"there are {', '.join(known)}" if known else "this URL takes none"
+        name.lower(), known, f"there are {', '.join(known)}" if known else "this URL takes none"
     )
 
 
 def _refused(name: str, message: str) -> RequestError:
     name = name[:40]
-    return RequestError(422, "invalid_parameter", f"{name}: {message}", parameter=name)
+    text = f"{name}: {message}" if name else f"a value without a name: {message}"
+    return RequestError(422, "invalid_parameter", text, parameter=name)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.middleware import HEADERS_ONLY
 
-RANGE = re.compile(r"bytes\s*=\s*(?:([0-9]{1,19})\s*-\s*([0-9]{1,19})?|-\s*([0-9]{1,19}))\s*", re.I)
+RANGE = re.compile(r"bytes\s*=\s*(?:([0-9]{1,99})\s*-\s*([0-9]{1,99})?|-\s*([0-9]{1,99}))\s*", re.I)
 
 
 class RangeMiddleware:

@@ -68,6 +68,37 @@ class WriteTimeoutMiddleware:
             timer.cancel()
 
 
+class LingeringTransport:
+    """A transport whose ``close`` ends what is sent first, and reads on for a moment.
+
+    A connection that is closed with bytes that nobody has read is reset, and the client loses the
+    response that is on its way to it: that to an upload which was refused before its end, or to
+    what was sent before (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self.ending = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.ending or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        self.ending = True
+        if not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(self._seconds, self._transport.close)
+
+
 class PatientProtocol(H11Protocol):
     """Closes a connection whose request headers do not come, and at the end none that may send one.
 
@@ -90,12 +121,15 @@ class PatientProtocol(H11Protocol):
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._lingering = LingeringTransport(transport, self.linger)
+        super().connection_made(cast("asyncio.Transport", self._lingering))
         self._watch()
         if self.shutting_down:
             self.shutdown()
 
     def data_received(self, data: bytes) -> None:
+        if self._lingering.ending:
+            return
         super().data_received(data)
         self._watch()
 
@@ -109,6 +143,18 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         if self.shutting_down:  # this response had begun before
             self.shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Called when a connection has been idle: not if a request waits to be read."""
+        if not self.transport.is_closing() and _is_readable(self.transport):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                MOMENT, self.timeout_keep_alive_handler
+            )
+            return
+        super().timeout_keep_alive_handler()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: browsers ask for HTTP/2, and what uvicorn would have one install is no use."""
 
     def shutdown(self) -> None:
         """Called by the server when it shuts down."""

@@ -71,6 +71,14 @@ class Uploads:
         where the uploads of all clients, or of this one, hold too much.
         """
         kind = media_type(request, media_types)
+        coding = request.headers.get("Content-Encoding", "").strip().lower()
+        if coding not in ("", "identity"):
+            raise RequestError(
+                415,
+                "unsupported_media_type",
+                f"the Content-Encoding {coding[:40]} is not taken: send the file as it is",
+                headers={"Accept-Encoding": "identity"},
+            )
         # Before anything is read: with ``Expect: 100-continue`` a client need not send the body.
         length = request.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length[:20]) > self._settings.max_upload:

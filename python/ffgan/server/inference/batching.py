@@ -8,14 +8,15 @@ batch is computed, the next one fills.
 
 A job is a generator: it yields what it wants computed next, a latent to be rendered and scored or
 an image to be scored, is sent the image and its score, and returns its result. So a candidate
-search takes part in as many batches as it has draws.
+search takes part in as many batches as it has draws. Clients take turns, a step each: who has many
+jobs, or long ones, delays others by one step a turn.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -32,7 +33,7 @@ Steps: TypeAlias = Generator[Step, Judged, T]
 
 
 class Batcher:
-    """Advances jobs, those that wait longest first.
+    """Advances jobs: clients in turn, of each the one that waits longest.
 
     After each batch, ``on_batch`` is called with its number of steps and its seconds.
     """
@@ -43,29 +44,31 @@ class Batcher:
         self._batch = batch
         self._wait = wait
         self._on_batch = on_batch
-        self._jobs: deque[_Job[Any]] = deque()
+        self._jobs: OrderedDict[str, deque[_Job[Any]]] = OrderedDict()  # clients by their turn
+        self._waiting = 0
         self._lock = threading.Lock()
         self._running = False
         # Its thread ends with it, or with the interpreter.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ffgan-engine")
 
-    def submit(self, model: Model, steps: Steps[T]) -> Future[T]:
-        """The future result of a job; cancelling it takes the job out of the next batch.
+    def submit(self, client: str, model: Model, steps: Steps[T]) -> Future[T]:
+        """The future result of a client's job; cancelling it takes the job out of the next batch.
 
         Raises RuntimeError after ``close``.
         """
-        job = _Job(model, steps)
+        job = _Job(client, model, steps)
         with self._lock:
             if not self._running:
                 self._thread.submit(self._run)
                 self._running = True
-            self._jobs.append(job)
+            self._jobs.setdefault(client, deque()).append(job)
+            self._waiting += 1
         return job.future
 
     @property
     def waiting(self) -> int:
         """Jobs that wait for their first or next batch."""
-        return len(self._jobs)
+        return self._waiting
 
     def close(self) -> None:
         """Takes no more jobs; those that wait are still done."""
@@ -80,7 +83,9 @@ class Batcher:
         except BaseException as error:
             # No request may wait for a thread that has ended.
             with self._lock:
-                jobs_left, self._jobs, self._running = self._jobs, deque(), False
+                jobs_left = [job for queue in self._jobs.values() for job in queue]
+                self._jobs.clear()
+                self._waiting, self._running = 0, False
             for job in jobs_left:
                 job.fail(error)
             raise
@@ -90,10 +95,15 @@ class Batcher:
         taken: list[_Job[Any]] = []
         with self._lock:
             while self._jobs and len(taken) < self._batch:
-                job = self._jobs[0]
-                if taken and job.model is not taken[0].model:
+                client, queue = next(iter(self._jobs.items()))
+                if taken and queue[0].model is not taken[0].model:
                     break
-                self._jobs.popleft()
+                job = queue.popleft()
+                self._waiting -= 1
+                if queue:
+                    self._jobs.move_to_end(client)
+                else:
+                    del self._jobs[client]
                 if job.begin():
                     taken.append(job)
             if not taken:
@@ -115,11 +125,16 @@ class Batcher:
             return
         unfinished = [job for job, result in zip(jobs, results, strict=True) if job.advance(result)]
         with self._lock:
-            self._jobs.extendleft(reversed(unfinished))
+            for job in unfinished:
+                self._jobs.setdefault(job.client, deque())
+            for job in reversed(unfinished):  # before the others of its client
+                self._jobs[job.client].appendleft(job)
+            self._waiting += len(unfinished)
 
 
 class _Job(Generic[T]):
-    def __init__(self, model: Model, steps: Steps[T]) -> None:
+    def __init__(self, client: str, model: Model, steps: Steps[T]) -> None:
+        self.client = client
         self.model = model
         self.future: Future[T] = Future()
         self.step: Step | None = None

@@ -26,9 +26,11 @@ from ffgan.model import Model
 from ffgan.model.candidate_search import Face, Judged, search
 from ffgan.server.http.encoding import Picture
 from ffgan.server.http.errors import Disconnected, Unavailable
+from ffgan.server.http.shares import client_of
 from ffgan.server.http.streaming import wait_for_disconnect
 from ffgan.server.inference.batching import Batcher, Steps
 from ffgan.server.inference.budget import Budget
+from ffgan.server.inference.places import Places
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.search_cache import SearchCache, SearchResult
 from ffgan.server.telemetry.metrics import Metrics
@@ -77,8 +79,11 @@ class Inference:
         self._reloading = threading.Lock()
         self.batch = batch
         self.capacity = batch + queue
-        self._reserved = self._reserved_long = 0
-        metrics.watch(waiting=lambda: self._batcher.waiting, reserved=lambda: self._reserved)
+        # Some of the queue is for clients that hold less than their share of it.
+        self._places = Places(self.capacity, queue // 2)
+        most_long = max(self.capacity // 2, 1)
+        self._long_places = Places(most_long, batch if most_long >= 4 * batch else 0, batch)
+        metrics.watch(waiting=lambda: self._batcher.waiting, reserved=lambda: self._places.taken)
         self.model = self._pool.submit(self._load_model)
 
     def close(self) -> None:
@@ -123,30 +128,28 @@ class Inference:
     def check_ready(self) -> None:
         """Raises Unavailable when a request for a face would be refused now."""
         self.loaded()
-        if self._reserved >= self.capacity:
+        if self._places.taken >= self.capacity:
             raise _busy()
 
-    def reserve(self, places: int = 1, *, long: bool = False) -> Reservation:
-        """Places in the queue for ``places`` faces at a time; raises Unavailable.
+    def reserve(self, client: str, places: int = 1, *, long: bool = False) -> Reservation:
+        """Places in the queue for ``places`` faces of a client at a time; raises Unavailable.
 
         ``long`` is for responses of many faces, some of which last as long as the client likes:
         together they get at most half of the queue, and single faces find room beside them.
         """
-        most = max(self.capacity // 2, 1) if long else self.capacity
-        places = min(places, most)
+        bounds = [self._places, self._long_places] if long else [self._places]
+        places = min(places, *(bound.total for bound in bounds))
         with self._lock:
-            if self._reserved + places > self.capacity:
+            if not all(bound.has_room(client, places) for bound in bounds):
                 raise _busy()
-            if long and self._reserved_long + places > most:
-                raise _busy()
-            self._reserved += places
-            self._reserved_long += places * long
-        return Reservation(lambda: self._release(places, long))
+            for bound in bounds:
+                bound.take(client, places)
+        return Reservation(lambda: self._release(bounds, client, places))
 
-    def _release(self, places: int, long: bool) -> None:
+    def _release(self, bounds: list[Places], client: str, places: int) -> None:
         with self._lock:
-            self._reserved -= places
-            self._reserved_long -= places * long
+            for bound in bounds:
+                bound.take(client, -places)
 
     async def run(
         self,
@@ -165,7 +168,7 @@ class Inference:
         has disconnected.
         """
         try:
-            reservation = self.reserve(places, long=long)
+            reservation = self.reserve(client_of(request), places, long=long)
         except Unavailable:
             work.close()
             raise
@@ -193,29 +196,29 @@ class Inference:
 
     # --- Work ---
 
-    async def face(self, model: Model, seed: int, search: Search) -> Face:
+    async def face(self, client: str, model: Model, seed: int, search: Search) -> Face:
         """The face of a seed, as ``Model.face`` finds it."""
-        face = await self._submit(model, self._search(model, seed, search))
+        face = await self._submit(client, model, self._search(model, seed, search))
         self._metrics.face(face.tries)
         return face
 
-    async def latent(self, model: Model, seed: int, search: Search) -> SearchResult:
+    async def latent(self, client: str, model: Model, seed: int, search: Search) -> SearchResult:
         """The latent of the face of a seed; nothing is drawn if the cache has it."""
         cached = self._cache.get((model.hash, seed, search))
         if cached is None:
-            face = await self.face(model, seed, search)
+            face = await self.face(client, model, seed, search)
             return SearchResult(face.latent, face.tries)
         self._metrics.face(cached.tries)
         self._metrics.search_cached()
         return cached
 
-    async def render(self, model: Model, latent: Float32) -> Judged:
+    async def render(self, client: str, model: Model, latent: Float32) -> Judged:
         """The image of a latent (100,), and its score."""
-        return await self._submit(model, _single(latent))
+        return await self._submit(client, model, _single(latent))
 
-    async def score(self, model: Model, image: UInt8) -> float:
+    async def score(self, client: str, model: Model, image: UInt8) -> float:
         """The score of an image (162, 162, 3)."""
-        return (await self._submit(model, _single(image)))[1]
+        return (await self._submit(client, model, _single(image)))[1]
 
     async def offload(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Runs other slow work, such as encoding a small file, on another thread."""
@@ -270,9 +273,9 @@ class Inference:
         except RuntimeError as error:
             raise _stopping() from error
 
-    async def _submit(self, model: Model, steps: Steps[T]) -> T:
+    async def _submit(self, client: str, model: Model, steps: Steps[T]) -> T:
         try:
-            future = self._batcher.submit(model, steps)
+            future = self._batcher.submit(client, model, steps)
         except RuntimeError as error:
             raise _stopping() from error
         return await asyncio.wrap_future(future)

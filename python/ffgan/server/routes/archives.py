@@ -51,7 +51,7 @@ def _add_archive(
         picture = Picture(wanted.format, wanted.size, wanted.quality)
 
         async def file(seed: int) -> tuple[str, bytes]:
-            face = await inference.face(model, seed, search)
+            face = await inference.face(client, model, seed, search)
             metadata = search.metadata(model, face)
             data = await inference.encode(client, picture, face.image, metadata, patient=True)
             return f"face-{seed}.{wanted.format}", data
@@ -66,7 +66,7 @@ def _add_archive(
         name = f"ffgan-{first}-{wanted.count}.{kind}"
         return StreamedResponse(
             parts(),
-            inference.reserve(min(wanted.count, inference.batch), long=True),
+            inference.reserve(client, min(wanted.count, inference.batch), long=True),
             media_type=archive_stream.MEDIA_TYPES[kind],
             headers={
                 **caching,

@@ -64,28 +64,30 @@ class Recipe:
         if self.picture.need > TINY:
             # It may have to wait for memory, and must not keep its places from others meanwhile.
             face, metadata = await inference.run(
-                request, self._draw(inference, model), places=places
+                request, self._draw(client, inference, model), places=places
             )
             encoding = inference.encode(client, self.picture, face.image, metadata)
             return face, await inference.watch(request, encoding)
 
         async def both() -> tuple[Face, bytes]:
-            face, metadata = await self._draw(inference, model)
+            face, metadata = await self._draw(client, inference, model)
             return face, await inference.encode(client, self.picture, face.image, metadata)
 
         return await inference.run(request, both(), places=places)
 
-    async def _draw(self, inference: Inference, model: Model) -> tuple[Face, dict[str, str]]:
+    async def _draw(
+        self, client: str, inference: Inference, model: Model
+    ) -> tuple[Face, dict[str, str]]:
         """The face, and what its file says of it."""
         first = self.seeds[0]
         if len(self.seeds) == 1 and not self.moves:
-            face = await inference.face(model, first, self.search)
+            face = await inference.face(client, model, first, self.search)
         else:
             results = await asyncio.gather(
-                *(inference.latent(model, seed, self.search) for seed in self.seeds)
+                *(inference.latent(client, model, seed, self.search) for seed in self.seeds)
             )
             latent = self._latent(model, [result.latent for result in results])
-            image, score = await inference.render(model, latent)
+            image, score = await inference.render(client, model, latent)
             face = Face(image, first, latent, sum(result.tries for result in results), score)
         metadata = self.search.metadata(model, face) | {"seed": self.name}
         if len(self.seeds) > 1:

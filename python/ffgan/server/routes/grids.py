@@ -57,11 +57,13 @@ def _add_grid(
         caching = NO_STORE
         if wanted.seed is not None:
             caching = immutable(request, model, f"grid {format}", wanted, search)
-        first = wanted.first
+        first, client = wanted.first, client_of(request)
         picture = Picture(format, wanted.size, wanted.quality)
 
         async def grid() -> list[Face]:
-            searches = (inference.face(model, first + i, search) for i in range(wanted.count))
+            searches = (
+                inference.face(client, model, first + i, search) for i in range(wanted.count)
+            )
             return [face async for face in in_order(searches, inference.batch)]
 
         def encode(found: list[Face]) -> bytes:
@@ -78,7 +80,7 @@ def _add_grid(
         found = await inference.run(request, grid(), places=places, long=True)
         need = BYTES_PER_PIXEL * wanted.count * wanted.size**2
         work = functools.partial(encode, found)
-        body = await inference.watch(request, inference.in_budget(client_of(request), need, work))
+        body = await inference.watch(request, inference.in_budget(client, need, work))
         file = f"ffgan-{first}-{wanted.count}.{format}"
         headers = {
             **caching,

@@ -79,13 +79,15 @@ def add_interpolations(
 
 
 async def _frames(
-    wanted: FramesParameters, search: Search, inference: Inference, model: Model
+    client: str, wanted: FramesParameters, search: Search, inference: Inference, model: Model
 ) -> AsyncIterator[Judged]:
     seeds = parse_seeds(wanted.seeds)
-    ends = await asyncio.gather(*(inference.latent(model, seed, search) for seed in seeds))
+    ends = await asyncio.gather(*(inference.latent(client, model, seed, search) for seed in seeds))
     positions = np.linspace(0, len(seeds) - 1, wanted.frames)
     latents = path(np.stack([end.latent for end in ends]), positions)
-    rendered = in_order((inference.render(model, latent) for latent in latents), inference.batch)
+    rendered = in_order(
+        (inference.render(client, model, latent) for latent in latents), inference.batch
+    )
     async for frame in rendered:
         yield frame
 
@@ -106,6 +108,7 @@ def _add_animation(
         check_pixels(wanted.frames * wanted.size**2, settings)
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
+        client = client_of(request)
         caching = immutable(request, model, kind, wanted, search)
 
         async def animation() -> bytes:
@@ -120,7 +123,7 @@ def _add_animation(
                     def add(image: RGB) -> None:
                         file.add(picture.resize(image))
 
-                    async for image, _ in _frames(wanted, search, inference, model):
+                    async for image, _ in _frames(client, wanted, search, inference, model):
                         await inference.offload_long(add, image)
                     return await inference.offload_long(file.finish)
             except NotWrittenError as error:
@@ -132,12 +135,12 @@ def _add_animation(
         body = cache.get(caching["ETag"])
         if body is None:
             each = BYTES_PER_PIXEL[kind] + BYTES_PER_PIXEL_AND_FRAME * wanted.frames
-            client, places = client_of(request), min(wanted.frames, inference.batch)
+            places = min(wanted.frames, inference.batch)
 
             async def in_budget() -> bytes:
                 # The place in the queue comes second: who waits for memory must not hold one.
                 async with inference.room(client, each * wanted.size**2):
-                    with inference.reserve(places, long=True):
+                    with inference.reserve(client, places, long=True):
                         return await animation()
 
             body = await inference.watch(request, in_budget())
@@ -175,7 +178,7 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
         async def parts() -> AsyncGenerator[bytes, None]:
             with ArchiveStream("zip") as archive:
                 number = 0
-                async for image, score in _frames(wanted, search, inference, model):
+                async for image, score in _frames(client, wanted, search, inference, model):
                     position = number * wanted.seeds.count(",") / (wanted.frames - 1)
                     metadata = search.metadata(model) | {
                         "seed": wanted.seeds,
@@ -190,7 +193,7 @@ def _add_files(app: FastAPI, inference: Inference, settings: Settings) -> None:
         name = f"ffgan-{wanted.seeds.replace(',', '-')}.zip"
         return StreamedResponse(
             parts(),
-            inference.reserve(min(wanted.frames, inference.batch), long=True),
+            inference.reserve(client, min(wanted.frames, inference.batch), long=True),
             media_type=archive_stream.MEDIA_TYPES["zip"],
             headers={**caching, "Content-Disposition": f'attachment; filename="{name}"'},
         )

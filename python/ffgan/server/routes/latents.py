@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
@@ -83,11 +84,11 @@ def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings
         caching = NO_STORE
         if wanted.seed is not None:
             caching = immutable(request, model, "latents", wanted, search)
-        first = wanted.first
+        first, client = wanted.first, client_of(request)
         seeds = [first + i for i in range(wanted.count)]
 
         async def found() -> Float32:
-            searches = (inference.latent(model, seed, search) for seed in seeds)
+            searches = (inference.latent(client, model, seed, search) for seed in seeds)
             results = in_order(searches, inference.batch)
             return np.stack([result.latent async for result in results])
 
@@ -127,10 +128,11 @@ def _add_images_of_latents(
         check_pixels(count * wanted.size**2, settings)
         format = wanted.format
         picture = Picture("png" if format == "npy" else format, wanted.size, wanted.quality)
+        client = client_of(request)
         rendered = in_order(
-            (inference.render(model, latent) for latent in latents), inference.batch
+            (inference.render(client, model, latent) for latent in latents), inference.batch
         )
-        places, client = min(count, inference.batch), client_of(request)
+        places = min(count, inference.batch)
 
         async def file(image: RGB, score: float) -> bytes:
             metadata = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
@@ -143,7 +145,7 @@ def _add_images_of_latents(
 
         async def array() -> bytes:
             async with inference.room(client, NPY_BYTES_PER_PIXEL * count * wanted.size**2):
-                with inference.reserve(places, long=True):
+                with inference.reserve(client, places, long=True):
                     images = np.empty((count, wanted.size, wanted.size, 3), np.uint8)
                     number = 0
                     async for image, _ in rendered:
@@ -163,7 +165,7 @@ def _add_images_of_latents(
             body = await inference.watch(request, array())
             return BodyResponse(body, bodies, media_type=NPY, headers=NO_STORE)
         if count > 1:
-            reservation = inference.reserve(places, long=True)
+            reservation = inference.reserve(client, places, long=True)
             return StreamedResponse(parts(), reservation, media_type=ZIP, headers=NO_STORE)
         image, score = await inference.run(request, single())
         body = await inference.watch(request, file(image, score))
@@ -207,7 +209,8 @@ def _invalid(message: str) -> RequestError:
 
 def _from_json(data: bytes, most: int) -> Float32:
     try:
-        latents = Latents.model_validate_json(data).latents
+        # Windows' editors and shells begin a text with a mark of its encoding.
+        latents = Latents.model_validate_json(data.removeprefix(codecs.BOM_UTF8)).latents
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the body"

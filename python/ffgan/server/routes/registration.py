@@ -18,6 +18,7 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
 
 PARTS: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part that Range asks for, of a response with an ETag and a length"},
+    412: error_response("The body is not the one that If-Match names"),
     416: error_response("The range lies behind the end"),
 }
 

@@ -14,6 +14,7 @@ from ffgan import images
 from ffgan.dataset import fit_square
 from ffgan.errors import DatasetError
 from ffgan.images.containers import Jpeg
+from ffgan.images.containers.isobmff import Isobmff
 from ffgan.server.http.caching import NO_STORE
 from ffgan.server.http.errors import BUSY, INVALID, RequestError
 from ffgan.server.http.shares import client_of
@@ -29,6 +30,12 @@ USUAL_SCANS = 12
 BYTES_PER_PIXEL = {"JPEG": 9, "PNG": 4, "WebP": 9, "HEIC": 25, "AVIF": 41}
 """Memory that decoding takes at most, by kind of file, measured with 16 bits and transparency where
 the kind has them. A sequential JPEG takes less."""
+
+OPAQUE_BYTES_PER_PIXEL = {"HEIC": 18, "AVIF": 23}
+"""The same without transparency. More than 8 bits are always counted: a file may lie about them."""
+
+REDUCED = 2
+"""So many times the limit of pixels may a JPEG have that is decoded at a fraction of its size."""
 
 SEQUENTIAL_BYTES_PER_PIXEL = 5
 CONVERTED_BYTES_PER_PIXEL = 4
@@ -90,7 +97,7 @@ def add_scores(app: FastAPI, inference: Inference, settings: Settings, uploads: 
             read = functools.partial(_read, file)
             decoding = inference.in_budget(client_of(request), need, read)
             image = await inference.watch(request, decoding)
-        value = await inference.run(request, inference.score(model, image))
+        value = await inference.run(request, inference.score(client_of(request), model, image))
         least = model.threshold if threshold is None else threshold
         answer = ScoreAnswer(
             score=round(value, 4), candidate=value > least, width=width, height=height
@@ -102,17 +109,21 @@ def _checked(data: bytes, settings: Settings) -> tuple[images.Container, tuple[i
     """The file, and its height and width, by its header alone."""
     try:
         file = images.container(data)
-        if file.kind not in BYTES_PER_PIXEL:
-            raise RequestError(
-                415,
-                "unsupported_media_type",
-                f"the file is a {file.kind}: send JPEG, PNG, WebP, HEIC or AVIF",
-            )
+        if file.kind not in BYTES_PER_PIXEL or images.missing_extra(file.kind):
+            *kinds, last = (kind for kind in BYTES_PER_PIXEL if not images.missing_extra(kind))
+            known = f"send {', '.join(kinds)} or {last}"
+            if file.kind in BYTES_PER_PIXEL:
+                message = f"this server has nothing that reads {file.kind}: {known}"
+            else:
+                message = f"the file is a {file.kind}: {known}"
+            raise RequestError(415, "unsupported_media_type", message)
         width, height = file.size
+        reduced = isinstance(file, Jpeg) and file.sequential and _factor(file) > 1
     except DatasetError as error:
         raise RequestError(422, "invalid_image", str(error)) from None
-    if width * height > settings.max_pixels:
-        raise _too_many(f"{width}x{height} pixels exceed the limit of {settings.max_pixels}")
+    most = settings.max_pixels * (REDUCED if reduced else 1)
+    if width * height > most:
+        raise _too_many(f"{width}x{height} pixels exceed the limit of {most}")
     # Each scan of a progressive JPEG takes the time of a whole image, even an empty one.
     scans = data.count(JPEG_SCAN) if file.kind == "JPEG" else 1
     if width * height * scans > settings.max_pixels * USUAL_SCANS:
@@ -128,15 +139,22 @@ def _need(file: images.Container) -> int:
         # Reading what the colours are takes longer than to see that a file does not say it.
         says = any(word in file.data for word in SAY_COLOURS[file.kind])
         strip = min(STRIP, STRIP_BYTES * pixels) if says else 0
-        return BYTES + BYTES_PER_PIXEL[file.kind] * pixels + strip
+        each = BYTES_PER_PIXEL[file.kind]
+        if isinstance(file, Isobmff) and not file.transparent:
+            each = OPAQUE_BYTES_PER_PIXEL[file.kind]
+        return BYTES + each * pixels + strip
     # Converting colours takes a second image, and the inks, which come to RGB in any case.
     converted = file.colour_space is not None or file.components == 4
     more = CONVERTED_BYTES_PER_PIXEL if converted else 0
     if file.sequential:
         # Decoded at a fraction of its size, row by row.
-        factor = next((f for f in (8, 4, 2) if min(width, height) >= 2 * IMAGE_SIZE * f), 1)
-        return BYTES + (SEQUENTIAL_BYTES_PER_PIXEL + more) * pixels // factor**2
+        return BYTES + (SEQUENTIAL_BYTES_PER_PIXEL + more) * pixels // _factor(file) ** 2
     return BYTES + (BYTES_PER_PIXEL[file.kind] + more) * pixels
+
+
+def _factor(file: Jpeg) -> int:
+    """Of what part of its width and height a JPEG is decoded."""
+    return next((f for f in (8, 4, 2) if min(file.size) >= 2 * IMAGE_SIZE * f), 1)
 
 
 def _read(file: images.Container) -> UInt8:

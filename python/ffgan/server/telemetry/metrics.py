@@ -7,26 +7,33 @@ import logging
 import os
 from collections.abc import Callable
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
-
 from ffgan.server.telemetry.exchange import Exchange
+
+SHARED_FOLDERS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+"""Environment variables of a folder where prometheus-client keeps numbers in mapped files."""
+
+# A process that finds no room in such a file is ended by a signal. Our metrics are those of one
+# process and need none. The client decides as it is imported.
+_set_aside = {name: os.environ.pop(name) for name in SHARED_FOLDERS if name in os.environ}
+try:
+    from prometheus_client import (
+        CONTENT_TYPE_LATEST,
+        CollectorRegistry,
+        Counter,
+        Gauge,
+        Histogram,
+        ProcessCollector,
+        generate_latest,
+        values,
+    )
+finally:
+    os.environ.update(_set_aside)
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 TRIES = (1, 2, 3, 5, 8, 10, 15, 20, 50, 100)
 
-
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where prometheus-client keeps numbers in mapped files, if this environment variable is set."""
 
 logger = logging.getLogger("ffgan.server")
 
@@ -37,11 +44,11 @@ class Metrics:
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        if os.environ.get(SHARED_FOLDER):
+        if values.ValueClass is not values.MutexValue:
             logger.warning(
-                "%s is set: a process whose metrics find no room there is ended by a signal, and"
-                " /metrics still shows one process only; unset it",
-                SHARED_FOLDER,
+                "prometheus_client was imported with %s set: a process whose metrics find no room"
+                " there is ended by a signal; unset it, or import ffgan.server.app first",
+                SHARED_FOLDERS[0],
             )
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
