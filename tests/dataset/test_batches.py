@@ -18,7 +18,7 @@ from PIL import Image
 from support.training_images import SMALL, jpeg, numbers
 
 from ffgan import images
-from ffgan.dataset import Dataset
+from ffgan.dataset import Dataset, dataset
 from ffgan.errors import Error
 
 # --- Batches ---
@@ -148,6 +148,29 @@ def test_an_exception_in_a_thread_reaches_the_consumer(
     with Dataset(folder) as data, pytest.raises(MemoryError, match="no memory"):
         next(data.batches(4, seed=0))
     assert count_threads() == 0
+
+
+def test_large_images_take_turns_and_come_in_the_same_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = numbers(folder, 3, 8)
+    decode, at_work, most = images.decode_picture, [], []
+
+    def watched(data: images.Container, *, at_least: int, colour: images.Colour) -> images.Picture:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.01)
+        picture = decode(data, at_least=at_least, colour=colour)
+        at_work.pop()
+        return picture
+
+    monkeypatch.setattr(images, "decode_picture", watched)
+    assert numbers(folder, 3, 8, workers=4) == expected
+    assert max(most) > 1
+    most.clear()
+    monkeypatch.setattr(dataset, "DECODING_SHARE", 1)  # as if all of them were large
+    assert numbers(folder, 3, 8, workers=4) == expected
+    assert max(most) == 1
 
 
 # --- Scale ---

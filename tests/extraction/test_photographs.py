@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +18,8 @@ from PIL import Image
 from support.photographs import SIDE, chips, jpeg, photograph, rows
 
 from ffgan import extraction, faces, images
-from ffgan.extraction import extract
+from ffgan.extraction import extract, photographs
+from ffgan.faces import orientation
 from ffgan.typing import RGB
 
 
@@ -114,6 +117,33 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
     places = np.array([[int(row[side]) for side in ("left", "top")] for row in table.values()])
     assert np.ptp(places, axis=0).max() <= 12
     assert len(list(out.glob("*-0.jpg"))) == read
+
+
+def test_large_photographs_take_turns(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, at_work, most = orientation.find, [], []
+
+    def watched(*arguments: Any, **options: Any) -> list[orientation.OrientedFace]:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.1)
+        found = find(*arguments, **options)
+        at_work.pop()
+        return found
+
+    monkeypatch.setattr(orientation, "find", watched)
+    extract(photos, tmp_path / "together", threads=4)
+    assert max(most) > 1
+    most.clear()
+    monkeypatch.setattr(photographs, "SHARE", 1)  # as if all of them were large
+    extract(photos, tmp_path / "in-turn", threads=4)
+    assert max(most) == 1
+    names = chips(tmp_path / "together")
+    assert names == chips(tmp_path / "in-turn")
+    for name in names:
+        one, other = ((tmp_path / run / name).read_bytes() for run in ("together", "in-turn"))
+        assert one == other
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
 
 import ffgan
 from ffgan import faces
-from ffgan.faces import tiling
+from ffgan.faces import orientation, tiling
 
 
 @pytest.fixture
@@ -89,3 +92,38 @@ def test_a_face_that_two_pieces_share_is_one() -> None:
     assert tiling.same_face(a, faces.Box(10, 10, 60, 60, 0.5))
     assert not tiling.same_face(a, faces.Box(80, 0, 180, 100, 0.5))
     assert not tiling.same_face(a, faces.Box(200, 0, 300, 100, 0.5))
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_picture_is_searched_as_if_it_were_turned(turn: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1100, 1600, 3), np.uint8)
+    searched: list[list[np.ndarray]] = [[], []]
+
+    def into(pieces: list[np.ndarray]) -> Callable[[np.ndarray], list[faces.Box]]:
+        def find(piece: np.ndarray) -> list[faces.Box]:
+            assert piece.flags.c_contiguous
+            pieces.append(piece)
+            return [faces.Box(10, 20, 110, 120, float(len(pieces)))]
+
+        return find
+
+    turned = np.ascontiguousarray(np.rot90(picture, turn))
+    found = tiling.detect(picture, 0, into(searched[0]), turn)
+    assert found == tiling.detect(turned, 0, into(searched[1]))
+    assert len(searched[0]) > 1
+    assert all(np.array_equal(*pieces) for pieces in zip(*searched, strict=True))
+
+
+def test_a_large_picture_is_never_turned_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = np.full((300, 500, 3), 120, np.uint8)
+    for name, value in {"WHOLE": 150 * 150, "TILE": 150, "OVERLAP": 30}.items():
+        monkeypatch.setattr(tiling, name, value)
+    orientation.find(blank[:90, :90])
+    tracemalloc.start()
+    try:
+        assert orientation.find(blank, rotate="always") == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < blank.nbytes * 0.7

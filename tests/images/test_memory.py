@@ -16,6 +16,8 @@ from support.file_kinds.tiffs import lzw
 from support.file_kinds.writers import bmp, chunk, png, tiff
 from support.pictures import exif, file_of
 
+from ffgan import images
+from ffgan.errors import DatasetError
 from ffgan.images.decoding import BYTES_PER_PIXEL
 
 WIDTH, HEIGHT = 2400, 1600
@@ -115,3 +117,23 @@ def test_decoding_stays_within_its_bound(kind: str, tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert each <= BYTES_PER_PIXEL
     assert int(result.stdout) <= each * PIXELS + CONSTANT
+    known_before = images.memory_of(images.container(large.read_bytes()))
+    assert int(result.stdout) <= known_before + CONSTANT
+
+
+def test_what_decoding_will_take_is_known_from_the_header() -> None:
+    pixels = 1200 * 800
+    plain, progressive = jpeg("RGB", 1200, 800), jpeg("RGB", 1200, 800, progressive=True)
+    whole, unpacked = (images.memory_of(images.container(f)) for f in (plain, progressive))
+    reduced, still_unpacked = (
+        images.memory_of(images.container(f), at_least=100) for f in (plain, progressive)
+    )
+    assert (whole, reduced) == (6 * pixels, 6 * pixels // 16)
+    assert (unpacked, still_unpacked) == (9 * pixels, 9 * pixels)
+    lossless = images.container(webp(1200, 800, lossless=True))
+    assert images.memory_of(lossless) == 9 * pixels
+    large = bytearray(alpha_bmp(100, 100))
+    large[18:26] = 2 * (20_000).to_bytes(4, "little")
+    assert images.memory_of(images.container(bytes(large))) == 0  # it is refused
+    with pytest.raises(DatasetError):
+        images.memory_of(images.container(plain[:30]))

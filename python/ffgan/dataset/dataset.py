@@ -28,7 +28,7 @@ from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import Batches, decode_ahead
-from ffgan.dataset.folder import GENERATED, ImageFolder, count_of_images
+from ffgan.dataset.folder import GENERATED, MAX_FILE_BYTES, ImageFolder, count_of_images
 from ffgan.dataset.names import Paths, printable
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
@@ -39,6 +39,14 @@ from ffgan.typing import RGB
 
 PROBED_FILES: Final = 256
 PROBED_BYTES: Final = 1 << 16
+
+FILE_SHARE: Final = 64_000_000
+"""Bytes for each worker that files may take; a larger one than all have together comes alone."""
+
+DECODING_SHARE: Final = 256_000_000
+"""Likewise what decoding takes, besides."""
+
+_BROKEN_BEFORE = "was broken when it was packed"
 
 EXAMPLES: Final = 5
 """Broken files that `Dataset.broken` names."""
@@ -118,6 +126,8 @@ class Dataset:
         self.broken: list[tuple[bytes, str]] = []
         self._generated = 0  # of those skipped
         self._lock = threading.Lock()
+        self._files = images.Room(workers * FILE_SHARE)
+        self._room = images.Room(workers * DECODING_SHARE)
         self._state = np.full(len(self), UNSEEN, np.uint8)
         self._other_colours: dict[int, Colours] = {}
         self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
@@ -222,7 +232,7 @@ class Dataset:
         Nothing is waited for.
         """
         if self._folder is None:
-            raise DatasetError("was broken when it was packed")
+            raise DatasetError(_BROKEN_BEFORE)
         return self._folder.read(index, limit)
 
     def batches(self, batch: int, *, seed: int, start: int = 0, flip: bool = False) -> Batches:
@@ -315,17 +325,23 @@ class Dataset:
     def _load_now(self, index: int) -> RGB:
         if self._cached is not None and self._state[index] != BROKEN:
             return self._cached.image(index)
-        content = self.read(index)
-        try:
-            image, colours = images.decode_picture(content, at_least=self.size, colour=self.colour)
-        except DatasetError:
-            if self._folder is not None:
+        if self._folder is None:
+            raise DatasetError(_BROKEN_BEFORE)
+        with self._files.hold(min(self._folder.size(index), MAX_FILE_BYTES)):
+            content = self.read(index)
+            try:
+                return self._decoded(index, images.container(content))
+            except DatasetError:
                 self._folder.check_unchanged(index, len(content))
-            raise
-        if colours != "srgb":
-            self._other_colours[index] = colours
-        self._state[index] = SMALL if min(image.shape[:2]) < self.size else GOOD
-        return fit_square(image, self.size, self.fit)
+                raise
+
+    def _decoded(self, index: int, file: images.Container) -> RGB:
+        with self._room.hold(images.memory_of(file, at_least=self.size)):
+            image, colours = images.decode_picture(file, at_least=self.size, colour=self.colour)
+            if colours != "srgb":
+                self._other_colours[index] = colours
+            self._state[index] = SMALL if min(image.shape[:2]) < self.size else GOOD
+            return fit_square(image, self.size, self.fit)
 
     @cached_property
     def _probed(self) -> tuple[int, int]:

@@ -71,6 +71,10 @@ class ImageFolder:
             lines.append(self.left_out)
         return "\n".join(lines)
 
+    def size(self, index: int) -> int:
+        """The bytes that file ``index`` had when the folder was walked."""
+        return int(self._sizes[index])
+
     def read(self, index: int, limit: int | None = None) -> bytes:
         """The bytes of file ``index``, or the first ``limit``.
 

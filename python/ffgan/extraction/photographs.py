@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import numpy as np
 
 from ffgan import faces, images
 from ffgan.dataset import ImageFolder
+from ffgan.dataset.folder import MAX_FILE_BYTES
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.extraction import quality
@@ -25,23 +25,35 @@ from ffgan.faces import alignment, orientation
 from ffgan.faces.pose import pose
 from ffgan.typing import RGB, Points
 
-LARGE: Final = 30_000_000
-"""A photograph of more pixels is processed while no other such one is."""
+FILE_SHARE: Final = 64_000_000
+"""Bytes for each thread that files may take; a larger one than all have together comes alone."""
+
+SHARE: Final = 256_000_000
+"""Likewise what decoding a photograph and searching it takes, besides."""
+
+SEARCHING: Final = 7
+"""Bytes for each pixel of a decoded photograph while it is searched.
+
+Three are the photograph, one its halves and quarters, three the surroundings of a face as large.
+"""
 
 
 class Photographs:
     """The photographs below a folder; safe to use from several threads.
 
     ``chips``: the folder that gets the chips, None to write none. ``index``: the place of each
-    photograph by its name.
+    photograph by its name. ``threads``: how many there are, as memory is shared among them.
     """
 
-    def __init__(self, folder: ImageFolder, chips: Path | None, settings: Settings) -> None:
+    def __init__(
+        self, folder: ImageFolder, chips: Path | None, settings: Settings, threads: int
+    ) -> None:
         self.folder = folder
         self.chips = chips
         self.settings = settings
         self.index = {os.fsdecode(name): i for i, name in enumerate(folder.names)}
-        self._large = threading.Lock()
+        self._files = images.Room(threads * FILE_SHARE)
+        self._room = images.Room(threads * SHARE)
 
     def stamp(self, name: str) -> tuple[int, int]:
         """Return the size and the time of change of a photograph; raises `UnavailableError`."""
@@ -152,14 +164,17 @@ class Photographs:
 
         Raises `DatasetError`, and `UnavailableError` for another one than that of the ``stamp``.
         """
-        file = images.container(self.folder.read(self.index[name]))
-        self._check(name, stamp)
-        width, height = file.size
-        # One large one at a time, so that memory does not grow with the cores.
-        turn = self._large if width * height > LARGE else contextlib.nullcontext()
-        with turn:
-            colour = self.settings.colour or "convert"
-            picture = images.decode_picture(file, reduce=True, colour=colour)
+        with contextlib.ExitStack() as stack:
+            with self._files.hold(min(stamp[0], MAX_FILE_BYTES)):
+                file = images.container(self.folder.read(self.index[name]))
+                self._check(name, stamp)
+                width, height = file.size
+                pixels = min(width * height, images.MAX_PIXELS)
+                need = max(images.memory_of(file, reduce=True), SEARCHING * pixels)
+                stack.enter_context(self._room.hold(need))
+                colour = self.settings.colour or "convert"
+                picture = images.decode_picture(file, reduce=True, colour=colour)
+                del file
             yield picture, round(max(width, height) / max(picture.image.shape))
 
     def _check(self, name: str, stamp: tuple[int, int]) -> None:
@@ -180,9 +195,9 @@ class Photographs:
     def _cut(self, photo: Photo, image: RGB, indices: list[int]) -> None:
         if self.chips is None or not indices:
             return
-        squares = np.array([photo.faces[i].square for i in indices])
-        cut = faces.cut(image, squares, self.settings.chips[1])
-        for index, chip in zip(indices, cut, strict=True):
+        for index in indices:
+            # One by one: a chip may take 50 MB, and there may be hundreds.
+            [chip] = faces.cut(image, np.array([photo.faces[index].square]), self.settings.chips[1])
             path = self.chips / photo.chip(index, self.settings.format)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,7 @@ class _Extraction:
         self.settings = settings
         self.journal = journal
         self.workers = workers
-        self.source = Photographs(folder, None if journal is None else out, settings)
+        self.source = Photographs(folder, None if journal is None else out, settings, workers.count)
         self.names = list(self.source.index)
         self.earlier = None if journal is None else journal.earlier
         self.photos: dict[str, Photo] = {} if journal is None else journal.photos

@@ -25,6 +25,7 @@ def detect(
     threshold: float = 0.0,
     detector: Detector = "hog",
     file: File | None = None,
+    turn: int = 0,
 ) -> list[Box]:
     """Return the faces in ``image`` (rows, columns, 3) uint8 RGB, the most certain first.
 
@@ -33,11 +34,12 @@ def detect(
     seven times as long; ``file`` is a network of its form instead of that of the extra `faces`.
     ``upsample`` (0 to 4) doubles the image so often beforehand, at four times the work each.
     ``threshold`` is the least confidence: below 0 more faces, and more false ones. A large image is
-    searched in tiles (`ffgan.faces.tiling`), so memory is bounded. Raises `ExtraError`,
-    `ModelError`, `UsageError`.
+    searched in tiles (`ffgan.faces.tiling`), so memory is bounded. It is searched, and boxes are
+    given, as it is after ``turn`` quarter turns anticlockwise. Raises `ExtraError`, `ModelError`,
+    `UsageError`.
     """
     return detect_all(
-        [image], upsample=upsample, threshold=threshold, detector=detector, file=file
+        [image], upsample=upsample, threshold=threshold, detector=detector, file=file, turn=turn
     )[0]
 
 
@@ -48,6 +50,7 @@ def detect_all(
     threshold: float = 0.0,
     detector: Detector = "hog",
     file: File | None = None,
+    turn: int = 0,
 ) -> list[list[Box]]:
     """Return `detect` of each image, on all cores; the images may differ in size."""
     arrays = [check_image(image) for image in images]
@@ -63,9 +66,12 @@ def detect_all(
         return [[_box(*row) for row in rows.tolist()] for rows in found]
 
     whole = [tiling.fits(array.shape[:2], upsample) for array in arrays]
-    at_once = iter(find([array for array, fits in zip(arrays, whole, strict=True) if fits]))
+    small = [array for array, fits in zip(arrays, whole, strict=True) if fits]
+    at_once = iter(find([np.ascontiguousarray(np.rot90(array, turn)) for array in small]))
     return [
-        next(at_once) if fits else tiling.detect(array, upsample, lambda piece: find([piece])[0])
+        next(at_once)
+        if fits
+        else tiling.detect(array, upsample, lambda piece: find([piece])[0], turn)
         for array, fits in zip(arrays, whole, strict=True)
     ]
 

@@ -80,11 +80,12 @@ def find(
 
     def detected(turn: int) -> list[Box]:
         boxes = detect(
-            _upright(image, turn),
+            image,
             upsample=upsample,
             threshold=threshold,
             detector=detector,
             file=detector_file,
+            turn=turn,
         )
         return [_box_back(box, turn, image.shape) for box in boxes]
 

@@ -35,19 +35,23 @@ def fits(shape: tuple[int, ...], upsample: int) -> bool:
     return shape[0] * shape[1] << 2 * upsample <= WHOLE
 
 
-def detect(image: RGB, upsample: int, find: Callable[[RGB], list[Box]]) -> list[Box]:
+def detect(image: RGB, upsample: int, find: Callable[[RGB], list[Box]], turn: int = 0) -> list[Box]:
     """Return the faces in an ``image`` that does not fit, the most certain first.
 
-    ``find`` detects in one piece (rows, columns, 3), and upsamples it itself.
+    ``find`` detects in one piece (rows, columns, 3), and upsamples it itself. The image is
+    searched, and boxes are given, as it is after ``turn`` quarter turns anticlockwise.
     """
     found: list[Box] = []
     scale = 1
     while not fits(image.shape[:2], upsample):
-        for top, left, piece in _pieces(image, TILE >> upsample, OVERLAP >> upsample):
+        # A view: only pieces are turned, as a large image may take most of the memory.
+        turned = np.rot90(image, turn)
+        for top, left, piece in _pieces(turned, TILE >> upsample, OVERLAP >> upsample):
             found += (_placed(box, left, top, scale) for box in find(piece))
         image = images.resize(image, (-(-image.shape[0] // 2), -(-image.shape[1] // 2)))
         scale *= 2
-    found += (_placed(box, 0, 0, scale) for box in find(image))
+    whole = np.ascontiguousarray(np.rot90(image, turn))
+    found += (_placed(box, 0, 0, scale) for box in find(whole))
     kept: list[Box] = []
     for box in sorted(found, key=lambda box: -box.confidence):
         if not any(same_face(box, other) for other in kept):

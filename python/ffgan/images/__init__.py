@@ -13,7 +13,7 @@ from ffgan.images.containers import (
     dimensions,
     file_type,
 )
-from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture
+from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture, memory_of
 from ffgan.images.encoding import (
     DEFAULT_QUALITY,
     WEBP_MAX_SIDE,
@@ -26,6 +26,7 @@ from ffgan.images.encoding import (
 from ffgan.images.kinds import EXTRAS, lacks_extra, missing_extra, suffixes
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
+from ffgan.images.room import Room
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize, sheet
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Fit",
     "Format",
     "Picture",
+    "Room",
     "container",
     "decode",
     "decode_picture",
@@ -58,6 +60,7 @@ __all__ = [
     "grid",
     "lacks_extra",
     "made_by_ffgan",
+    "memory_of",
     "missing_extra",
     "opencv",
     "read_metadata",

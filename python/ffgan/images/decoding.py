@@ -32,6 +32,12 @@ only comes whole: progressive JPEGs 9, of CMYK 12, WebP and HEIC 9, AVIF 18, and
 with alpha in one strip that is neither plain nor deflated 20.
 """
 
+_BYTES_PER_PIXEL: Final = {"PNG": 7, "BMP": 6, "WebP": 9, "HEIC": 10, "AVIF": 18, "JPEG XL": 12}
+"""As BYTES_PER_PIXEL, of kinds of which the header says no more; a JPEG XL may hold a JPEG."""
+
+_COMPRESSION: Final = 259
+_UNPACKED_BY_STRIPS: Final = (1, 8, 32946)  # plain and deflated TIFFs
+
 
 class Picture(NamedTuple):
     """A decoded image, (h, w, 3) uint8 RGB, and what became of its colours."""
@@ -74,9 +80,7 @@ def decode_picture(
     """What `decode` returns, and what became of the colours."""
     file = data if isinstance(data, Container) else container(data)
     width, height = file.size
-    shrink = 1
-    if reduce and isinstance(file, Jpeg) and file.sequential:
-        shrink = _reduction(width, height)
+    shrink = _shrink(file, None, reduce)
     if width * height > MAX_PIXELS and shrink == 1:
         raise DatasetError(
             f"{width}x{height} pixels are more than the limit of {MAX_PIXELS // 10**6} million"
@@ -84,11 +88,7 @@ def decode_picture(
     if max(width, height) > MAX_SIDE:
         raise DatasetError(f"{width}x{height}: more than the limit of {MAX_SIDE} pixels a side")
     orientation, content = file.check()
-    if isinstance(file, Jpeg):
-        for factor in (8, 4, 2) if at_least else ():
-            if min(width, height) >= 2 * (at_least or 0) * factor:
-                shrink = max(shrink, factor)
-                break
+    shrink = _shrink(file, at_least, reduce)
     space = file.colour_space
     if isinstance(file, JpegXl):
         # Its decoder says what its colours are, and may find a JPEG.
@@ -121,6 +121,38 @@ def _decoded(file: Container, content: bytes, shrink: int, space: ColourSpace | 
     if isinstance(file, Tiff):
         return DecodedTiff(file, inks=takes_inks(space))
     return decode_by_opencv(content)
+
+
+def memory_of(file: Container, *, at_least: int | None = None, reduce: bool = False) -> int:
+    """Most bytes that `decode` takes for a file, by its header, besides the file and some 16 MB.
+
+    0 for one that is refused by its size. Raises DatasetError where there is no header.
+    """
+    width, height = file.size
+    pixels = width * height
+    if pixels > MAX_PIXELS and _shrink(file, None, reduce) == 1:
+        return 0
+    if isinstance(file, Jpeg):
+        inks = file.components == 4
+        if file.sequential:
+            return (9 if inks else 6) * pixels // _shrink(file, at_least, reduce) ** 2
+        return (12 if inks else 9) * pixels  # unpacked whole, whatever is made of it
+    if isinstance(file, Tiff):
+        plain = file.tags.get(_COMPRESSION, (1,))[0] in _UNPACKED_BY_STRIPS
+        return (5 if plain else BYTES_PER_PIXEL) * pixels
+    return _BYTES_PER_PIXEL.get(file.kind, BYTES_PER_PIXEL) * pixels
+
+
+def _shrink(file: Container, at_least: int | None, reduce: bool) -> int:
+    """By how much a file is made smaller while it is decoded: 1, 2, 4 or 8."""
+    if not isinstance(file, Jpeg):
+        return 1
+    width, height = file.size
+    shrink = _reduction(width, height) if reduce and file.sequential else 1
+    if at_least:
+        enough = (s for s in (8, 4, 2) if min(width, height) >= 2 * at_least * s)
+        shrink = max(shrink, next(enough, 1))
+    return shrink
 
 
 def _reduction(width: int, height: int) -> int:

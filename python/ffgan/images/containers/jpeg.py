@@ -166,7 +166,7 @@ class Jpeg(Container):
 
     def _size(self) -> tuple[int, int]:
         marker, start = self._frame()
-        precision, height, width = struct.unpack_from(">BHH", self.data, start)
+        precision, height, width, _ = struct.unpack_from(">BHHB", self.data, start)
         if precision != 8:
             raise DatasetError(f"a JPEG of {precision} bits per sample, only 8 are supported")
         if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):
