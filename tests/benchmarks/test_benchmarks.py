@@ -191,6 +191,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_one_row_of_ffgan_alone(tmp_path: Path) -> None:
     file, markdown = tmp_path / "result.json", tmp_path / "result.md"
     done = run(

@@ -56,6 +56,7 @@ def test_info_of_the_other_discriminator(model: str, capsys: pytest.CaptureFixtu
     assert facts["model"]["discriminator"] == "program"
 
 
+@pytest.mark.slow
 def test_info_measures_every_layer(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", "--json", "--profile", "--batch", "2", "--model", model]) == 0
     measured = json.loads(capsys.readouterr().out)["profile"]

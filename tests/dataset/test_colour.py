@@ -47,7 +47,7 @@ def test_pictures_become_srgb_and_are_counted(folder: Path) -> None:
         assert colours(data) == [CONVERTED, CONVERTED, STORED, STORED]
         assert CONVERTED != STORED
         assert "2 images in another colour space, converted to sRGB" in data.summary
-        assert "1 images with a colour profile that cannot be used" in data.summary
+        assert "1 image with a colour profile that cannot be used" in data.summary
 
 
 def test_ignored_colours_are_counted_too(folder: Path) -> None:

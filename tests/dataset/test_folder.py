@@ -93,7 +93,7 @@ def test_an_unreadable_folder_is_reported_and_not_fatal(
     monkeypatch.setattr(os, "scandir", as_for_others_than_root)
     data = Dataset(folder, skipped_log=tmp_path / "skipped.log")
     assert len(data) == 12
-    assert "1 files and folders that cannot be read" in data.summary
+    assert "1 file or folder that cannot be read" in data.summary
     assert (tmp_path / "skipped.log").read_text() == "locked/\tPermission denied\n"
 
 

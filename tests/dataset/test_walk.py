@@ -225,7 +225,7 @@ except UnavailableError as error:
     assert lines == [
         "11",
         f"11 images in {folder}",
-        "1 files and folders that cannot be read (03.jpg: Permission denied)",
+        "1 file or folder that cannot be read (03.jpg: Permission denied)",
         "(22, 24, 24, 3) 0",
         f"cannot read {folder / '03.jpg'}: Permission denied; the run that is resumed has it: make "
         "it readable",
@@ -311,7 +311,7 @@ def test_folders_of_a_drive_without_inode_numbers_are_all_entered(
         system.setattr(os, "stat", unnumbered)
         source = ImageFolder(folder)
     assert len(source) == 14
-    assert "1 folders reached again" in source.found
+    assert "1 folder reached again" in source.found
 
 
 def test_folders_too_deep_for_any_program_are_named_briefly_and_no_outage(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_folders_too_deep_for_any_program_are_named_briefly_and_no_outage(tmp_pa
     subprocess.run([sys.executable, "-c", f"name = {deep!r}\n{script}"], cwd=photos, check=True)
     pack(photos, tmp_path / "photos.pack")
     with Dataset(photos) as data:
-        assert "1 files and folders that cannot be read" in data.summary
+        assert "1 file or folder that cannot be read" in data.summary
         assert "File name too long" in data.summary
         assert len(data.summary) < 600
     subprocess.run(["rm", "-r", str(photos)], check=True)

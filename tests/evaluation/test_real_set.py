@@ -24,6 +24,7 @@ def fewer_patches(networks: None) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_the_cache_changes_nothing(
     figures: dict[str, Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def test_what_an_earlier_run_did_with_colours_goes_on_unless_it_is_told_otherwis
     assert (chip(out) != as_stored).any()
     assert extract(photo, out, format="png").looked_at == 0
     table = extraction.table(extract(photo, out, format="png"), out)
-    assert "1 photographs in another colour space, converted to sRGB" in table
+    assert "1 photograph in another colour space, converted to sRGB" in table
 
 
 def test_once_an_extra_is_installed_the_same_command_reads_what_lacked_it(

@@ -106,7 +106,7 @@ def test_pictures_of_every_kind_are_read_and_the_rest_is_reported(
     (folder / "loop").symlink_to(folder)
     result = extract(folder, out, duplicates="keep")
     assert (result.photos, result.broken, result.kept) == (read + 3, 3, read)
-    assert "1 folders reached again through links" in result.summary
+    assert "1 folder reached again through links" in result.summary
     skipped = dict(
         line.split("\t") for line in (out / extraction.SKIPPED).read_text("utf-8").splitlines()
     )

@@ -90,6 +90,7 @@ def test_export_and_import_give_back_the_model(
     assert sorted(path.name for path in exported.parent.iterdir()) == ["model.dnn"]
 
 
+@pytest.mark.slow
 def test_a_bzip2_compressed_file_is_imported(
     moved_model: Model, exported: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_bzip2_compressed_file_is_imported(
     assert back.hash == moved_model.hash
 
 
+@pytest.mark.slow
 def test_no_room_to_unpack_is_said_of_the_folder_that_lacks_it(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

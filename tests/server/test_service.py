@@ -57,11 +57,21 @@ def test_failed_load_is_told() -> None:
 
 def test_full_queue_answers_503_and_recovers(model: FakeModel) -> None:
     model.gate.clear()
+    app = create_app(model, Settings(batch=1, queue=2))
+
+    async def get_from(address: str, path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://ffgan") as client:
+            return await client.get(path)
 
     async def story(client: httpx.AsyncClient) -> None:
         await is_ready(client)
         tag = (await client.get("/face.png?seed=1", headers={"If-None-Match": "*"})).headers["etag"]
-        waiting = [asyncio.create_task(client.get(f"/face.png?seed={seed}")) for seed in range(3)]
+        # One client alone does not fill the queue.
+        waiting = [
+            asyncio.create_task(get_from(f"10.0.0.{seed}", f"/face.png?seed={seed}"))
+            for seed in range(3)
+        ]
         while (await client.get("/health/ready")).status_code == 200:
             await asyncio.sleep(0.01)
         for path in ("/face.jpg?seed=9", "/get_image", "/get_raw_image", "/health/ready"):
@@ -79,7 +89,7 @@ def test_full_queue_answers_503_and_recovers(model: FakeModel) -> None:
         assert (await client.get("/face.jpg?seed=9")).status_code == 200
         assert (await client.get("/health/ready")).status_code == 200
 
-    in_loop(create_app(model, Settings(batch=1, queue=2)), story)
+    in_loop(app, story)
 
 
 def test_client_that_hung_up_is_not_drawn_for(model: FakeModel) -> None:

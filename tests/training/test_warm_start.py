@@ -128,6 +128,7 @@ def test_a_large_data_set_is_represented_by_a_subset(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(spread, 1.0, atol=0.25)
 
 
+@pytest.mark.slow
 def test_broken_images_are_left_out(images: Images) -> None:
     with_broken = Images(300, broken=(3, 50, 299))
     found = principal_components(with_broken, seed=0)

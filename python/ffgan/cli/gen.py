@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ffgan import __version__
 from ffgan.cli.face_files import FaceFiles
 from ffgan.cli.options import MAX_COUNT, MAX_SIZE, add_search, add_threads, use_threads
-from ffgan.cli.output import counted, notice, shown_log
+from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
@@ -20,6 +20,7 @@ from ffgan.errors import DisplayError
 from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Face, Model
+from ffgan.wording import counted
 
 if TYPE_CHECKING:
     from ffgan.viewer import Window

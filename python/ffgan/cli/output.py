@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every command prints: notices on the standard error, and counted things."""
+"""What every command prints: notices on the standard error."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ def say(line: str) -> None:
     stream: Any = sys.stderr
     terminal = getattr(stream, "rich_proxied_file", stream)
     print(line, file=terminal if in_background(terminal) else stream, flush=True)
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.images import COLOURS, FITS, Colour, Colours, Fit, fit_square
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
+from ffgan.wording import counted
 
 PROBED_FILES: Final = 256
 PROBED_BYTES: Final = 1 << 16
@@ -189,7 +190,7 @@ class Dataset:
             seen, small = self._probed
         if not small:
             return ""
-        whole = f"all {seen:,} images" if seen == len(self) else f"{seen:,} images checked"
+        whole = f"all {seen:,} images" if seen == len(self) else f"{counted(seen, 'image')} checked"
         return f"warning: {small:,} of {whole} are under {self.size} pixels and are enlarged"
 
     @property
@@ -214,7 +215,7 @@ class Dataset:
         """How many images, of those decoded so far, are not in sRGB; nothing of a packed file."""
         counts = Counter(list(self._other_colours.values()))
         notes = images.COLOUR_NOTES.items()
-        return [f"{counts[one]:,} images {what}" for one, what in notes if counts[one]]
+        return [f"{counted(counts[one], 'image')} {what}" for one, what in notes if counts[one]]
 
     def image(self, index: int) -> RGB:
         """Image ``index``, (size, size, 3) uint8 RGB.

@@ -12,6 +12,7 @@ from ffgan import images
 from ffgan.dataset.names import printable
 from ffgan.dataset.walk import Walk, cannot_read, check_folder
 from ffgan.errors import DatasetError, UnavailableError
+from ffgan.wording import counted
 
 MAX_FILE_BYTES: Final = 1 << 29
 """Larger files are refused before they are read: no image within images.MAX_PIXELS needs more."""
@@ -114,7 +115,7 @@ class ImageFolder:
 
 def count_of_images(count: int, directory: Path) -> str:
     """A line of text."""
-    return f"{count:,} images in {printable(os.fsencode(directory))}"
+    return f"{counted(count, 'image')} in {printable(os.fsencode(directory))}"
 
 
 def overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

@@ -19,6 +19,7 @@ from ffgan import images, storage
 from ffgan.dataset import ignored
 from ffgan.dataset.names import Names, printable
 from ffgan.errors import DatasetError, UnavailableError
+from ffgan.wording import counted
 
 EARLIER_SUFFIXES: Final = frozenset(
     {b".jpg", b".jpeg", b".png", b".webp", b".bmp", b".tif", b".tiff"}
@@ -237,9 +238,10 @@ class Walk:
         if own and not include_generated:
             parts.append(f"{_files(own)} left out that ffgan made of generated faces")
         if self.hidden:
-            parts.append(f"{self.hidden:,} hidden files and folders left out")
+            names = "hidden file or folder", "hidden files and folders"
+            parts.append(f"{counted(self.hidden, *names)} left out")
         if self.repeated:
-            parts.append(f"{self.repeated:,} folders reached again through links")
+            parts.append(f"{counted(self.repeated, 'folder')} reached again through links")
         if self.unreadable:
             parts.append(self._cannot_be_read())
         return "; ".join(parts)
@@ -248,7 +250,8 @@ class Walk:
         count = len(self.unreadable)
         named = ", ".join(f"{_short(printable(name))}: {why}" for name, why in self.unreadable[:3])
         more = f", and {count - 3:,} more" if count > 3 else ""
-        return f"{count:,} files and folders that cannot be read ({named}{more})"
+        what = counted(count, "file or folder", "files and folders")
+        return f"{what} that cannot be read ({named}{more})"
 
     def _own(self) -> int:
         return sum(bool(bits & OWN) for bits in self.bits)

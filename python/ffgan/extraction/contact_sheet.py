@@ -9,6 +9,7 @@ from typing import Final
 
 from ffgan import html_report, images
 from ffgan.typing import RGB
+from ffgan.wording import counted
 
 THUMBNAIL: Final = 112
 QUALITY: Final = 85
@@ -26,8 +27,8 @@ def contact_sheet(groups: Sequence[tuple[str, int, Sequence[tuple[str, RGB]]]], 
     """
     total = sum(count for _, count, _ in groups)
     parts = [
-        html_report.head(f"Faces of {photos:,} photographs", _STYLE),
-        f"{html_report.OPEN}<h1>{total:,} faces in {photos:,} photographs</h1>",
+        html_report.head(f"Faces of {counted(photos, 'photograph')}", _STYLE),
+        f"{html_report.OPEN}<h1>{counted(total, 'face')} in {counted(photos, 'photograph')}</h1>",
     ]
     for title, count, pictures in groups:
         some = "" if len(pictures) == count else f", {len(pictures)} of them"

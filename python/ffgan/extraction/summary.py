@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ffgan.images import COLOUR_NOTES, Colours
+from ffgan.wording import counted
 
 SKIPPED: Final = "skipped.log"
 WITHOUT_FACE: Final = "no-face.txt"
@@ -57,10 +58,11 @@ def table(result: Extracted, out: str | os.PathLike[str], *, dry_run: bool = Fal
             f"{result.away:,} of an earlier run are out of reach{where}: their faces are kept"
         )
     lines += [
-        f"{count:,} photographs {COLOUR_NOTES[what]}" for what, count in result.colours.items()
+        f"{counted(count, 'photograph')} {COLOUR_NOTES[what]}"
+        for what, count in result.colours.items()
     ]
     if earlier := result.photos - result.looked_at - result.unavailable:
-        lines.append(f"{earlier:,} were processed by an earlier run")
+        lines.append(f"{earlier:,} {'was' if earlier == 1 else 'were'} processed by an earlier run")
     rows = [("faces found", result.found), *result.reasons.items(), ("faces kept", result.kept)]
     if result.turned:
         rows.append(("of them turned upright", result.turned))

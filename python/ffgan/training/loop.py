@@ -24,6 +24,7 @@ from ffgan.training.run_state import SAMPLES, RunState
 from ffgan.training.telling import Teller
 from ffgan.training.validation import Evaluations, HeldOut
 from ffgan.typing import UInt8
+from ffgan.wording import counted
 
 RETRY: Final = 60.0
 """Seconds until a checkpoint that could not be written is tried again, or sooner if one is due."""
@@ -211,8 +212,8 @@ class Loop:
         for line in self.plan.notes:
             self.tell.warning(line)
         self.tell.info(
-            f"{len(self.dataset)} images from {self.plan.directory} to {self.folder.path}, "
-            f"starting from {self.plan.origin}"
+            f"{counted(len(self.dataset), 'image')} from {self.plan.directory} "
+            f"to {self.folder.path}, starting from {self.plan.origin}"
         )
         few = enough.warning(len(self.dataset))
         for line in (
