@@ -79,6 +79,7 @@ def test_the_gradient_is_that_of_the_generators_loss(
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("details", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 @pytest.mark.parametrize("name", ["identities", "statistics", "pairs"])
 def test_the_gradient_is_that_of_the_distances(

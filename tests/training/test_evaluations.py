@@ -63,6 +63,7 @@ def test_the_best_model_is_kept(small, faces, strangers, off, caplog) -> None:
     assert steps == sorted(steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [SHORT, WARM], ids=["plain", "warm start and anchor"])
 def test_being_measured_changes_nothing(small, faces, strangers, off, settings) -> None:
     train(faces, **settings, name="alone")

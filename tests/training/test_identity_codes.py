@@ -18,6 +18,8 @@ from ffgan.training.warm_start import CODE_SIZE, PrincipalComponents, principal_
 from ffgan.typing import RGB, Float32
 
 FACES = 300
+pytestmark = pytest.mark.slow  # the codes take ten seconds
+
 COUNT = 20
 
 
