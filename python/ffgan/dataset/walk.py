@@ -233,10 +233,11 @@ class Walk:
         """What the folder has besides training images, as a line of text."""
         parts = []
         if others := self.ignored.total():
-            parts.append(f"{_files(others, 'other')} ignored: {ignored.summary(self.ignored)}")
+            kinds = ignored.summary(self.ignored)
+            parts.append(f"{counted(others, 'other file')} ignored: {kinds}")
         own = self._own()
         if own and not include_generated:
-            parts.append(f"{_files(own)} left out that ffgan made of generated faces")
+            parts.append(f"{counted(own, 'file')} left out that ffgan made of generated faces")
         if self.hidden:
             names = "hidden file or folder", "hidden files and folders"
             parts.append(f"{counted(self.hidden, *names)} left out")
@@ -277,10 +278,6 @@ class Walk:
 def _short(name: str) -> str:
     """A name of which a line of text can hold three."""
     return name if len(name) <= 200 else f"{name[:100]} ... {name[-100:]}"
-
-
-def _files(count: int, which: str = "") -> str:
-    return f"{count:,} {which} file{'s' * (count != 1)}".replace("  ", " ")
 
 
 def check_folder(directory: Path) -> None:

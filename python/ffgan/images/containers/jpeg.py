@@ -16,8 +16,6 @@ from ffgan.images.containers.tiff import exif_orientation
 
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_TABLES: Final = 0xC4
-_RESTARTS: Final = frozenset(range(0xD0, 0xD8))
-_START_OF_IMAGE: Final = 0xD8
 _END_OF_IMAGE: Final = 0xD9
 _START_OF_SCAN: Final = 0xDA
 _RESTART_INTERVAL: Final = 0xDD

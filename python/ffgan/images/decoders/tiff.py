@@ -32,7 +32,6 @@ from ffgan.images.raster import Part, Raster
 from ffgan.typing import UInt8
 
 _ASSOCIATED = 1
-_UNASSOCIATED = 2
 
 
 @dataclass(frozen=True)
