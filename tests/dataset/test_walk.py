@@ -216,7 +216,7 @@ except UnavailableError as error:
     print(error)
 from ffgan.dataset import pack
 try:
-    pack({str(folder)!r}, "never.pack")
+    pack({str(folder)!r}, {str(folder.parent / "never.pack")!r})
 except UnavailableError as error:
     print(error)
 """
@@ -232,7 +232,7 @@ except UnavailableError as error:
         f"cannot read {folder / '03.jpg'}: Permission denied; make it readable, or move it out of "
         "the folder",
     ]
-    assert not Path("never.pack").exists()
+    assert not (folder.parent / "never.pack").exists()
 
 
 def test_a_folder_that_the_system_cannot_read_is_neither_missing_nor_empty(
