@@ -77,9 +77,9 @@ class Constraint:
         """Return what the face of ``seed`` has to reach.
 
         ``free`` is the attribute of its face without constraints, ``limits`` what the model can
-        do; a change may lead beyond them. The seed picks one of several options. Inside a range a face stays as it is; else the
-        seed draws a value from it, so that a range does not fill up at its ends. Raises
-        `UsageError` for what is beyond the limits.
+        do; a change may lead beyond them. The seed picks one of several options. Inside a range a
+        face stays as it is; else the seed draws a value from it, so that a range does not fill up
+        at its ends.
         """
         one, tolerance = self.attribute, self.attribute.tolerance
         if self.change is not None:
