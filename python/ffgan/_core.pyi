@@ -122,6 +122,25 @@ class FaceEmbedder:
     def embed(self, images: UInt8) -> Float32:
         """Aligned faces (n, 150, 150, 3) -> embeddings (n, 128)."""
 
+class FaceClassifier:
+    """The age or the gender network of Cydral Technology.
+
+    `weights`: as its ONNX file names them. Raises ValueError that names a tensor which is missing
+    or has another shape.
+    """
+
+    def __init__(self, network: Literal["age", "gender"], weights: Parameters) -> None: ...
+    @property
+    def side(self) -> int:
+        """Of a chip, in pixels: 64 or 32."""
+
+    @property
+    def classes(self) -> int:
+        """81 ages, or female and male."""
+
+    def probabilities(self, images: UInt8) -> Float32:
+        """Aligned faces (n, side, side, 3) -> (n, classes)."""
+
 def trainer_settings() -> dict[str, Any]:
     """The settings that `Trainer` takes, with their defaults; src/ffgan_core/training/ lists them.
 

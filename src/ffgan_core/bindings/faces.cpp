@@ -5,6 +5,7 @@
 #include "faces/detector.h"
 #include "faces/face_cnn.h"
 #include "faces/landmarks.h"
+#include "pretrained/face_classifier.h"
 #include "pretrained/face_embedding.h"
 
 #include <algorithm>
@@ -137,6 +138,16 @@ array<float> embed(const face_embedder& self, const array<std::uint8_t>& images)
     return embeddings;
 }
 
+array<float> probabilities(const face_classifier& self, const array<std::uint8_t>& images) {
+    const py::ssize_t count = samples(images, {self.side(), self.side(), 3}, "images");
+    array<float> result({count, static_cast<py::ssize_t>(self.classes())});
+    const std::uint8_t* in = images.data();
+    float* out = result.mutable_data();
+    py::gil_scoped_release release; // both arrays are held by this frame
+    self.probabilities(in, count, out);
+    return result;
+}
+
 template <typename reader> std::unique_ptr<reader> from_file(const std::string& path) {
     py::gil_scoped_release release; // reads a file, no Python object in it
     return std::make_unique<reader>(path);
@@ -188,6 +199,18 @@ void register_faces(py::module_& m) {
         .def(py::init(&from_file<face_embedder>), "path"_a)
         .def("embed", &embed, py::arg("images").noconvert(),
              "aligned faces (n, 150, 150, 3) uint8 RGB -> embeddings (n, 128) float32.");
+
+    py::class_<face_classifier>(m, "FaceClassifier",
+                                "The age or the gender network of Cydral Technology; safe to "
+                                "share.")
+        .def(py::init([](const std::string& network, const py::dict& weights) {
+                 return std::make_unique<face_classifier>(network, to_named_tensors(weights));
+             }),
+             "network"_a, "weights"_a)
+        .def_property_readonly("side", &face_classifier::side)
+        .def_property_readonly("classes", &face_classifier::classes)
+        .def("probabilities", &probabilities, py::arg("images").noconvert(),
+             "aligned faces (n, side, side, 3) uint8 RGB -> (n, classes) float32.");
 }
 
 } // namespace ffgan::bindings

@@ -2,7 +2,7 @@
 #include "inference/feed_forward.h"
 
 #include "base/threads.h"
-#include "kernels/panel_product.h"
+#include "kernels/packed_convolution.h"
 
 #include <algorithm>
 #include <chrono>
@@ -12,41 +12,18 @@ namespace ffgan {
 namespace {
 
 using layers::image_view;
-using layers::strip;
-using layers::tiled_filters;
+using layers::packed_convolution;
+using layers::padded_image;
 using layers::tiling;
 
 // Images that pass through the layers with small maps together, so that these layers' filters, by
 // far the largest, are read once for all of them.
 constexpr long group_images = 4;
 constexpr long small_map = 32 * 1024; // floats
-// Tiles multiplied together.
-constexpr long block_tiles = 48;
 // A call gives others a chance to run after this many images per core.
 constexpr long images_per_turn = 8;
 
 std::size_t count_of(long n) { return static_cast<std::size_t>(n); }
-long divided_up(long a, long b) { return (a + b - 1) / b; }
-
-std::vector<float> padded(const std::vector<float>& values, long size) {
-    std::vector<float> result(values);
-    if (!result.empty())
-        result.resize(count_of(size), 0.0f);
-    return result;
-}
-
-// An image with room around it, as the layer that reads it wants it.
-struct padded_image {
-    long first_row = 0, first_column = 0; // not positive
-    long rows = 0, columns = 0;
-    long channels = 0;
-
-    long size() const { return rows * columns * channels; }
-    image_view view(float* memory) const {
-        return {memory - (first_row * columns + first_column) * channels, columns * channels,
-                channels};
-    }
-};
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
@@ -61,32 +38,13 @@ double median(std::vector<double> values) {
 } // namespace
 
 struct feed_forward::stage {
-    explicit stage(const feed_forward_layer& layer) : filters(layer.how) {
-        filters.pack(layer.filters.data(), packed.get(count_of(filters.size())));
-        const long channels = filters.panels() * panel::columns;
-        bias = padded(layer.bias, channels);
-        scale = padded(layer.scale, channels);
-        shift = padded(layer.shift, channels);
-        end.bias = bias.empty() ? nullptr : bias.data();
-        end.activate = layer.activate;
-        end.slope = layer.slope;
-        end.scale = scale.empty() ? nullptr : scale.data();
-        end.shift = shift.empty() ? nullptr : shift.data();
-        const tiling& how = layer.how;
-        input.first_row = std::min(0L, how.first_row(0));
-        input.first_column = std::min(0L, how.first_column());
-        input.rows = std::max(how.in_rows, how.first_row(how.tile_rows - 1) + how.rows_read()) -
-                     input.first_row;
-        input.columns =
-            std::max(how.in_columns, how.first_column() + how.columns_read()) - input.first_column;
-        input.channels = how.in_channels;
+    explicit stage(const feed_forward_layer& layer)
+        : convolution(layer.how, layer.filters, layer.bias, layer.activate, layer.slope,
+                      layer.scale, layer.shift) {
+        input.make_room(layer.how);
     }
 
-    tiled_filters filters;
-    workspace packed;
-    const float* storage() const { return packed.data(); }
-    std::vector<float> bias, scale, shift;
-    layers::epilogue end;
+    packed_convolution convolution;
     padded_image input;
     bool grouped = false; // several images at a time
 };
@@ -97,11 +55,11 @@ class feed_forward::arena {
     arena(const std::vector<stage>& stages) {
         for (const stage& s : stages)
             images_.push_back(s.input);
-        const tiling& last = stages.back().filters.how();
+        const tiling& last = stages.back().convolution.how();
         padded_image output;
         output.rows = last.out_rows;
         output.columns = last.out_columns;
-        output.channels = stages.back().filters.panels() * panel::columns;
+        output.channels = stages.back().convolution.channels_written();
         images_.push_back(output);
         memory_.resize(images_.size());
         for (std::size_t i = 0; i < images_.size(); ++i) {
@@ -182,44 +140,12 @@ feed_forward::~feed_forward() = default;
 
 void feed_forward::run_stage(std::size_t index, arena& memory, const slots& images, long part,
                              long parts) const {
-    const stage& s = stages_[index];
-    const tiling& how = s.filters.how();
-    const long outputs = static_cast<long>(how.out_planes.size()) * s.filters.panels();
-    const long strips = images.count * how.tile_rows;
-    // The parts share the rows of tiles or the outputs, whichever leaves them less unequal. Parts
-    // that share a phase of the output both have to transform its input.
-    const auto largest = [&](long n) {
-        return static_cast<double>(divided_up(n, parts) * parts) / static_cast<double>(n);
-    };
-    const bool whole_planes = static_cast<long>(how.out_planes.size()) % parts == 0;
-    const bool by_strips = largest(strips) <= largest(outputs) * (whole_planes ? 1.0 : 1.15);
-    const long first_strip = by_strips ? part * strips / parts : 0;
-    const long last_strip = by_strips ? (part + 1) * strips / parts : strips;
-    const long first_output = by_strips ? 0 : part * outputs / parts;
-    const long last_output = by_strips ? outputs : (part + 1) * outputs / parts;
-
-    // Blocks of equal size: a last one of a few tiles would be slow.
-    const long per_block = std::max(1L, (block_tiles + how.tile_columns / 2) / how.tile_columns);
-    const long blocks = divided_up(last_strip - first_strip, per_block);
-    std::vector<strip> block;
-    std::vector<float*> origins;
-    for (long b = 0; b < blocks; ++b) {
-        block.clear();
-        origins.clear();
-        const long end = first_strip + (b + 1) * (last_strip - first_strip) / blocks;
-        for (long i = first_strip + b * (last_strip - first_strip) / blocks; i < end; ++i) {
-            const long image = i / how.tile_rows;
-            block.push_back({memory.view(index, images.in + image),
-                             memory.view(index + 1, images.out + image), i % how.tile_rows});
-            origins.push_back(block.back().in.origin);
-        }
-        run_strips(s.filters, s.storage(), block, first_output, last_output, s.end,
-                   [&](long chunk) {
-                       if (how.minimal_filtering)
-                           for (std::size_t i = 0; i < block.size(); ++i)
-                               block[i].in.origin = origins[i] + s.filters.chunk_begin(chunk);
-                   });
+    std::vector<image_view> in, out;
+    for (long image = 0; image < images.count; ++image) {
+        in.push_back(memory.view(index, images.in + image));
+        out.push_back(memory.view(index + 1, images.out + image));
     }
+    stages_[index].convolution.run(in, out, part, parts);
 }
 
 void feed_forward::run_images(arena& memory, long first, long count, const fill& source,
@@ -239,7 +165,7 @@ void feed_forward::run_images(arena& memory, long first, long count, const fill&
             for (std::size_t index = grouped; index < last; ++index)
                 run_stage(index, memory, {index == grouped && index > 0 ? image : 0, 0, 1}, 0, 1);
             sink(first + done + image, memory.view(last, grouped == last ? image : 0), 0,
-                 stages_.back().filters.how().out_rows);
+                 stages_.back().convolution.how().out_rows);
         }
     }
 }
@@ -261,7 +187,7 @@ void feed_forward::run_shared(arena& memory, long image, long cores, const fill&
             times->push_back(milliseconds_since(start));
     }
     start = std::chrono::steady_clock::now();
-    const long rows = stages_.back().filters.how().out_rows;
+    const long rows = stages_.back().convolution.how().out_rows;
     const image_view output = memory.view(stages_.size(), 0);
     // A few rows are not worth waking a thread for.
     if (rows < 8 * cores)
