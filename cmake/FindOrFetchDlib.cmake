@@ -6,7 +6,8 @@
 # normalisation on the CPU and are refused. Needs Python_EXECUTABLE, FFGAN_USE_CUDA and ffgan_blas;
 # sets FFGAN_DLIB_VERSION.
 #
-# Include before pybind11: dlib's own CMake switches instructions on by itself once it sees pybind11.
+# Include after FetchFromIndex and before pybind11: dlib's own CMake switches instructions on by
+# itself once it sees pybind11.
 
 set(FFGAN_DLIB_PINNED 20.0.1)
 set(FFGAN_DLIB_SHA256 7cb2a09467de032332c743bc967007f016598c66c9c9ebc54a5b66d3d9e46d54)
@@ -34,52 +35,20 @@ endfunction()
 
 # Fetches the pinned archive into the user's cache, unless it is there, and sets `archive`.
 function(_fetch_dlib archive)
-    if(NOT "$ENV{FFGAN_CACHE}" STREQUAL "")
-        set(cache "$ENV{FFGAN_CACHE}")
-    elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
-        set(cache "$ENV{XDG_CACHE_HOME}/ffgan")
-    elseif(NOT "$ENV{HOME}" STREQUAL "")
-        set(cache "$ENV{HOME}/.cache/ffgan")
-    else()
-        set(cache "${CMAKE_BINARY_DIR}/cache")
-    endif()
     set(name "dlib-${FFGAN_DLIB_PINNED}.tar.gz")
-    set(${archive} "${cache}/${name}" PARENT_SCOPE)
-    if(EXISTS "${cache}/${name}")
-        message(STATUS "dlib: ${cache}/${name}")
-        return()
-    endif()
-
-    set(scratch "${CMAKE_BINARY_DIR}/dlib-download")
-    file(REMOVE_RECURSE "${scratch}")
-    # Hashes are checked before pip looks into the archive; it asks dlib's setup.py for metadata
-    # only, in this environment, since an isolated one would fetch a CMake just for that.
-    file(WRITE "${scratch}/requirements.txt"
-         "dlib==${FFGAN_DLIB_PINNED} --hash=sha256:${FFGAN_DLIB_SHA256}\n")
-    set(command ${Python_EXECUTABLE} -m pip download --require-hashes --no-deps --no-binary dlib
-                --no-build-isolation --disable-pip-version-check --dest "${scratch}"
-                --requirement "${scratch}/requirements.txt")
-    message(STATUS "dlib: fetching ${name} with pip")
-    execute_process(
-        COMMAND ${command}
-        OUTPUT_VARIABLE output
-        ERROR_VARIABLE output
-        RESULT_VARIABLE status)
-    if(NOT status EQUAL 0)
-        list(JOIN command " " command)
+    # pip asks dlib's setup.py for metadata only, in this environment, since an isolated one would
+    # fetch a CMake just for that.
+    ffgan_fetch(fetched dlib ${FFGAN_DLIB_PINNED} ${FFGAN_DLIB_SHA256} "${name}"
+                --no-binary dlib --no-build-isolation)
+    if(NOT fetched)
         message(
             FATAL_ERROR
                 "dlib ${FFGAN_DLIB_PINNED} could not be had. Tried: an installed dlib"
-                " (find_package), the cached ${cache}/${name}, and\n  ${command}\n${output}\n"
+                " (find_package), the cached ${fetched_CACHED}, and\n  ${fetched_ERROR}\n"
                 "Without a network, give dlib's source as a folder or as ${name}:\n"
                 "  pip install . --config-settings=cmake.define.FFGAN_DLIB_SOURCE=DIR")
     endif()
-    file(MAKE_DIRECTORY "${cache}")
-    # A rename within one folder is atomic, so a build beside this one never sees half a file.
-    string(RANDOM LENGTH 12 unique)
-    file(COPY_FILE "${scratch}/${name}" "${cache}/${name}.${unique}")
-    file(RENAME "${cache}/${name}.${unique}" "${cache}/${name}")
-    file(REMOVE_RECURSE "${scratch}")
+    set(${archive} "${fetched}" PARENT_SCOPE)
 endfunction()
 
 # Sets `result` to whether an installed dlib can serve; where one is there and cannot, says why.

