@@ -208,3 +208,40 @@ class Trainer:
         """Everything that `load_state` needs to go on with the same bytes."""
 
     def load_state(self, state: Parameters) -> None: ...
+
+class Projector:
+    """From images to latents, by gradients through the generator. One thread at a time.
+
+    `imagenet`: as `ffgan.features.training_network` returns it. `recognition`: the path of dlib's
+    face recognition network, which must be trusted. Parts of a network that is not given must have
+    a weight of 0.
+    """
+
+    def __init__(
+        self, generator: Parameters, imagenet: Parameters = ..., recognition: str = ""
+    ) -> None: ...
+    def begin(
+        self,
+        targets: UInt8,
+        latents: Float32,
+        squares: Float64 | None = None,
+        *,
+        pyramid: float = 1.0,
+        perceptual: float = 0.0,
+        identity: float = 0.0,
+        prior: float = 0.0,
+    ) -> None:
+        """Begin anew: latents (n, 100) that should give targets (n, 162, 162, 3).
+
+        `squares` (n, 4): of each, where `face_squares` finds the face for chips of 150 pixels. The
+        weights are those of `step`'s parts, of the identity's square.
+        """
+
+    def step(self, learning_rate: float) -> Float64:
+        """One step of Adam; (n, 4) before it: pyramid, perceptual, identity, prior."""
+
+    def measure(self, gradient: bool = False) -> tuple[Float64, Float32]:
+        """What `step` returns, and the gradient (n, 100) of the weighted sum, or (0, 100)."""
+
+    @property
+    def latents(self) -> Float32: ...

@@ -20,6 +20,7 @@ ORDER = (
     ("serialization",),
     ("inference", "losses"),
     ("training",),
+    ("projection",),
     ("bindings",),
 )
 # Beyond the order: what these folders need none of.

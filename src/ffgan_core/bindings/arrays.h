@@ -33,5 +33,6 @@ void register_testing(pybind11::module_& m);
 void register_faces(pybind11::module_& m);
 void register_networks(pybind11::module_& m);
 void register_trainer(pybind11::module_& m);
+void register_projector(pybind11::module_& m);
 
 } // namespace ffgan::bindings

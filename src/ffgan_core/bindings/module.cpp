@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, m) {
     ffgan::bindings::register_faces(m);
     ffgan::bindings::register_networks(m);
     ffgan::bindings::register_trainer(m);
+    ffgan::bindings::register_projector(m);
     register_dnn_file(m);
 }

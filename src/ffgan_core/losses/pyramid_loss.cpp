@@ -80,7 +80,7 @@ double plane_loss(plane image, plane target, plane& gradient, int free_levels) {
 } // namespace
 
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient, int free_levels) {
+                    dlib::resizable_tensor& gradient, int free_levels, double* each) {
     if (!dlib::have_same_dimensions(images, targets) || images.size() == 0)
         throw std::invalid_argument("pyramid_loss compares batches of one shape");
     if (free_levels < 0 || free_levels >= pyramid_levels)
@@ -109,6 +109,14 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
     double sum = 0; // in a fixed order, whatever the number of threads
     for (const double loss : losses)
         sum += loss;
+    for (long image = 0; each != nullptr && image < static_cast<long>(images.num_samples());
+         ++image) {
+        const long channels = static_cast<long>(images.k());
+        each[image] = 0;
+        for (long c = 0; c < channels; ++c)
+            each[image] += losses[static_cast<std::size_t>(image * channels + c)] /
+                           static_cast<double>(channels);
+    }
     return sum / static_cast<double>(planes);
 }
 

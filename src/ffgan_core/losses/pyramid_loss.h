@@ -16,8 +16,9 @@ constexpr int pyramid_levels = 5;
 // The sum over the levels of the mean absolute difference, averaged over the batch. `gradient`
 // receives the derivative with respect to `images`. Both are n x k x rows x columns. Of the
 // `free_levels` finest levels only the amount of detail is compared, around every fourth pixel: a
-// code does not say how each hair lies, but it says where hair is.
+// code does not say how each hair lies, but it says where hair is. `each`, where it is given,
+// receives the loss of every image of the batch.
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient, int free_levels = 0);
+                    dlib::resizable_tensor& gradient, int free_levels = 0, double* each = nullptr);
 
 } // namespace ffgan

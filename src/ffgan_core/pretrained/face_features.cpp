@@ -12,7 +12,11 @@
 namespace ffgan {
 namespace {
 
-constexpr long plane = image_size * image_size;
+// Of the features at each scale, for images of so many pixels.
+std::vector<feature_shape> shapes_for(long side) {
+    const long first = (side - 7) / 2 + 1, fine = (first - 3) / 2 + 1;
+    return {{32, fine}, {64, fine / 2}, {128, fine / 4}};
+}
 
 // The recognition network on some of the images, with its activations.
 struct copy {
@@ -37,7 +41,8 @@ struct copy {
 
 class face_features final : public feature_network {
   public:
-    explicit face_features(const std::string& recognition) {
+    face_features(const std::string& recognition, long side)
+        : side_(side), shapes_(shapes_for(side)) {
         recognition::network whole;
         try {
             dlib::deserialize(recognition) >> whole;
@@ -61,11 +66,12 @@ class face_features final : public feature_network {
             const std::array<float, image_channels> mean = {input.get_avg_red() * pixel_to_input,
                                                             input.get_avg_green() * pixel_to_input,
                                                             input.get_avg_blue() * pixel_to_input};
-            mine.x.set_size(end - begin, image_channels, image_size, image_size);
-            const float* source = images + begin * image_values;
+            mine.x.set_size(end - begin, image_channels, side_, side_);
+            const float* source = images + begin * values();
             float* x = mine.x.host_write_only();
-            for (long i = 0; i < (end - begin) * image_values; ++i)
-                x[i] = source[i] - mean[static_cast<std::size_t>(i / plane % image_channels)];
+            for (long i = 0; i < (end - begin) * values(); ++i)
+                x[i] = source[i] -
+                       mean[static_cast<std::size_t>(i / (side_ * side_) % image_channels)];
             mine.up_to(embeddings != nullptr, [&](auto& net) { net.forward(mine.x); });
             mine.each_layer([&](std::size_t scale, const auto& layer) {
                 const dlib::tensor& output = layer.get_output();
@@ -95,11 +101,13 @@ class face_features final : public feature_network {
             mine.up_to(of_embeddings != nullptr,
                        [&](auto& net) { net.back_propagate_error(mine.x); });
             const dlib::tensor& result = mine.net.get_final_data_gradient();
-            std::copy_n(result.host(), result.size(), of_images + begin * image_values);
+            std::copy_n(result.host(), result.size(), of_images + begin * values());
         });
     }
 
   private:
+    long values() const { return image_channels * side_ * side_; } // of an image
+
     // Calls f(copy, begin, end) for a part of the images each, always the same for so many.
     template <typename F> void each_part(long count, F&& f) {
 #ifdef DLIB_USE_CUDA
@@ -113,14 +121,15 @@ class face_features final : public feature_network {
 #endif
     }
 
-    const std::vector<feature_shape> shapes_ = {{32, 38}, {64, 19}, {128, 9}};
+    const long side_;
+    const std::vector<feature_shape> shapes_;
     std::vector<std::unique_ptr<copy>> copies_; // one for each thread
 };
 
 } // namespace
 
-std::unique_ptr<feature_network> make_face_features(const std::string& recognition) {
-    return std::make_unique<face_features>(recognition);
+std::unique_ptr<feature_network> make_face_features(const std::string& recognition, long side) {
+    return std::make_unique<face_features>(recognition, side);
 }
 
 } // namespace ffgan

@@ -22,7 +22,8 @@ class feature_network {
     // The numbers of an embedding, a vector that stands for the whole image; 0: it makes none.
     virtual long embedding_size() const = 0;
 
-    // images: `count` x 3 x 162 x 162 on the scale of pixel_to_input. targets: of each scale, room
+    // images: `count` x 3 x 162 x 162, unless it was made for others, on the scale of
+    // pixel_to_input. targets: of each scale, room
     // for the features of all. embeddings: likewise, or null if they are not wanted.
     virtual void forward(const float* images, long count, const std::vector<float*>& targets,
                          float* embeddings) = 0;
