@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Age and gender of faces in the training framing, averaged over views of each face.
+
+The networks see dlib's chips by five landmarks. A mirror image of the same face moves the age that
+they say by two years, so what they say is averaged over the face and its mirror image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from ffgan import faces
+from ffgan.attributes import landmarks, networks
+from ffgan.faces import alignment
+from ffgan.typing import RGB, Float32, Float64
+
+_FRACTION: Final = 16  # whole pixels are too coarse for `alignment.squares`
+
+
+def views(face: RGB, side: int, *, robust: bool) -> RGB:
+    """Return what a network sees of a face (162, 162, 3): (k, side, side, 3) uint8 RGB.
+
+    One view, or if ``robust`` the face and its mirror image.
+    """
+    seen = [face, face[:, ::-1]] if robust else [face]
+    return np.concatenate([faces.cut(one, _square(one, side), side) for one in seen])
+
+
+def _square(face: RGB, side: int) -> Float64:
+    points = landmarks.find(face, 5, robust=False)
+    scaled = np.rint(points[None] * _FRACTION).astype(np.int64)
+    square = alignment.squares(scaled, "dlib", size=side, padding=networks.CHIP_PADDING)
+    return square / [_FRACTION, _FRACTION, _FRACTION, 1]
+
+
+def age_distributions(chips: RGB, views: int) -> Float32:
+    """Return the probabilities (n, 81) of `networks.AGES` by the chips (n * views, ...)."""
+    return _averaged(networks.ages, chips, views)
+
+
+def male_probabilities(chips: RGB, views: int) -> Float32:
+    """Return the probability (n,) that a face is a male one by the chips (n * views, ...)."""
+    return _averaged(networks.genders, chips, views)[:, 1]
+
+
+def _averaged(network: Callable[[RGB], Float32], chips: RGB, views: int) -> Float32:
+    outputs = network(chips)
+    return np.asarray(outputs.reshape(-1, views, outputs.shape[1]).mean(axis=1), np.float32)
