@@ -43,12 +43,13 @@ class Engine:
 
 INFERENCE: tuple[Kind, ...] = ("generator", "discriminator")
 EVERYTHING: tuple[Kind, ...] = (*INFERENCE, "train")
+CLASSIFIER: tuple[Kind, ...] = ("classifier",)
 
 SUBJECT = "ffgan"
 DLIB = "dlib"
 
 ENGINES = (
-    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING, ("ffgan",)),
+    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING + CLASSIFIER, ("ffgan",)),
     Engine("ffgan-uint8", "ffgan, to uint8", "ffgan_core", ("generator",), ("ffgan",), "uint8"),
     Engine("pytorch", "PyTorch", "pytorch", EVERYTHING, ("torch",), "contiguous"),
     Engine(
@@ -69,7 +70,13 @@ ENGINES = (
         compiles=True,
         takes_memory_row=False,  # it would be the compiler's
     ),
-    Engine("onnxruntime", "ONNX Runtime", "onnx_runtime", INFERENCE, ("onnxruntime", "onnx")),
+    Engine(
+        "onnxruntime",
+        "ONNX Runtime",
+        "onnx_runtime",
+        INFERENCE + CLASSIFIER,
+        ("onnxruntime", "onnx"),
+    ),
     Engine("openvino", "OpenVINO", "openvino_cpu", INFERENCE, ("openvino", "onnx")),
     Engine(DLIB, "plain dlib", "plain_dlib", EVERYTHING),
 )

@@ -2,8 +2,9 @@
 """ffgan's extension, as its Python package uses it.
 
 Timed: `Generator.generate_float` from float32 noise to new float32 images, or `generate` to uint8
-ones; `Discriminator.score` from uint8 images, whose conversion is part of it; `Trainer.step` from
-uint8 images, with the conversion and the averaged generator's update.
+ones; `Discriminator.score` from uint8 images, whose conversion is part of it, as are
+`ffgan.attributes.networks.ages` and `genders`; `Trainer.step` from uint8 images, with the
+conversion and the averaged generator's update.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.measure import workload
 from benchmarks.measure.computation import Computation
 from benchmarks.output.rows import Task
 from ffgan import _core
+from ffgan.attributes import networks
 
 
 class FfganCore(Computation):
@@ -34,6 +36,11 @@ class FfganCore(Computation):
     def prepare(self, task: Task) -> None:
         if task.kind == "train":
             self.compute = self._training(task, workload.TRAINING_DROPOUT)
+            return
+        if task.kind == "classifier":
+            classify = networks.ages if task.network == "age" else networks.genders
+            chips = workload.chips(self.folder, task.network, task.batch)
+            self.compute = lambda: classify(chips)
             return
         parameters = workload.parameters(self.folder, task.inputs)
         if task.kind == "generator":

@@ -28,16 +28,27 @@ class OnnxRuntime(Computation):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.add_free_dimension_override_by_name("N", task.batch)
         self.session = onnxruntime.InferenceSession(
-            onnx_graphs.graph(self.folder, task), options, providers=["CPUExecutionProvider"]
+            self._graph(task), options, providers=["CPUExecutionProvider"]
         )
-        read = workload.latents if task.kind == "generator" else workload.planes
-        self.input = onnxruntime.OrtValue.ortvalue_from_numpy(read(self.folder, task.batch))
-        shape = self.session.get_outputs()[0].shape
-        self.output = onnxruntime.OrtValue.ortvalue_from_numpy(np.empty(shape, np.float32))
+        self.input = onnxruntime.OrtValue.ortvalue_from_numpy(self._input(task))
+        (given,), (taken,) = self.session.get_outputs(), self.session.get_inputs()
+        self.output = onnxruntime.OrtValue.ortvalue_from_numpy(np.empty(given.shape, np.float32))
         self.binding = self.session.io_binding()
-        self.binding.bind_ortvalue_input(onnx_graphs.INPUT, self.input)
-        self.binding.bind_ortvalue_output(onnx_graphs.OUTPUT, self.output)
+        self.binding.bind_ortvalue_input(taken.name, self.input)
+        self.binding.bind_ortvalue_output(given.name, self.output)
+
+    def _graph(self, task: Task) -> bytes:
+        if task.kind != "classifier":
+            return onnx_graphs.graph(self.folder, task)
+        return (self.folder / f"{task.network}.onnx").read_bytes()
+
+    def _input(self, task: Task) -> NDArray[np.float32]:
+        if task.kind == "classifier":
+            return workload.normalised(self.folder, task.network, task.batch)
+        read = workload.latents if task.kind == "generator" else workload.planes
+        return read(self.folder, task.batch)
 
     def run(self) -> Any:
         self.session.run_with_iobinding(self.binding)
@@ -45,7 +56,7 @@ class OnnxRuntime(Computation):
     def check(self, task: Task) -> NDArray[Any]:
         self.run()
         outputs: NDArray[Any] = self.output.numpy()
-        return outputs if task.kind == "generator" else outputs[:, 0]
+        return outputs[:, 0] if task.kind == "discriminator" else outputs
 
 
 def create(_variant: str, folder: Path, threads: int) -> Computation:

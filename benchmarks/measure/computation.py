@@ -37,8 +37,8 @@ class Computation(ABC):
     def check(self, task: Task) -> NDArray[Any]:
         """After `prepare`: what must agree with ffgan's, for the inputs that are timed.
 
-        Images (batch, 3, 162, 162), logits (batch,), or D's and G's loss of one training step
-        without dropout from the first weights.
+        Images (batch, 3, 162, 162), logits (batch,), probabilities (batch, classes), or D's and G's
+        loss of one training step without dropout from the first weights.
         """
 
     def measure(self, iterations: int) -> list[float]:

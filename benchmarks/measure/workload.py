@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,15 @@ TRAINING_DROPOUT = 0.5
 PIXEL_SCALE = 1 / 256
 SIGMOID_SCALE = 255 / 256
 
+# Of the networks for age and gender: the side of a face, the mean that is subtracted before the
+# pixels are divided by 256, and the multiply-adds of all their layers and of the first.
+CHIP_SIDES = {"age": 64, "gender": 32}
+CHIP_MEAN = (122.782, 117.001, 104.298)
+CHIP_MACS = {
+    "age": {"all": 63_376_320, "first": 7_912_128},
+    "gender": {"all": 24_543_264, "first": 884_736},
+}
+
 
 def latents(folder: Path, batch: int) -> NDArray[np.float32]:
     """(batch, 100) float32."""
@@ -46,6 +56,19 @@ def planes(folder: Path, batch: int) -> NDArray[np.float32]:
     """The same images as a discriminator's float input, (batch, 3, 162, 162) float32."""
     pixels = images(folder, batch).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(pixels, np.float32) * np.float32(PIXEL_SCALE)
+
+
+def chips(folder: Path, network: str, batch: int) -> NDArray[np.uint8]:
+    """The same images as the network "age" or "gender" takes them, (batch, side, side, 3) uint8."""
+    side = CHIP_SIDES[network]
+    step = 162 // side
+    return np.ascontiguousarray(images(folder, batch)[:, ::step, ::step][:, :side, :side])
+
+
+def normalised(folder: Path, network: str, batch: int) -> NDArray[np.float32]:
+    """Those as such a network's float input, (batch, 3, side, side) float32."""
+    pixels = chips(folder, network, batch).astype(np.float32) - np.float32(CHIP_MEAN)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)) * np.float32(PIXEL_SCALE)
 
 
 def parameters(folder: Path, name: str) -> Parameters:
@@ -88,6 +111,7 @@ def made_up_norms(tensors: Parameters, random: np.random.Generator) -> None:
 def write(folder: Path) -> None:
     import ffgan
     from ffgan import _build, _core
+    from ffgan.attributes import networks as networks_of_faces
     from ffgan.model import by_network
     from ffgan.model.onnx import export_onnx
 
@@ -116,12 +140,15 @@ def write(folder: Path) -> None:
             tensors = trainer.parameters("discriminator")
             made_up_norms(tensors, random)
             save(name, tensors)
+    for file in (networks_of_faces.AGE_FILE, networks_of_faces.GENDER_FILE):
+        shutil.copy(networks_of_faces.find(file), folder / f"{file.network}.onnx")
     if importlib.util.find_spec("onnx") is not None:
         export_onnx(model, folder / "generator.onnx")
 
     layers = {name: _core.layers(name) for name in ("generator", "program", "table")}
     content = {
-        "macs": {
+        "macs": CHIP_MACS
+        | {
             name: {
                 "all": sum(layer["multiply_adds"] for layer in found),
                 "first": found[0]["multiply_adds"],

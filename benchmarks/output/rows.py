@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmarks.errors import BenchmarkError
 
-Kind = Literal["generator", "discriminator", "train", "sgemm"]
+Kind = Literal["generator", "discriminator", "classifier", "train", "sgemm"]
 Measure = Literal["time", "scaling", "memory", "process"]
 
 SGEMM_SIZE = 2048
@@ -20,7 +20,8 @@ class Task:
     """What a worker is asked to compute.
 
     generator: images (batch, 3, 162, 162) of latents, float32; discriminator: the logits of
-    `network` for `batch` images; train: one step of the generator against `network`; sgemm: one
+    `network` for `batch` images; classifier: what `network`, "age" or "gender", makes of `batch`
+    faces; train: one step of the generator against `network`; sgemm: one
     product of two square float32 matrices of SGEMM_SIZE.
     """
 
@@ -71,7 +72,10 @@ class Row:
 
 SGEMM = Task("sgemm", "", 1)
 
+CLASSIFIERS = ("age", "gender")
+
 INFERENCE = Plan((4, 15), 25, 0.3)
+FACES = Plan((4, 15), 8, 0.2)
 TRAINING = Plan((3, 3), 0, 0.0)
 SCALING = Plan((3, 12), 12, 0.3)
 PROCESS = Plan((7, 7), 0, 0.0)
@@ -82,8 +86,8 @@ QUICK_SCALING = Plan((3, 6), 3, 0.1)
 QUICK_PROCESS = Plan((3, 3), 0, 0.0)
 
 QUICK_LEAVES_OUT = (
-    "generator at batch 64, the discriminator `table`, training at batch 64 (8 instead), "
-    "peak memory, the scaling of training, torch.compile, and compiling plain dlib"
+    "generator at batch 64, the discriminator `table`, age and gender, training at batch 64 "
+    "(8 instead), peak memory, the scaling of training, torch.compile, and compiling plain dlib"
 )
 
 
@@ -106,6 +110,17 @@ def discriminator(network: str, batch: int, plan: Plan) -> Row:
         Task("discriminator", network, batch),
         plan,
         "ms per image",
+    )
+
+
+def classifier(network: str, batch: int, plan: Plan) -> Row:
+    return Row(
+        f"{network}-{batch}",
+        f"{network.capitalize()} network, batch {batch}",
+        "time",
+        Task("classifier", network, batch),
+        plan,
+        "ms per face",
     )
 
 
@@ -153,6 +168,7 @@ def all_rows() -> list[Row]:
         *(generator(batch, INFERENCE) for batch in (1, 8, 64)),
         *(discriminator("program", batch, INFERENCE) for batch in (1, 16)),
         *(discriminator("table", batch, INFERENCE) for batch in (1, 16)),
+        *(classifier(network, batch, FACES) for network in CLASSIFIERS for batch in (1, 64)),
         train_program,
         training("table", 8, TRAINING),
         memory(train_program),
