@@ -25,10 +25,21 @@ from ffgan.typing import UInt8  # noqa: E402
 
 if TYPE_CHECKING:
     from ffgan.extraction import extract
+    from ffgan.projection import project
     from ffgan.training import train
 
 __version__ = _core.__version__
-__all__ = ["Error", "Face", "Model", "__version__", "extract", "generate", "load", "train"]
+__all__ = [
+    "Error",
+    "Face",
+    "Model",
+    "__version__",
+    "extract",
+    "generate",
+    "load",
+    "project",
+    "train",
+]
 
 _packaged: Model | None = None
 
@@ -71,6 +82,10 @@ def __getattr__(name: str) -> Any:
         from ffgan.extraction import extract
 
         return extract
+    if name == "project":
+        from ffgan.projection import project
+
+        return project
     if name == "train":
         from ffgan.training import train
 
