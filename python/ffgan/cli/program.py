@@ -15,7 +15,19 @@ import traceback
 from collections.abc import Sequence
 
 from ffgan import __version__
-from ffgan.cli import audit, convert, evaluate, explore, extract, gen, info, pack, train, web
+from ffgan.cli import (
+    audit,
+    convert,
+    evaluate,
+    explore,
+    extract,
+    gen,
+    info,
+    pack,
+    project,
+    train,
+    web,
+)
 from ffgan.cli.original_flags import modern
 from ffgan.cli.output import notice
 from ffgan.cli.parser import Parser
@@ -33,6 +45,7 @@ examples:
   ffgan explore                      sliders, blends, a gallery, in the browser
   ffgan web                          faces in the browser: http://localhost:9190
   ffgan info                         the networks, the model, the engine
+  ffgan project me.jpg               the face nearest to a photograph
   ffgan evaluate --real photos       how good the model is, in numbers
   ffgan audit --train photos         whether it copies its training images
 
@@ -50,6 +63,7 @@ COMMANDS = {
     "evaluate": evaluate.COMMAND,
     "audit": audit.COMMAND,
     "extract": extract.COMMAND,
+    "project": project.COMMAND,
     "pack": pack.COMMAND,
     "import": convert.IMPORT,
     "export": convert.EXPORT,
