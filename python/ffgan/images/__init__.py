@@ -24,6 +24,7 @@ from ffgan.images.encoding import (
     save,
 )
 from ffgan.images.kinds import EXTRAS, lacks_extra, missing_extra, suffixes
+from ffgan.images.labels import labelled_grid
 from ffgan.images.lazy_opencv import opencv
 from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
 from ffgan.images.room import Room
@@ -58,6 +59,7 @@ __all__ = [
     "fit_square",
     "format_of",
     "grid",
+    "labelled_grid",
     "lacks_extra",
     "made_by_ffgan",
     "memory_of",
