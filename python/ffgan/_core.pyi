@@ -106,6 +106,9 @@ class FaceLandmarks:
     def find(self, image: UInt8, boxes: Int64) -> Int64:
         """Points (k, count, 2) of the faces in boxes (k, 4): column, row."""
 
+    def locate(self, image: UInt8, boxes: Float64) -> Float64:
+        """The same with fractions, for boxes to the middles of the outermost pixels."""
+
 def face_squares(points: Int64, size: int, padding: float) -> Float64:
     """Points (k, 5 or 68, 2) -> (k, 4): column and row of the centre, side, radians clockwise."""
 

@@ -2,7 +2,9 @@
 """Age and gender of faces in the training framing, averaged over views of each face.
 
 The networks see dlib's chips by five landmarks. A mirror image of the same face moves the age that
-they say by two years, so what they say is averaged over the face and its mirror image.
+they say by two years, and a chip that lies a little otherwise by one. So what they say is averaged
+over two chips, one a little larger and one a little smaller, of the face and of its mirror image.
+docs/attributes.md has what that brings.
 """
 
 from __future__ import annotations
@@ -20,13 +22,19 @@ from ffgan.typing import RGB, Float32, Float64
 _FRACTION: Final = 16  # whole pixels are too coarse for `alignment.squares`
 
 
+# Right, down and larger, in sides of the chip, and by how many radians it is turned.
+_VIEWS: Final = ((0.03, 0.02, 0.03, 0.03), (-0.03, -0.02, -0.03, -0.03))
+
+
 def views(face: RGB, side: int, *, robust: bool) -> RGB:
     """Return what a network sees of a face (162, 162, 3): (k, side, side, 3) uint8 RGB.
 
-    One view, or if ``robust`` the face and its mirror image.
+    One view, or four if ``robust``.
     """
-    seen = [face, face[:, ::-1]] if robust else [face]
-    return np.concatenate([faces.cut(one, _square(one, side), side) for one in seen])
+    if not robust:
+        return faces.cut(face, _square(face, side), side)
+    chips = [faces.cut(one, _moved(_square(one, side)), side) for one in (face, face[:, ::-1])]
+    return np.concatenate(chips)
 
 
 def _square(face: RGB, side: int) -> Float64:
@@ -34,6 +42,16 @@ def _square(face: RGB, side: int) -> Float64:
     scaled = np.rint(points[None] * _FRACTION).astype(np.int64)
     square = alignment.squares(scaled, "dlib", size=side, padding=networks.CHIP_PADDING)
     return square / [_FRACTION, _FRACTION, _FRACTION, 1]
+
+
+def _moved(square: Float64) -> Float64:
+    [[x, y, side, angle]] = square
+    return np.array(
+        [
+            (x + right * side, y + down * side, side * (1 + larger), angle + turned)
+            for right, down, larger, turned in _VIEWS
+        ]
+    )
 
 
 def age_distributions(chips: RGB, views: int) -> Float32:

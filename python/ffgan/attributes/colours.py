@@ -6,11 +6,14 @@ L* is the lightness, from 0 for black to 100 for white.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float32, Float64
 
 # A square below each eye: how far down from the eyes to the bottom of the nose its middle lies, and
@@ -20,8 +23,25 @@ _SIDE: Final = 0.2
 
 # Of 162x162 pixels, rows and columns. In docs/attributes.md is how these places were looked at.
 _FACE: Final = (slice(50, 150), slice(34, 128))
-_HAIR: Final = (slice(0, 6), slice(41, 121))
 _BACKGROUND: Final = ((slice(0, 30), slice(0, 10)), (slice(0, 30), slice(152, 162)))
+
+# Above and beside the forehead: column and row of the corners of the left part, mirrored on the
+# right, and the upper border between them.
+_TEMPLE: Final = ((18, 0), (46, 0), (30, 22), (20, 50), (8, 62), (6, 30))
+_TEMPLE_ROWS: Final = 63
+_ABOVE: Final = (slice(0, 6), slice(30, 132))
+
+# Skin beside which hair is told apart: both cheeks and the forehead.
+_SKIN: Final = (
+    (slice(70, 100), slice(40, 60)),
+    (slice(70, 100), slice(102, 122)),
+    (slice(25, 40), slice(60, 102)),
+)
+_OTHER_THAN_SKIN: Final = 14.0
+"""From this difference of colour on it is no skin; lightness, in which shades differ, counts less."""
+
+_LEAST_HAIR: Final = 0.3
+"""The share of the place of the hair that has to be other than skin."""
 
 _COLOURLESS: Final = 3.0
 """A face whose cheeks have less chroma than this is taken for grey; skin has 10 and more."""
@@ -80,8 +100,28 @@ def light(face: RGB) -> float:
 
 
 def hair_lightness(face: RGB) -> float:
-    """Return the median L* of what is above the forehead, at the upper border of the picture."""
-    return float(np.median(lightness(face[_HAIR])))
+    """Return the median L* of what is not skin above and beside the forehead.
+
+    That is hair on most faces; else a hat, or what is behind a bald head. NaN where almost all of
+    it is skin.
+    """
+    skin = np.median(np.concatenate([lab(face[place]) for place in _SKIN]), axis=0)
+    colours = lab(face[:_TEMPLE_ROWS])[_hair_places()]
+    away = (colours - skin) * np.array([0.7, 1.0, 1.0], np.float32)
+    hair = colours[np.einsum("ij,ij->i", away, away) > _OTHER_THAN_SKIN**2]
+    return float(np.median(hair[:, 0])) if len(hair) > _LEAST_HAIR * len(colours) else math.nan
+
+
+@functools.cache
+def _hair_places() -> NDArray[np.intp]:
+    """The numbers of the pixels where hair is, in the first rows of a face."""
+    import cv2
+
+    left = np.array(_TEMPLE, np.int32)
+    mask = cv2.fillPoly(np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8), [left], [1])
+    mask = np.maximum(mask, mask[:, ::-1])
+    mask[_ABOVE] = 1
+    return np.flatnonzero(mask[:_TEMPLE_ROWS])
 
 
 def background(face: RGB) -> float:

@@ -2,9 +2,8 @@
 """The landmarks of a face in the training framing, where it lies at a known place.
 
 No detector is needed. A shape predictor starts from a box, here always that in which dlib's frontal
-detector finds such faces, in the median of 600. It gives whole pixels: it looks at the face four
-times enlarged, which costs little, as it samples few pixels. docs/attributes.md has how well the
-points agree with those of a detector's box, and how much the mirror image adds.
+detector finds such faces, in the median of 600. docs/attributes.md has how well the points agree
+with those of a detector's box, and how much the mirror image adds.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from ffgan.faces.dlib_files import shape_predictor
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float64
 
-BOX: Final = (24, 25, 149, 150)
-"""Where dlib's frontal detector finds a face in the training framing: left, top, right, bottom."""
-
-_ENLARGED: Final = 4
+BOX: Final = (24.0, 25.0, 148.0, 149.0)
+"""Where dlib's frontal detector finds a face: left, top, right and bottom, middles of pixels."""
 
 # The point of a face that is each point of its mirror image.
 _MIRRORED: Final = {
@@ -57,10 +54,5 @@ def mirrored(points: Float64) -> Float64:
 
 
 def _find(face: RGB, count: int) -> Float64:
-    import cv2
-
-    side = IMAGE_SIZE * _ENLARGED
-    large = cv2.resize(np.ascontiguousarray(face), (side, side), interpolation=cv2.INTER_LINEAR)
-    box = np.array([BOX], np.int64) * _ENLARGED
-    [points] = shape_predictor(None, count).find(np.asarray(large, np.uint8), box)
-    return np.asarray((points + 0.5) / _ENLARGED - 0.5, np.float64)
+    [points] = shape_predictor(None, count).locate(np.ascontiguousarray(face), np.array([BOX]))
+    return np.asarray(points, np.float64)

@@ -48,17 +48,21 @@ class _Face:
 
     @cached_property
     def upright(self) -> Float64:
-        return proportions.upright(self.points, self.pose.yaw)
+        return proportions.upright(self.points)
+
+    @cached_property
+    def unturned(self) -> Float64:
+        return proportions.unturned(self.upright, self.pose.yaw)
 
 
 _MEASURES: Final[dict[str, Callable[[_Face], float]]] = {
     "yaw": lambda face: face.pose.yaw,
     "pitch": lambda face: face.pose.pitch,
     "roll": lambda face: face.pose.roll,
-    "smile": lambda face: proportions.smile(face.upright),
-    "mouth_open": lambda face: proportions.mouth_open(face.upright),
-    "eye_open": lambda face: proportions.eye_open(face.upright),
-    "brow_height": lambda face: proportions.brow_height(face.upright),
+    "smile": lambda face: proportions.smile(face.unturned, face.pose.pitch),
+    "mouth_open": lambda face: proportions.mouth_open(face.unturned),
+    "eye_open": lambda face: proportions.eye_open(face.unturned),
+    "brow_height": lambda face: proportions.brow_height(face.unturned, face.pose.pitch),
     "face_width": lambda face: proportions.face_width(face.upright),
     "skin_tone": lambda face: colours.skin_tone(face.pixels, face.five),
     "hair_lightness": lambda face: colours.hair_lightness(face.pixels),

@@ -76,6 +76,28 @@ array<std::int64_t> find(const face_landmarks& self, const array<std::uint8_t>& 
     return points;
 }
 
+array<double> locate(const face_landmarks& self, const array<std::uint8_t>& image,
+                     const array<double>& given) {
+    const rgb_view view = to_view(image);
+    const py::ssize_t count = samples(given, {4}, "boxes");
+    std::vector<exact_box> boxes;
+    for (py::ssize_t i = 0; i < count; ++i) {
+        const double* box = given.data(i);
+        boxes.push_back({box[0], box[1], box[2], box[3]});
+        if (!(std::isfinite(box[0] + box[1] + box[2] + box[3]) && box[0] < box[2] &&
+              box[1] < box[3]))
+            throw std::invalid_argument("a box has no pixel");
+    }
+    array<double> points({count, static_cast<py::ssize_t>(self.count()), py::ssize_t{2}});
+    double* out = points.mutable_data();
+    py::gil_scoped_release release; // both arrays are held by this frame
+    for (const exact_position& point : self.locate(view, boxes)) {
+        *out++ = point.x;
+        *out++ = point.y;
+    }
+    return points;
+}
+
 array<double> squares(const array<std::int64_t>& points, long size, double padding) {
     if (points.ndim() != 3 || points.shape(2) != 2)
         throw std::invalid_argument("points has not the shape (k, points, 2)");
@@ -181,7 +203,10 @@ void register_faces(py::module_& m) {
         .def(
             "find", &find, py::arg("image").noconvert(), py::arg("boxes").noconvert(),
             "image (rows, columns, 3) uint8 RGB, boxes (k, 4) int64 -> points (k, count, 2) int64: "
-            "column, row.");
+            "column, row.")
+        .def("locate", &locate, py::arg("image").noconvert(), py::arg("boxes").noconvert(),
+             "As find, for boxes (k, 4) float64 to the middles of the outermost pixels: points (k, "
+             "count, 2) float64, with fractions of pixels.");
 
     m.def("face_squares", &squares, py::arg("points").noconvert(), "size"_a, "padding"_a,
           "points (k, 5 or 68, 2) int64 -> where dlib cuts out each face (k, 4) float64: column "

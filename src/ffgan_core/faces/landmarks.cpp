@@ -2,38 +2,26 @@
 #include "faces/landmarks.h"
 
 #include "base/threads.h"
-#include "faces/dlib_image.h"
-
-#include <dlib/image_processing.h>
+#include "faces/shape_regression.h"
 
 #include <stdexcept>
 
 namespace ffgan {
-namespace {
-
-dlib::rectangle to_rectangle(const face_box& box) {
-    return {box.left, box.top, box.right - 1, box.bottom - 1};
-}
-
-} // namespace
 
 struct face_landmarks::implementation {
-    dlib::shape_predictor predictor;
+    shape_regression predictor;
 
-    template <typename function>
-    void each(const dlib_image& pixels, const std::vector<face_box>& boxes,
-              const function& f) const {
-        parallel_chunks(static_cast<long>(boxes.size()), [&](long, long begin, long end) {
+    template <typename function> void each(std::size_t boxes, const function& f) const {
+        parallel_chunks(static_cast<long>(boxes), [&](long, long begin, long end) {
             for (long i = begin; i < end; ++i)
-                f(i, predictor(pixels, to_rectangle(boxes[static_cast<std::size_t>(i)])));
+                f(static_cast<std::size_t>(i));
         });
     }
 };
 
-face_landmarks::face_landmarks(const std::string& path)
-    : implementation_(std::make_unique<implementation>()) {
+face_landmarks::face_landmarks(const std::string& path) {
     try {
-        dlib::deserialize(path) >> implementation_->predictor;
+        implementation_ = std::make_unique<implementation>(implementation{shape_regression(path)});
     } catch (const dlib::serialization_error& error) {
         throw std::invalid_argument(error.what());
     }
@@ -44,19 +32,30 @@ face_landmarks::face_landmarks(const std::string& path)
 
 face_landmarks::~face_landmarks() = default;
 
-long face_landmarks::count() const {
-    return static_cast<long>(implementation_->predictor.num_parts());
-}
+long face_landmarks::count() const { return implementation_->predictor.count(); }
 
 std::vector<pixel_position> face_landmarks::find(const rgb_view& view,
                                                  const std::vector<face_box>& boxes) const {
-    const dlib_image pixels = to_dlib_image(view);
     std::vector<pixel_position> points(boxes.size() * static_cast<std::size_t>(count()));
-    implementation_->each(pixels, boxes, [&](long i, const dlib::full_object_detection& face) {
-        for (long k = 0; k < count(); ++k) {
-            const dlib::point p = face.part(static_cast<unsigned long>(k));
-            points[static_cast<std::size_t>(i * count() + k)] = {p.x(), p.y()};
-        }
+    implementation_->each(boxes.size(), [&](std::size_t i) {
+        const face_box& box = boxes[i];
+        pixel_position* out = points.data() + i * static_cast<std::size_t>(count());
+        for (const dlib::point& p : implementation_->predictor.find(
+                 view, {box.left, box.top, box.right - 1, box.bottom - 1}))
+            *out++ = {p.x(), p.y()};
+    });
+    return points;
+}
+
+std::vector<exact_position> face_landmarks::locate(const rgb_view& view,
+                                                   const std::vector<exact_box>& boxes) const {
+    std::vector<exact_position> points(boxes.size() * static_cast<std::size_t>(count()));
+    implementation_->each(boxes.size(), [&](std::size_t i) {
+        const exact_box& box = boxes[i];
+        exact_position* out = points.data() + i * static_cast<std::size_t>(count());
+        for (const dlib::dpoint& p :
+             implementation_->predictor.locate(view, {box.left, box.top, box.right, box.bottom}))
+            *out++ = {p.x(), p.y()};
     });
     return points;
 }

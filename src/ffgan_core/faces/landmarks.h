@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// dlib's landmarks of faces. dlib's objects hold the image that they look at; this may be called
-// from any thread.
+// dlib's landmarks of faces. This may be called from any thread.
 
 #pragma once
 
@@ -15,6 +14,16 @@ namespace ffgan {
 
 struct pixel_position {
     long x, y;
+};
+
+struct exact_position {
+    double x, y;
+};
+
+// In pixels; a pixel's middle is at whole numbers. Its sides are those of dlib's rectangles: they
+// go through the middles of the outermost pixels.
+struct exact_box {
+    double left, top, right, bottom;
 };
 
 // The files are dlib's own, deserialised by dlib, which does not defend itself against bad ones:
@@ -31,6 +40,11 @@ class face_landmarks {
     // The points of each box's face, box after box.
     std::vector<pixel_position> find(const rgb_view& image,
                                      const std::vector<face_box>& boxes) const;
+
+    // The same with fractions of pixels, in an image that is interpolated between its pixels:
+    // steadier, as a point of `find` jumps from pixel to pixel.
+    std::vector<exact_position> locate(const rgb_view& image,
+                                       const std::vector<exact_box>& boxes) const;
 
   private:
     struct implementation;
