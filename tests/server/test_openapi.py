@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from support.server import FakeModel, ready
 
 from ffgan.server import Settings, create_app
-from ffgan.server.routes.scores import MEDIA_TYPES
+from ffgan.server.http.image_uploads import MEDIA_TYPES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the packages that it is made of

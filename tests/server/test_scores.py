@@ -27,7 +27,7 @@ from ffgan import _core, images
 from ffgan.dataset import fit_square
 from ffgan.model import Model
 from ffgan.server import Settings, create_app
-from ffgan.server.routes import scores
+from ffgan.server.http import image_uploads
 
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
@@ -154,11 +154,11 @@ def test_photographs_of_phones_fit_into_the_default_memory(
         small, large = struct.pack(">II", 64, 64), struct.pack(">II", *size)
         assert small in data
         data = data.replace(small, large)
-    found, (height, width) = scores._checked(data, Settings())
+    found, (height, width) = image_uploads.checked(data, Settings(), 162)
     assert (width, height) == size
-    assert scores._need(found) >> 20 <= most
+    assert image_uploads.need(found, 162) >> 20 <= most
     if mode == "RGBA":
-        assert scores._need(found) >> 20 >= 39
+        assert image_uploads.need(found, 162) >> 20 >= 39
 
 
 @pytest.mark.parametrize("form", ["multipart/form-data; boundary=x", FORM])

@@ -37,6 +37,7 @@ from ffgan.server.routes.health import add_health, add_metrics
 from ffgan.server.routes.interpolations import add_interpolations
 from ffgan.server.routes.latents import add_latents
 from ffgan.server.routes.pages import add_pages
+from ffgan.server.routes.projections import add_projections
 from ffgan.server.routes.scores import add_scores
 from ffgan.server.settings import Settings
 from ffgan.server.telemetry import access_log
@@ -96,6 +97,7 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
     add_directions(app, inference)
     add_latents(app, inference, settings, uploads, bodies)
     add_scores(app, inference, settings, uploads)
+    add_projections(app, inference, settings, uploads)
     add_health(app, inference)
     add_metrics(app, metrics)
     add_pages(app)

@@ -131,6 +131,12 @@ class Settings(BaseSettings):
         common=True,
         help="prefix under which a reverse proxy serves this",
     )
+    allow_projection: bool = setting(
+        False,
+        group="access",
+        common=True,
+        help="offer POST /project, which finds the face nearest to an uploaded photograph",
+    )
     access_log: bool = setting(
         False, group="access", help="write a line of JSON to stdout for each response"
     )
@@ -186,6 +192,13 @@ class Settings(BaseSettings):
         group="limits of one request",
         metavar="N",
         help="pixels of an uploaded image, or of all images in a response",
+    )
+    projection_seconds: float = setting(
+        20.0,
+        ge=MIN_SECONDS,
+        group="timeouts",
+        metavar="SECONDS",
+        help="seconds for the projection of a photograph; it ends with the best so far",
     )
     head_seconds: float = setting(
         10.0,
