@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from ffgan import faces, images, storage
-from ffgan.attributes.landmarks import BOX
+from ffgan.attributes import landmarks
 from ffgan.dataset.folder import MAX_FILE_BYTES
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.faces import alignment, orientation
@@ -16,6 +16,8 @@ from ffgan.faces.orientation import OrientedFace
 from ffgan.shapes import IMAGE_SHAPE, IMAGE_SIZE
 from ffgan.typing import RGB, Float64
 from ffgan.wording import counted
+
+FINER = 16
 
 SMALL = 2_000_000
 """Pixels of a picture that is searched once more for smaller faces where none is found."""
@@ -82,8 +84,11 @@ def squares(face: RGB) -> Float64:
 
     Raises `ExtraError`.
     """
-    points = faces.landmarks(face, [faces.Box(*BOX, 0.0)], count=68)
-    return alignment.squares(points, "dlib", size=faces.CHIP_SIZE, padding=faces.PADDING)
+    # dlib takes whole pixels, and here fractions are known: of a face that is so much larger.
+    points = np.rint(FINER * landmarks.find(face, 68, robust=False)).astype(np.int64)
+    found = alignment.squares(points[None], "dlib", size=faces.CHIP_SIZE, padding=faces.PADDING)
+    found[:, :3] /= FINER
+    return found
 
 
 def distance(one: RGB, other: RGB) -> float:
