@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/convolution_graph.h"
 
+#include "base/threads.h"
 #include "kernels/sizes.h"
 
 #include <algorithm>
@@ -68,7 +69,9 @@ convolution_graph::image convolution_graph::add_image(long side, long channels) 
 convolution_graph::image
 convolution_graph::add(std::vector<image> reads, image writes,
                        std::function<void(const std::vector<views>&, const views&)> run) {
-    layers_.push_back({std::move(reads), writes, std::move(run)});
+    layers_.push_back({std::move(reads), writes, false,
+                       [run = std::move(run)](const std::vector<views>& in, const views& out, long,
+                                              long) { run(in, out); }});
     return writes;
 }
 
@@ -83,9 +86,13 @@ convolution_graph::image convolution_graph::convolution(image in, long kernel, l
     images_[in].room.make_room(how);
     const auto packed = std::make_shared<const packed_convolution>(
         how, filters, bias, relu, 0.0f, std::vector<float>(), std::vector<float>());
-    return add(
-        {in}, add_image(how.out_rows, how.out_channels),
-        [packed](const std::vector<views>& from, const views& to) { packed->run(from[0], to); });
+    const image out = add_image(how.out_rows, how.out_channels);
+    layers_.push_back({{in},
+                       out,
+                       true,
+                       [packed](const std::vector<views>& from, const views& to, long part,
+                                long parts) { packed->run(from[0], to, part, parts); }});
+    return out;
 }
 
 convolution_graph::image convolution_graph::max_pool(image in, long kernel, long stride) {
@@ -163,7 +170,16 @@ convolution_graph::arena convolution_graph::allocate() const {
     return memory;
 }
 
-void convolution_graph::run(long begin, long end, const access& fill, const access& consume) const {
+void convolution_graph::run(long count, const access& fill, const access& consume) const {
+    if (count < threads()) // layer by layer
+        run_images(0, count, threads(), fill, consume);
+    else
+        parallel_chunks(
+            count, [&](long, long begin, long end) { run_images(begin, end, 1, fill, consume); });
+}
+
+void convolution_graph::run_images(long begin, long end, long cores, const access& fill,
+                                   const access& consume) const {
     auto taken = arenas_.take();
     arena& memory = *taken;
     if (memory.empty())
@@ -181,7 +197,14 @@ void convolution_graph::run(long begin, long end, const access& fill, const acce
         std::vector<views> in;
         for (const image read : l.reads)
             in.push_back(views_of(read, first, last));
-        l.run(in, views_of(l.writes, first, last));
+        const views out = views_of(l.writes, first, last);
+        if (cores == 1 || !l.divisible)
+            l.run(in, out, 0, 1);
+        else
+            parallel_chunks(cores, [&](long, long part, long end_part) {
+                for (; part < end_part; ++part)
+                    l.run(in, out, part, cores);
+            });
     };
     for (; begin < end; begin += group) {
         const long inputs = std::min(group, end - begin);

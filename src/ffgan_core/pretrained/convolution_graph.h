@@ -40,11 +40,11 @@ class convolution_graph {
     long side(image i) const { return images_[i].side; }
     long channels(image i) const { return images_[i].room.channels; }
 
-    // On the calling thread, for inputs [begin, end): fill(i, view) writes input i, consume(i,
-    // view) gets what the last layer made of it. Any number of threads may call it. What it makes
-    // of an input depends on no other one.
+    // For inputs [0, count): fill(i, view) writes input i, consume(i, view) gets what the last
+    // layer made of it, from several threads. Any number of threads may call it. What it makes of
+    // an input depends on no other one, and on no number of threads.
     using access = std::function<void(long, const layers::image_view&)>;
-    void run(long begin, long end, const access& fill, const access& consume) const;
+    void run(long count, const access& fill, const access& consume) const;
 
   private:
     using view = layers::image_view;
@@ -53,10 +53,14 @@ class convolution_graph {
         long side;
         layers::padded_image room;
     };
+    // Part `part` of `parts` of a layer's work.
+    using work =
+        std::function<void(const std::vector<views>& in, const views& out, long part, long parts)>;
     struct layer {
         std::vector<image> reads;
         image writes;
-        std::function<void(const std::vector<views>& in, const views& out)> run;
+        bool divisible; // else it is one part
+        work run;
     };
     // The memory of each image.
     using arena = std::vector<std::vector<float>>;
@@ -64,6 +68,8 @@ class convolution_graph {
     image add_image(long side, long channels);
     image add(std::vector<image> reads, image writes,
               std::function<void(const std::vector<views>& in, const views& out)> run);
+    void run_images(long begin, long end, long cores, const access& fill,
+                    const access& consume) const;
     bool is_large(image i) const;
     std::size_t first_shared_layer() const;
     arena allocate() const;

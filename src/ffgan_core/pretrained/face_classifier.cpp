@@ -2,7 +2,6 @@
 #include "pretrained/face_classifier.h"
 
 #include "base/shapes.h"
-#include "base/threads.h"
 #include "kernels/sizes.h"
 #include "pretrained/convolution_graph.h"
 
@@ -152,23 +151,20 @@ long face_classifier::classes() const { return implementation_->classes; }
 void face_classifier::probabilities(const std::uint8_t* chips, long count,
                                     float* probabilities) const {
     const long row_values = side() * image_channels;
-    parallel_chunks(count, [&](long, long begin, long end) {
-        implementation_->graph->run(
-            begin, end,
-            [&](long i, const layers::image_view& input) {
-                const std::uint8_t* pixels = chips + i * side() * row_values;
-                for (long row = 0; row < side(); ++row, pixels += row_values) {
-                    float* target = input.at(row, 0);
-                    for (long k = 0; k < row_values; ++k)
-                        target[k] =
-                            (static_cast<float>(pixels[k]) - mean_rgb[ffgan::count(k) % 3]) *
-                            pixel_to_input;
-                }
-            },
-            [&](long i, const layers::image_view& logits) {
-                softmax(logits.at(0, 0), classes(), probabilities + i * classes());
-            });
-    });
+    implementation_->graph->run(
+        count,
+        [&](long i, const layers::image_view& input) {
+            const std::uint8_t* pixels = chips + i * side() * row_values;
+            for (long row = 0; row < side(); ++row, pixels += row_values) {
+                float* target = input.at(row, 0);
+                for (long k = 0; k < row_values; ++k)
+                    target[k] = (static_cast<float>(pixels[k]) - mean_rgb[ffgan::count(k) % 3]) *
+                                pixel_to_input;
+            }
+        },
+        [&](long i, const layers::image_view& logits) {
+            softmax(logits.at(0, 0), classes(), probabilities + i * classes());
+        });
 }
 
 } // namespace ffgan
