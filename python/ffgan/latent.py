@@ -21,6 +21,7 @@ __all__ = [
     "LATENT_SIZE",
     "MAX_SEED",
     "check_seed",
+    "first_seed",
     "interpolate",
     "noise",
     "path",
@@ -44,6 +45,19 @@ def check_seed(seed: int) -> int:
 def random_seed() -> int:
     """Return a seed from the system's entropy, below 2**32 so that it stays easy to copy."""
     return secrets.randbits(32)
+
+
+def first_seed(n: int, seed: int | None) -> int:
+    """Return the first of n successive seeds, a random one without ``seed``.
+
+    Raises `UsageError` for n below 1, and where the seeds would go beyond `MAX_SEED`.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise UsageError(f"the number of faces is {n!r}: give a whole number from 1 up")
+    first = random_seed() if seed is None else check_seed(seed)
+    if first + int(n) - 1 > MAX_SEED:
+        raise UsageError(f"seed {first} is too large for {n} faces: seeds end at {MAX_SEED}")
+    return first
 
 
 def stream(seed: int) -> Iterator[Float32]:

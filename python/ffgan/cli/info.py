@@ -22,6 +22,9 @@ from ffgan.model import Model
 
 DEFAULT_PROFILE_BATCH = 16
 
+ATTRIBUTES = "attributes"
+"""The place of the fitted attributes in a model's metadata, which only `ffgan.control` reads."""
+
 EXAMPLES = """\
 examples:
   ffgan info                            of the packaged model
@@ -99,9 +102,24 @@ def collect(model: Model | None, discriminator: str) -> dict[str, Any]:
             "hash": model.hash,
             "discriminator": model.discriminator,
             "threshold": model.threshold,
-            "metadata": dict(model.metadata),
+            # The map of the attributes is 30 KB of numbers; what it can do is told instead.
+            "metadata": {name: text for name, text in model.metadata.items() if name != ATTRIBUTES},
+            "attributes": fitted_attributes(model),
         }
     return facts
+
+
+def fitted_attributes(model: Model) -> dict[str, dict[str, float]]:
+    """By column, the range that can be asked for and R squared; empty without a fitted map."""
+    if ATTRIBUTES not in model.metadata:
+        return {}
+    from ffgan import control
+
+    fitted = control.attribute_map(model)
+    return {
+        column: {"low": low, "high": high, "r_squared": float(share)}
+        for (column, (low, high)), share in zip(fitted.limits.items(), fitted.fit, strict=True)
+    }
 
 
 def profile(model: Model | None, discriminator: str, batch: int) -> dict[str, Any]:

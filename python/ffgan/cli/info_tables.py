@@ -128,6 +128,8 @@ def fact_rows(facts: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     if model is not None:
         rows = [(name, str(model[name])) for name in ("path", "hash", "discriminator", "threshold")]
         rows += [(name, value) for name, value in model["metadata"].items() if name not in model]
+        for column, one in model["attributes"].items():
+            rows.append((f"attribute {column}", f"{one['low']:g} to {one['high']:g}"))
     engine = [(name, str(value)) for name, value in facts["engine"].items()]
     return {"model": rows, "engine": engine, "versions": list(facts["versions"].items())}
 

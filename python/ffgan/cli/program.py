@@ -21,6 +21,7 @@ from ffgan.cli import (
     evaluate,
     explore,
     extract,
+    fit_attributes,
     gen,
     info,
     pack,
@@ -65,6 +66,7 @@ COMMANDS = {
     "extract": extract.COMMAND,
     "project": project.COMMAND,
     "pack": pack.COMMAND,
+    "fit-attributes": fit_attributes.COMMAND,
     "import": convert.IMPORT,
     "export": convert.EXPORT,
 }

@@ -2,8 +2,15 @@
 """A trained model: load it, make faces with it, score images with it, save it."""
 
 from ffgan.model.candidate_search import DEFAULT_TRIES, MAX_TRIES, Face
-from ffgan.model.file import by_network, packaged_model, read_model, save_model
-from ffgan.model.model import Model
+from ffgan.model.file import (
+    by_network,
+    packaged_model,
+    read_model,
+    save_model,
+    with_metadata,
+    write_file,
+)
+from ffgan.model.model import Model, empty_images
 
 __all__ = [
     "DEFAULT_TRIES",
@@ -11,7 +18,10 @@ __all__ = [
     "Face",
     "Model",
     "by_network",
+    "empty_images",
     "packaged_model",
     "read_model",
     "save_model",
+    "with_metadata",
+    "write_file",
 ]

@@ -79,6 +79,23 @@ def save_model(
     return Path(path)
 
 
+def with_metadata(path: Path, changes: Mapping[str, str]) -> bytes:
+    """Return a model file's bytes with some of its metadata changed, and its tensors as they are.
+
+    Raises `ModelError` for a file that is no model.
+    """
+    read_model(path)
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    description = json.loads(data[8 : 8 + length])
+    description["__metadata__"] |= changes
+    header = json.dumps(description, sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    if len(header) > _LARGEST_HEADER:
+        raise ModelError(f"{path}: its metadata would become too large to be read again")
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a model's file so that it is the old or the new one at every moment.
 

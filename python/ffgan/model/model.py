@@ -14,7 +14,7 @@ import numpy as np
 
 from ffgan import _core
 from ffgan.errors import ModelError, UsageError
-from ffgan.latent import MAX_SEED, check_seed, noise, random_seed, truncate
+from ffgan.latent import first_seed, noise, truncate
 from ffgan.model import file as model_file
 from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
 from ffgan.model.checks import check_parameters, check_probe
@@ -88,6 +88,11 @@ class Model:
         """The SHA-256 of the parameters, as hex: equal for equal models, in whatever file."""
         return model_file.parameters_hash(self.parameters)
 
+    @functools.cached_property
+    def generator_hash(self) -> str:
+        """The SHA-256 of the generator's parameters alone, as hex."""
+        return model_file.parameters_hash(by_network(self.parameters)["generator"])
+
     def directions(self) -> tuple[Direction, ...]:
         """Return the 100 directions of the latent space, the one that changes faces most first.
 
@@ -120,7 +125,7 @@ class Model:
 
     def latents(self, n: int = 1, seed: int | None = None, *, truncation: float = 1.0) -> Float32:
         """Return (n, 100) float32 noise; row i is that of seed + i, its first draw."""
-        first = _first_seed(n, seed)
+        first = first_seed(n, seed)
         return truncate(np.stack([noise(first + i) for i in range(n)]), truncation)
 
     def render(self, latents: Float32) -> UInt8:
@@ -184,7 +189,7 @@ class Model:
         truncation: float = 1.0,
     ) -> Iterator[Face]:
         """Yield n faces one by one; face i is that of seed + i. Without a seed: a random one."""
-        first = _first_seed(n, seed)
+        first = first_seed(n, seed)
         for i in range(n):
             yield self.face(first + i, tries=tries, threshold=threshold, truncation=truncation)
 
@@ -202,14 +207,9 @@ class Model:
         Raises `UsageError` for a value out of range, and for more faces than the memory holds.
         """
         faces = self.faces(
-            n, _first_seed(n, seed), tries=tries, threshold=threshold, truncation=truncation
+            n, first_seed(n, seed), tries=tries, threshold=threshold, truncation=truncation
         )
-        try:
-            images = np.empty((n, *IMAGE_SHAPE), np.uint8)
-        except (MemoryError, ValueError) as error:
-            raise UsageError(
-                f"{n} faces do not fit into memory: take them one by one from Model.faces"
-            ) from error
+        images = empty_images(n)
         # Each goes to its place at once, so that the memory is that of the result.
         for image, face in zip(images, faces, strict=True):
             image[...] = face.image
@@ -233,6 +233,16 @@ class Model:
         )
 
 
+def empty_images(n: int) -> UInt8:
+    """Return room for n images, (n, 162, 162, 3) uint8; raises `UsageError` where there is none."""
+    try:
+        return np.empty((n, *IMAGE_SHAPE), np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise UsageError(
+            f"{n} faces do not fit into memory: take them one by one from Model.faces"
+        ) from error
+
+
 def _number(metadata: Mapping[str, str], key: str, default: float, path: Path | None) -> float:
     text = metadata.get(key, str(default))
     try:
@@ -246,12 +256,3 @@ def _number(metadata: Mapping[str, str], key: str, default: float, path: Path | 
 
 def _called(path: Path | None) -> str:
     return "the model" if path is None else str(path)
-
-
-def _first_seed(n: int, seed: int | None) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise UsageError(f"the number of faces is {n!r}: give a whole number from 1 up")
-    first = random_seed() if seed is None else check_seed(seed)
-    if first + int(n) - 1 > MAX_SEED:
-        raise UsageError(f"seed {first} is too large for {n} faces: seeds end at {MAX_SEED}")
-    return first

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faces with what is asked for, one or many: whole batches are rendered and measured together."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from ffgan import _core
+from ffgan.control.constraints import Constraints
+from ffgan.control.fitted_map import KEY, AttributeMap
+from ffgan.control.measuring import distance, measured
+from ffgan.control.solver import ControlledFace, check, search
+from ffgan.errors import ModelError
+from ffgan.latent import first_seed
+from ffgan.model import DEFAULT_TRIES, Model, empty_images
+from ffgan.model.candidate_search import Judged
+from ffgan.typing import Float32, UInt8
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 16
+"""Faces under way together."""
+
+
+def attribute_map(model: Model) -> AttributeMap:
+    """Return the fitted attributes that lie in the model's file; they are read once.
+
+    Raises `ModelError` where there are none, or damaged ones.
+    """
+    called = "the model" if model.path is None else str(model.path)
+    text = model.metadata.get(KEY)
+    if text is None:
+        raise ModelError(
+            f"{called} has no fitted attributes: python -m ffgan fit-attributes {called}"
+        )
+    fitted = _decoded(text, called)
+    if fitted.generator != model.generator_hash:
+        raise ModelError(
+            f"{called} has attributes that were fitted for another generator: "
+            f"python -m ffgan fit-attributes {called}"
+        )
+    return fitted
+
+
+@functools.lru_cache(maxsize=4)
+def _decoded(text: str, called: str) -> AttributeMap:
+    return AttributeMap.decode(text, called)
+
+
+def face(
+    model: Model,
+    seed: int,
+    wanted: Constraints,
+    *,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    truncation: float = 1.0,
+    hold: Sequence[str] = (),
+    measure_all: bool = False,
+    measure_distance: bool = False,
+) -> ControlledFace:
+    """Return the face of ``seed`` brought to what is ``wanted``; see `faces`."""
+    (found,) = faces(
+        model,
+        1,
+        seed,
+        wanted,
+        tries=tries,
+        threshold=threshold,
+        truncation=truncation,
+        hold=hold,
+        measure_all=measure_all,
+        measure_distance=measure_distance,
+    )
+    return found
+
+
+def faces(
+    model: Model,
+    n: int,
+    seed: int | None,
+    wanted: Constraints,
+    *,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    truncation: float = 1.0,
+    hold: Sequence[str] = (),
+    measure_all: bool = False,
+    measure_distance: bool = False,
+) -> Iterator[ControlledFace]:
+    """Yield n faces, face i that of seed + i, brought to what is ``wanted``.
+
+    Each begins as `Model.face` finds it, is moved, measured and corrected; see
+    `ffgan.control.search` for ``hold``, and for what happens where that does not get there.
+    ``measure_all``: measure all attributes of the result, not only those asked for.
+    ``measure_distance``: also tell how far the result's embedding is from the free face's. Several
+    are under way at a time; each is the same as alone. Raises `UsageError` for values out of range
+    and for what the model cannot do, `ModelError` for one without fitted attributes, `ExtraError`
+    without the networks that measure.
+    """
+    first = first_seed(n, seed)
+    fitted = attribute_map(model)
+    check(wanted, fitted, hold)
+    limit = model.threshold if threshold is None else float(threshold)
+
+    def begun(seed: int) -> _Search:
+        return _Search(
+            search(
+                seed,
+                wanted,
+                fitted,
+                measured,
+                tries=tries,
+                threshold=limit,
+                truncation=truncation,
+                hold=tuple(hold),
+                measure_all=measure_all,
+            )
+        )
+
+    def advance(one: _Search, judged: Judged) -> None:
+        one.send(judged)
+        if one.found is not None and measure_distance:
+            apart = distance(one.found.image, one.found.free.image)
+            one.found = replace(one.found, distance=apart)
+
+    return _run(model, (begun(first + i) for i in range(n)), advance)
+
+
+def generate(
+    model: Model,
+    n: int,
+    seed: int | None,
+    wanted: Constraints,
+    *,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    truncation: float = 1.0,
+    hold: Sequence[str] = (),
+) -> UInt8:
+    """Return the images of `faces`, (n, 162, 162, 3) uint8 RGB.
+
+    What was not reached is told in the log. Raises as `faces`.
+    """
+    found = faces(
+        model,
+        n,
+        seed,
+        wanted,
+        tries=tries,
+        threshold=threshold,
+        truncation=truncation,
+        hold=hold,
+    )
+    images = empty_images(n)
+    for image, one in zip(images, found, strict=True):
+        image[...] = one.image
+        if not one.reached:
+            logger.warning(f"seed {one.seed}: {one.missed}")
+    return images
+
+
+class _Search:
+    """One search under way: the latent that it waits for, or what it has found."""
+
+    def __init__(self, steps: Generator[Float32, Judged, ControlledFace]) -> None:
+        self._steps = steps
+        self.latent = next(steps)
+        self.found: ControlledFace | None = None
+
+    def send(self, judged: Judged) -> None:
+        try:
+            self.latent = self._steps.send(judged)
+        except StopIteration as end:
+            self.found = end.value
+
+
+def _run(
+    model: Model, searches: Iterator[_Search], advance: Callable[[_Search, Judged], None]
+) -> Iterator[ControlledFace]:
+    """Yield what the searches find, in their order; `_AT_ONCE` are under way."""
+    waiting = deque(itertools.islice(searches, _AT_ONCE))
+    with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
+        while waiting:
+            open_ones = [one for one in waiting if one.found is None]
+            if open_ones:
+                images = model.render(np.stack([one.latent for one in open_ones]))
+                scores = model.score(images).tolist()
+                list(pool.map(advance, open_ones, zip(images, scores, strict=True)))
+            while waiting and (found := waiting[0].found) is not None:
+                waiting.popleft()
+                yield found
+                waiting.extend(itertools.islice(searches, 1))
