@@ -6,36 +6,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from support.faces import need_dlib_files
 
-import ffgan
 from ffgan import _core, attributes
 from ffgan.attributes import measure
 from ffgan.attributes.measurement import Table
-from ffgan.errors import ExtraError, UsageError
+from ffgan.errors import UsageError
 from ffgan.typing import RGB
-
-COUNT = 8
-
-
-@pytest.fixture(scope="module")
-def people() -> RGB:
-    need_dlib_files()
-    people = ffgan.generate(COUNT, seed=20, tries=1)
-    try:
-        measure(people[:1], ["age", "gender"])
-    except ExtraError as error:
-        pytest.skip(str(error))
-    return people
-
-
-@pytest.fixture(scope="module")
-def found(people: RGB) -> Table:
-    return measure(people)
 
 
 def test_there_is_a_column_for_each_attribute(found: Table) -> None:
-    assert found.shape == (COUNT,)
     assert set(attributes.ATTRIBUTES) <= set(found.dtype.names)
     for name, one in attributes.ATTRIBUTES.items():
         numbers = found[one.column]
@@ -101,7 +80,7 @@ def test_a_grey_picture_has_no_skin_tone(people: RGB) -> None:
 
 def test_ages_come_with_their_distribution(people: RGB, found: Table) -> None:
     distributions = attributes.age_distributions(people)
-    assert distributions.shape == (COUNT, 81)
+    assert distributions.shape == (len(found), 81)
     assert np.allclose(distributions.sum(axis=1), 1, atol=1e-5)
     assert np.allclose(distributions @ np.array([0.25, *range(1, 81)]), found["age"], atol=1e-3)
 

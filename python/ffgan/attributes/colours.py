@@ -38,7 +38,7 @@ _SKIN: Final = (
     (slice(25, 40), slice(60, 102)),
 )
 _OTHER_THAN_SKIN: Final = 14.0
-"""From this difference of colour on it is no skin; lightness, in which shades differ, counts less."""
+"""From this difference of colour on it is no skin; lightness, which shade changes, counts less."""
 
 _LEAST_HAIR: Final = 0.3
 """The share of the place of the hair that has to be other than skin."""

@@ -142,7 +142,8 @@ def _measure(faces: RGB, table: Table, robust: bool, pool: ThreadPoolExecutor) -
         for name, values in zip(here, zip(*pool.map(one_face, faces), strict=True), strict=True):
             table[name] = values
     if "age" in (table.dtype.names or ()):
-        table["age"] = _ages(faces, robust, pool) @ networks.AGES
+        # A product of matrices would round otherwise for another number of faces.
+        table["age"] = (_ages(faces, robust, pool) * networks.AGES).sum(axis=1, dtype=np.float64)
     if "male" in (table.dtype.names or ()):
         chips = _chips(faces, networks.GENDER_SIDE, robust, pool)
         table["male"] = age_and_gender.male_probabilities(chips, len(chips) // len(faces))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from ffgan import __version__
 from ffgan.cli import (
+    attributes,
     audit,
     convert,
     evaluate,
@@ -47,6 +48,7 @@ examples:
   ffgan web                          faces in the browser: http://localhost:9190
   ffgan info                         the networks, the model, the engine
   ffgan project me.jpg               the face nearest to a photograph
+  ffgan attributes photos            what the faces in pictures look like
   ffgan evaluate --real photos       how good the model is, in numbers
   ffgan audit --train photos         whether it copies its training images
 
@@ -61,6 +63,7 @@ COMMANDS = {
     "web": web.COMMAND,
     "explore": explore.COMMAND,
     "info": info.COMMAND,
+    "attributes": attributes.COMMAND,
     "evaluate": evaluate.COMMAND,
     "audit": audit.COMMAND,
     "extract": extract.COMMAND,

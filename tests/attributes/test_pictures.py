@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many picture files: rows in order, and those that are broken or have no face are listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffgan.attributes import measure_files
+from ffgan.attributes.measurement import Table
+from ffgan.errors import DatasetError, UsageError
+
+
+def test_every_file_is_measured_or_listed(album: Path, found: Table) -> None:
+    told: list[tuple[int, int]] = []
+    measured = measure_files(
+        [album], ["yaw"], progress=lambda _, done, total: told.append((done, total))
+    )
+    assert measured.looked_at == 5
+    assert [Path(name).name for name in measured.names] == ["0.png", "1.png", "two.png", "two.png"]
+    assert (measured.table["yaw"][:2] == found["yaw"][:2]).all()
+    assert np.allclose(np.sort(measured.table["yaw"][2:]), np.sort(found["yaw"][2:4]), atol=4)
+    assert [Path(name).name for name in measured.without_face] == ["nobody.png"]
+    [(name, reason)] = measured.broken
+    assert Path(name).name == "torn.png" and reason
+    assert told[-1] == (5, 5)
+
+
+def test_single_pictures_come_in_the_order_given(album: Path) -> None:
+    paths = [album / "1.png", album / "nowhere.png", album / "0.png"]
+    measured = measure_files(paths, "brightness")
+    assert measured.names == [str(paths[0]), str(paths[2])]
+    [(name, reason)] = measured.broken
+    assert name == str(paths[1]) and "No such file" in reason
+
+
+def test_nothing_to_look_at_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give pictures"):
+        measure_files([])
+    with pytest.raises(DatasetError, match="no image"):
+        measure_files([tmp_path])
