@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Targets: packed images and the journal of an extraction."""
+"""Targets: packed images, the journal of an extraction, a run's records, and latents."""
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from ffgan.extraction import journal, quality
 from ffgan.extraction.manifest import manifest
 from ffgan.extraction.selection import Place, select
 from ffgan.extraction.settings import Settings
+from ffgan.images import encode
+from ffgan.projection import latent_text, load_latent
 from ffgan.training.report import write_report
 from ffgan.training.run_folder import RunFolder
 from ffgan.training.validation import FIGURE
@@ -181,3 +184,36 @@ class RunRecords(Target):
 def _embed(places: list[Place]) -> None:
     for photo, index in places:
         photo.faces[index].embedding = np.zeros(128, np.float32)
+
+
+class LatentFile(Target):
+    """A latent's file: its JSON, a picture with that text, a NumPy file."""
+
+    name = "latent"
+
+    def prepare(self, folder: Path) -> None:
+        super().prepare(folder)
+        self.path = folder / "face.json"
+        latent = np.arange(100, dtype=np.float32) / 50 - 1
+        text = latent_text(latent, "0" * 64, distances={"pyramid": 0.1})
+        self.value = json.loads(text)
+        array = io.BytesIO()
+        np.save(array, latent)
+        picture = np.zeros((4, 4, 3), np.uint8)
+        self.seeds = [text.encode(), array.getvalue()]
+        for kind in ("png", "jpg", "webp"):
+            self.seeds.append(encode(picture, kind, metadata={"latent": text}))
+        for seed in self.seeds:
+            self.run(seed)
+
+    def input(self, random: Random) -> bytes:
+        if random.random() < 0.3:
+            changed = one_json_value(random, copy(self.value), ("latents", "model"))
+            return json_bytes(random, changed)
+        return one_byte_string(random, random.choice(self.seeds), self.seeds)
+
+    def run(self, data: bytes) -> None:
+        self.path.write_bytes(data)
+        latent = load_latent(self.path)
+        assert latent.shape == (100,) and latent.dtype == np.float32
+        assert np.isfinite(latent).all()

@@ -15,6 +15,7 @@ CLASSES: Final = {
     "pack": "data_files.PackFile",
     "journal": "data_files.JournalFile",
     "run": "data_files.RunRecords",
+    "latent": "data_files.LatentFile",
     "jpeg": "image_files.JpegImage",
     "png": "image_files.PngImage",
     "webp": "image_files.WebPImage",

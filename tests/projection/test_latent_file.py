@@ -73,6 +73,7 @@ BAD = {
     "deep": b'{"latents": ' + b"[" * 100_000,
     "binary": bytes(range(256)),
     "pickle": b"\x93NUMPY\x01\x00",
+    "parser": b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f4', (\0".ljust(118) + bytes(400),
     "size": b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, "
     b"'shape': (9999999999999,), }".ljust(127)
     + b"\n",

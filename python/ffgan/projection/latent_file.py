@@ -8,6 +8,8 @@ written beside it hold the same text in their metadata.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import logging
 import os
@@ -76,6 +78,8 @@ def load_latent(path: str | os.PathLike[str], model: Model | None = None) -> Flo
     data = _read(path)
     if data.startswith(b"\x93NUMPY"):
         return _checked(_from_npy(data, path), path)
+    # Windows' editors begin a text with a mark of its encoding.
+    data = data.removeprefix(codecs.BOM_UTF8)
     text = data if data.lstrip()[:1] == b"{" else _from_picture(data, path)
     content = _from_json(text, path)
     own = content.get("model")
@@ -106,13 +110,11 @@ def _from_picture(data: bytes, path: object) -> bytes:
 
 
 def _from_npy(data: bytes, path: object) -> Any:
-    import io
-
     if len(data) > 1 << 16:
         raise _no_latent(path)
     try:
         return np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:  # its header may say any size
+    except Exception as error:  # NumPy uses Python's parser for it, which raises many types
         raise _no_latent(path) from error
 
 
@@ -136,7 +138,8 @@ def _checked(values: Any, path: object) -> Float32:
         raise UsageError(f"{path} has {len(array)} latents: give a file with one")
     if array.dtype.kind not in "fiu" or array.shape not in ((LATENT_SIZE,), (1, LATENT_SIZE)):
         raise _no_latent(path)
-    wide = array.reshape(LATENT_SIZE).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # some bits are no number
+        wide = array.reshape(LATENT_SIZE).astype(np.float64)
     if not (np.abs(wide) <= MAX_VALUE).all():
         raise UsageError(f"{path}: a latent's numbers are from -{MAX_VALUE:g} to {MAX_VALUE:g}")
     return wide.astype(np.float32)

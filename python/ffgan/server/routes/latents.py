@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from ffgan.model.candidate_search import Judged
+from ffgan.projection.latent_file import MAX_VALUE
 from ffgan.server.http.archive_stream import ArchiveStream
 from ffgan.server.http.caching import NO_STORE, immutable
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
@@ -35,9 +36,6 @@ NPY = "application/x-npy"
 ZIP = "application/zip"
 
 NPY_BYTES_PER_PIXEL = 6  # the array, and the file
-
-# Noise beyond 6 practically never occurs; far beyond, the sums in the network would overflow.
-MAX_VALUE = 100.0
 
 Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE, allow_inf_nan=False)]
 Latent = Annotated[list[Value], Field(min_length=LATENT_SIZE, max_length=LATENT_SIZE)]
