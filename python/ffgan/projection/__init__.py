@@ -1,15 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a photograph to the latent whose face is nearest to it, and latents in files.
-
-Examples:
-    >>> import numpy as np
-    >>> from ffgan import Model, projection
-    >>> model = Model.load()
-    >>> face = model.face(seed=7)
-    >>> projection.save_latent("/tmp/face.json", face.latent, model)
-    >>> np.array_equal(projection.load_latent("/tmp/face.json"), face.latent)
-    True
-"""
+"""From a photograph to the latent whose face is nearest to it, and latents in files."""
 
 from __future__ import annotations
 

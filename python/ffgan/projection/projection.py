@@ -24,7 +24,7 @@ from ffgan.typing import RGB, Float32, Float64, ProgressCallback
 
 logger = logging.getLogger("ffgan.projection")
 
-WEIGHTS: Final[Mapping[str, float]] = {"pyramid": 1.0, "perceptual": 0.1, "identity": 0.5}
+WEIGHTS: Final[Mapping[str, float]] = {"pyramid": 1.0, "perceptual": 0.1, "identity": 0.2}
 """How much each part of the loss counts; docs/projection.md has what was measured."""
 
 PRIOR: Final = 0.05
