@@ -25,6 +25,7 @@ from ffgan.model import DEFAULT_TRIES, Face, Model  # noqa: E402
 from ffgan.typing import UInt8  # noqa: E402
 
 if TYPE_CHECKING:
+    from ffgan.control import identities
     from ffgan.extraction import extract
     from ffgan.projection import project
     from ffgan.training import train
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "extract",
     "generate",
+    "identities",
     "load",
     "project",
     "train",
@@ -101,6 +103,10 @@ def generate(
 
 def __getattr__(name: str) -> Any:
     # These bring OpenCV along, which costs more than everything else that is imported here.
+    if name == "identities":
+        from ffgan.control import identities
+
+        return identities
     if name == "extract":
         from ffgan.extraction import extract
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import images, storage
+from ffgan import __version__, images, storage
+from ffgan.cli.asked import face_text
 from ffgan.errors import Error, UsageError
-from ffgan.model import Face
+from ffgan.model import Face, Model
 from ffgan.shapes import IMAGE_SIZE
 
 DEFAULT_FOLDER = Path("generated")
@@ -23,12 +24,24 @@ SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 FOREIGN_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".ppm", ".pdf")
 
 
+def origin(model: Model, truncation: float, threshold: float) -> dict[str, str]:
+    """What all pictures of a run say about their making."""
+    return {
+        "software": "ffgan",
+        "version": __version__,
+        "model": model.hash,
+        "truncation": f"{truncation:g}",
+        "threshold": f"{threshold:g}",
+    }
+
+
 class FaceFiles:
     """The files of `count` faces, or with `sheet` one file of all.
 
     `out` is a folder, or the name of one file; None: `DEFAULT_FOLDER`. `size` is the side of a face
-    in pixels, None: as generated. `origin` is metadata that all files share; `written` holds the
-    files so far, in their order. Raises UsageError when the arguments contradict each other.
+    in pixels, None: as generated. `origin` is metadata that all files share, `called` the name of a
+    face that has no seed; `written` holds the files so far, in their order. Raises UsageError when
+    the arguments contradict each other.
     """
 
     def __init__(
@@ -46,6 +59,7 @@ class FaceFiles:
         self.quality = quality
         self.size = size
         self.origin: dict[str, str] = {}
+        self.called: str | None = None
         self.written: dict[Path, None] = {}
         self._face: Path | None = None
         self._sheet: Path | None = None
@@ -93,14 +107,17 @@ class FaceFiles:
 
     def save_face(self, face: Face) -> Path:
         """Write one face; returns its path. Raises Error when that fails."""
-        path = self._face or self.folder / f"face-{face.seed}.{self.format}"
-        described = {
-            "seed": str(face.seed),
-            "tries": str(face.tries),
-            "score": f"{face.score:.4f}",
-        }
-        self._save(path, self._sized(face), described)
+        path = self._face or self.folder / self.name(face)
+        described = {"tries": str(face.tries), "score": f"{face.score:.4f}"}
+        if self.called is None:
+            described["seed"] = str(face.seed)
+        described.update(face_text(face, self.origin.get("model", "")))
+        self._save(path, self.sized(face), described)
         return path
+
+    def name(self, face: Face) -> str:
+        """The name of a face's file in the folder."""
+        return f"face-{face.seed if self.called is None else self.called}.{self.format}"
 
     def save_sheet(self, faces: Sequence[Face]) -> Path:
         """Write one picture of all `faces`; returns its path. Raises Error when that fails."""
@@ -112,10 +129,19 @@ class FaceFiles:
             "tries": ",".join(str(face.tries) for face in faces),
             "score": ",".join(f"{face.score:.4f}" for face in faces),
         }
-        self._save(path, images.grid(np.stack([self._sized(face) for face in faces])), described)
+        self._save(path, images.grid(np.stack([self.sized(face) for face in faces])), described)
         return path
 
-    def _sized(self, face: Face) -> NDArray[np.uint8]:
+    def save_picture(
+        self, stem: str, image: NDArray[np.uint8], described: Mapping[str, str]
+    ) -> Path:
+        """Write another picture of faces; returns its path. Raises Error when that fails."""
+        path = self._sheet or self.folder / f"{stem}.{self.format}"
+        self._save(path, image, dict(described))
+        return path
+
+    def sized(self, face: Face) -> NDArray[np.uint8]:
+        """The face in the size of its file."""
         return face.image if self.size is None else images.resize(face.image, self.size)
 
     def _save(self, path: Path, image: NDArray[np.uint8], described: dict[str, str]) -> None:

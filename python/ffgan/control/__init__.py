@@ -4,23 +4,37 @@
 from __future__ import annotations
 
 from ffgan.control.constraints import Constraint, Constraints, Target
-from ffgan.control.drawing import attribute_map, face, faces, generate
+from ffgan.control.drawing import attribute_map, face, faces, generate, moved
 from ffgan.control.fitted_map import AttributeMap, save
 from ffgan.control.fitting import fit
-from ffgan.control.solver import ControlledFace, check, search
+from ffgan.control.people import Identities, Person, Picture, identities
+from ffgan.control.solver import ControlledFace, change, check, search
+from ffgan.control.varying import Axis, Strip, axes, cells, strip, strips
 
 __all__ = [
     "AttributeMap",
+    "Axis",
     "Constraint",
     "Constraints",
     "ControlledFace",
+    "Identities",
+    "Person",
+    "Picture",
+    "Strip",
     "Target",
     "attribute_map",
+    "axes",
+    "cells",
+    "change",
     "check",
     "face",
     "faces",
     "fit",
     "generate",
+    "identities",
+    "moved",
     "save",
     "search",
+    "strip",
+    "strips",
 ]

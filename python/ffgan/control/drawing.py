@@ -7,7 +7,7 @@ import functools
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -18,10 +18,10 @@ from ffgan import _core
 from ffgan.control.constraints import Constraints
 from ffgan.control.fitted_map import KEY, AttributeMap
 from ffgan.control.measuring import distance, measured
-from ffgan.control.solver import ControlledFace, check, search
+from ffgan.control.solver import ControlledFace, change, check, search
 from ffgan.errors import ModelError
 from ffgan.latent import first_seed
-from ffgan.model import DEFAULT_TRIES, Model, empty_images
+from ffgan.model import DEFAULT_TRIES, Face, Model, empty_images
 from ffgan.model.candidate_search import Judged
 from ffgan.typing import Float32, UInt8
 
@@ -169,13 +169,47 @@ def generate(
     return images
 
 
+def moved(
+    model: Model,
+    asked: Iterable[tuple[Face, Constraints]],
+    *,
+    threshold: float | None = None,
+    hold: Sequence[str] = (),
+    measure_all: bool = False,
+) -> Iterator[ControlledFace]:
+    """Yield each face brought to what is asked of it, in their order; see `solver.change`.
+
+    Raises as `faces`.
+    """
+    fitted = attribute_map(model)
+    limit = model.threshold if threshold is None else float(threshold)
+    searches = (
+        _Search(
+            change(
+                free,
+                wanted,
+                fitted,
+                measured,
+                threshold=limit,
+                hold=tuple(hold),
+                measure_all=measure_all,
+            )
+        )
+        for free, wanted in asked
+    )
+    return _run(model, searches, _Search.send)
+
+
 class _Search:
     """One search under way: the latent that it waits for, or what it has found."""
 
     def __init__(self, steps: Generator[Float32, Judged, ControlledFace]) -> None:
         self._steps = steps
-        self.latent = next(steps)
         self.found: ControlledFace | None = None
+        try:
+            self.latent = next(steps)
+        except StopIteration as end:
+            self.found = end.value
 
     def send(self, judged: Judged) -> None:
         try:

@@ -137,6 +137,36 @@ def search(
             found = yield from _attempt(start, goal, measure, threshold)
             if found.good or found.miss < best.miss:
                 best = found
+    return _result(best, goal, measure if measure_all else None, drawn, free)
+
+
+def change(
+    free: Face,
+    wanted: Constraints,
+    fitted: AttributeMap,
+    measure: Measure,
+    *,
+    threshold: float = 0.0,
+    hold: Sequence[str] = (),
+    measure_all: bool = False,
+) -> Generator[Float32, Judged, ControlledFace]:
+    """Yield latents as `search` does, from a face that is there, and try no other draw.
+
+    So it stays the same person as far as possible, also where not all is ``reached``. There may be
+    nothing to yield. Raises `UsageError`.
+    """
+    check(wanted, fitted, hold)
+    held = _held(hold)
+    columns = (*wanted.columns, *(one.column for one in held))
+    start = _measured(measure, columns, free.latent, (free.image, free.score))
+    goal = _Goal(wanted, held, fitted, free.seed, start.values)
+    best = yield from _attempt(start, goal, measure, threshold)
+    return _result(best, goal, measure if measure_all else None, free.tries, free)
+
+
+def _result(
+    best: _Found, goal: _Goal, measure_all: Measure | None, drawn: int, free: Face
+) -> ControlledFace:
     place = best.place
     return ControlledFace(
         place.image,
@@ -144,7 +174,7 @@ def search(
         place.latent.astype(np.float32),
         drawn,
         place.score,
-        measure(place.image, fitted.columns) if measure_all else place.values,
+        measure_all(place.image, goal.fitted.columns) if measure_all else place.values,
         goal.targets,
         goal.reached(place),
         best.steps,
