@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.server import FORMATS, Client, FakeModel, problem
+from support.server import FORMATS, Client, FakeModel, fitted, problem
 
 from ffgan.server import Settings, create_app
 
@@ -17,7 +17,16 @@ TRACKED = (
     "fbclid=IwAR123&gclid=1&utm_source=news&utm_medium=mail&_=1700000000&msclkid=1&dclid=1"
     "&mc_cid=1&mc_eid=2&igshid=1&UTM_Source=x&ref=front&fbclid&utm_source=twice"
 )
-REQUIRED = {"/interpolation": "seeds=1,2&frames=2&size=16"}
+REQUIRED = {
+    "/interpolation": "seeds=1,2&frames=2&size=16",
+    "/strip": "vary=brightness&count=2&size=16",
+    "/grid": "vary=brightness,background&columns=2&rows=2&size=16",
+}
+
+
+@pytest.fixture(scope="module")
+def module_model() -> FakeModel:
+    return fitted()
 
 
 def endpoints() -> Iterator[tuple[str, str, dict[str, Any]]]:

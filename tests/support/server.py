@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import re
 import threading
@@ -15,7 +16,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from ffgan import images
+from ffgan import attributes, images
+from ffgan.control import AttributeMap
+from ffgan.latent import noise
 from ffgan.model import Model
 from support.waiting import WAIT_SECONDS, until
 
@@ -46,6 +49,8 @@ class FakeModel(Model):
         self.gate = threading.Event()
         self.gate.set()
         self.drawn: list[np.ndarray[Any, Any]] = []
+        self.path = None
+        self.metadata: dict[str, str] = {}
         self.parameters = {
             "generator.conv1.weight": made.standard_normal((100, 512, 4, 4)).astype(np.float32),
             "generator.norm1.weight": np.ones(512, np.float32),
@@ -64,6 +69,46 @@ class FakeModel(Model):
 
     def score(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return np.full(len(images), -1.5, np.float32)
+
+
+FITTED = ("brightness", "background")
+"""Attributes that need neither landmarks nor a network, and that a `FakeModel` can do."""
+
+
+def fitted(model: FakeModel | None = None) -> FakeModel:
+    """The model, or a new one, whose faces can be asked for `FITTED`."""
+    model = FakeModel() if model is None else model
+    model.metadata["attributes"] = _fit(model.generator_hash)
+    return model
+
+
+@functools.cache
+def _fit(generator: str) -> str:
+    latents = np.stack([noise(i) for i in range(150)])
+    table = attributes.measure(FakeModel().render(latents), FITTED)
+    values = np.stack([table[name] for name in FITTED], axis=1).astype(float)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    known = np.hstack([np.ones((len(latents), 1)), latents])
+    normal = known.T @ known + np.eye(101)
+    found = np.linalg.solve(normal, known.T @ ((values - mean) / deviation))
+    low, high = np.percentile(values, [2, 98], axis=0)
+    nothing = np.zeros((0, 100))
+    return AttributeMap(
+        generator=generator,
+        columns=FITTED,
+        mean=mean,
+        deviation=deviation,
+        constant=found[0],
+        linear=found[1:].T,
+        directions=nothing,
+        quadratic=np.zeros((2, 0, 0)),
+        identity=nothing,
+        low=low,
+        high=high,
+        linear_fit=np.ones(2),
+        fit=np.ones(2),
+        samples=len(latents),
+    ).encode()
 
 
 class Client:

@@ -30,6 +30,7 @@ from ffgan.server.http.uploads import Uploads
 from ffgan.server.inference.budget import Budget
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.archives import add_archives
+from ffgan.server.routes.attributes import add_attributes
 from ffgan.server.routes.directions import add_directions
 from ffgan.server.routes.faces import add_faces
 from ffgan.server.routes.grids import add_grids
@@ -39,6 +40,7 @@ from ffgan.server.routes.latents import add_latents
 from ffgan.server.routes.pages import add_pages
 from ffgan.server.routes.projections import add_projections
 from ffgan.server.routes.scores import add_scores
+from ffgan.server.routes.strips import add_strips
 from ffgan.server.settings import Settings
 from ffgan.server.telemetry import access_log
 from ffgan.server.telemetry.exchange import ExchangeMiddleware
@@ -47,6 +49,7 @@ from ffgan.server.telemetry.metrics import Metrics
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
     *("X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries"),
+    *("X-FFGAN-Attributes", "X-FFGAN-Reached", "X-FFGAN-Vary"),
 )
 
 
@@ -94,6 +97,8 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
     add_grids(app, inference, settings, bodies)
     add_archives(app, inference, settings)
     add_interpolations(app, inference, settings, bodies)
+    add_attributes(app, inference, settings)
+    add_strips(app, inference, settings, bodies)
     add_directions(app, inference)
     add_latents(app, inference, settings, uploads, bodies)
     add_scores(app, inference, settings, uploads)

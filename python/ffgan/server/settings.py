@@ -143,6 +143,14 @@ class Settings(BaseSettings):
     max_tries: int = setting(
         100, ge=1, le=MAX_TRIES, group="limits of one request", metavar="N", help="draws per face"
     )
+    max_asked_tries: int = setting(
+        20,
+        ge=1,
+        le=MAX_TRIES,
+        group="limits of one request",
+        metavar="N",
+        help="draws per face of which something is asked, each with up to five steps",
+    )
     max_size: int = setting(
         1024,
         ge=MIN_SIZE,

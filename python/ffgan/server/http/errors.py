@@ -103,7 +103,8 @@ def add_error_handlers(app: FastAPI) -> None:
         location = [str(part)[:40] for part in first["loc"][1:]]
         message = _explanation(first)
         name = location[-1] if location else message.partition(":")[0]
-        text = f"{name}: {message}" if location else message
+        named = not location or message.startswith(f"{name} ")  # as those of constraints are
+        text = message if named else f"{name}: {message}"
         return RequestError(422, "invalid_parameter", text, parameter=name).response()
 
     @app.exception_handler(UsageError)

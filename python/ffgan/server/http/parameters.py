@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 
 from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
+from ffgan.server.http.asked import AskedParameters, asked_fields
 from ffgan.server.settings import MIN_SIZE, Settings
 from ffgan.shapes import IMAGE_SIZE, LATENT_SIZE
 
@@ -71,10 +72,8 @@ Moves: TypeAlias = Annotated[
 ]
 
 
-class SearchParameters(BaseModel):
-    """The candidate search for the face of a seed."""
-
-    model_config = ConfigDict(extra="forbid")
+class SearchParameters(AskedParameters):
+    """The candidate search for the face of a seed, and what is asked of it."""
 
     truncation: Annotated[
         float,
@@ -109,7 +108,7 @@ class PictureParameters(BaseModel):
     )
 
 
-class FaceParameters(SearchParameters, PictureParameters):
+class OneFaceParameters(SearchParameters):
     """One face: that of a seed, or one interpolated between several seeds."""
 
     seed: Annotated[
@@ -145,7 +144,7 @@ class FaceParameters(SearchParameters, PictureParameters):
     ] = None
 
     @model_validator(mode="after")
-    def check_seed_or_seeds(self) -> FaceParameters:
+    def check_seed_or_seeds(self) -> OneFaceParameters:
         if self.seeds is None:
             if self.at:
                 raise ValueError("at: needs `seeds`")
@@ -168,6 +167,15 @@ class FaceParameters(SearchParameters, PictureParameters):
     @property
     def moves(self) -> tuple[tuple[int, float], ...]:
         return () if self.move is None else parse_moves(self.move)
+
+    @property
+    def random(self) -> bool:
+        """Whether no seed is given."""
+        return self.seed is None and self.seeds is None
+
+
+class FaceParameters(OneFaceParameters, PictureParameters):
+    """The file of one face."""
 
 
 class SeedRangeParameters(SearchParameters):
@@ -219,4 +227,6 @@ def with_limits(parameters: type[P], settings: Settings, **maxima: int) -> type[
             for part in (*field.metadata, Field(le=most, description=field.description)):
                 annotation = Annotated[annotation, part]
             fields[name] = (annotation, field.default and min(field.default, most))
+    if issubclass(parameters, AskedParameters):
+        fields |= asked_fields()
     return create_model(parameters.__name__, __base__=parameters, **fields)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from ffgan.control import ControlledFace
 from ffgan.typing import Float32
 
 # 4 MB: a latent is 400 bytes, Python's objects around it and its key 600 more.
@@ -16,10 +17,14 @@ CACHED_SEARCHES = 4096
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search found: ``latent`` is (100,) float32, ``tries`` the draws that it took."""
+    """What a search found: ``latent`` is (100,) float32, ``tries`` the draws that it took.
+
+    ``face`` is there where something was asked of it.
+    """
 
     latent: Float32
     tries: int
+    face: ControlledFace | None = None
 
 
 class SearchCache:

@@ -11,28 +11,33 @@ application can be called from any loop, also in a test.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from starlette.requests import Request
 
-from ffgan import _core
+from ffgan import _core, control
+from ffgan.control import ControlledFace
+from ffgan.control.measuring import measured
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face, Judged, search
 from ffgan.server.http.encoding import Picture
 from ffgan.server.http.errors import Disconnected, Unavailable
 from ffgan.server.http.shares import client_of
 from ffgan.server.http.streaming import wait_for_disconnect
-from ffgan.server.inference.batching import Batcher, Steps
+from ffgan.server.inference.asked import attributes_of
+from ffgan.server.inference.batching import Batcher, Step, Steps
 from ffgan.server.inference.budget import Budget
 from ffgan.server.inference.places import Places
-from ffgan.server.inference.search import Search
+from ffgan.server.inference.search import Asked, Search
 from ffgan.server.inference.search_cache import SearchCache, SearchResult
+from ffgan.server.inference.seen import Seen
 from ffgan.server.telemetry.metrics import Metrics
 from ffgan.typing import RGB, Float32, UInt8
 
@@ -43,6 +48,8 @@ SMALL = 8 << 20
 """Bytes of work that does not wait behind large work: it has memory and threads of its own."""
 
 SMALL_MEMORY = 32 << 20
+
+NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,9 +79,13 @@ class Inference:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ffgan-files")
         # What takes seconds has threads of its own, and leaves cores to the rest.
         self._long = ThreadPoolExecutor(max(threads // 2, 1), thread_name_prefix="ffgan-images")
+        # A face is measured by one thread; a budget of threads, so that clients take turns.
+        self._measurers = ThreadPoolExecutor(threads, thread_name_prefix="ffgan-measure")
+        self._measuring = Budget(threads, budget.seconds)
         self.budget = budget
         self._small = Budget(SMALL_MEMORY, budget.seconds)
         self._cache = SearchCache()
+        self._seen = Seen()
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
         self.batch = batch
@@ -91,6 +102,7 @@ class Inference:
         self._batcher.close()
         self._pool.shutdown(wait=False)
         self._long.shutdown(wait=False)
+        self._measurers.shutdown(wait=False)
 
     # --- The model ---
 
@@ -197,7 +209,10 @@ class Inference:
     # --- Work ---
 
     async def face(self, client: str, model: Model, seed: int, search: Search) -> Face:
-        """The face of a seed, as ``Model.face`` finds it."""
+        """The face of a seed, as ``Model.face`` finds it; a `ControlledFace` where constraints
+        ask for one."""
+        if search.asked is not None:
+            return await self._controlled(client, model, seed, search, search.asked)
         face = await self._submit(client, model, self._search(model, seed, search))
         self._metrics.face(face.tries)
         return face
@@ -212,9 +227,67 @@ class Inference:
         self._metrics.search_cached()
         return cached
 
+    async def _controlled(
+        self, client: str, model: Model, seed: int, search: Search, asked: Asked
+    ) -> ControlledFace:
+        """The face of a seed that has what is asked of it."""
+        key = (model.hash, seed, search)
+        cached = self._cache.get(key)
+        if cached is not None and cached.face is not None:
+            self._metrics.search_cached()
+            image, _ = await self.render(client, model, cached.latent)
+            return dataclasses.replace(cached.face, image=image)
+        tries = search.tries
+        if asked.one_draw:
+            tries = (await self.latent(client, model, seed, search.free)).tries
+        steps = control.search(
+            seed,
+            asked.constraints,
+            attributes_of(model),
+            lambda image, columns: self._seen.measured(image, columns, measured),
+            tries=tries,
+            threshold=search.threshold,
+            truncation=search.truncation,
+        )
+        face = await self._advance(client, model, asked.fit, steps)
+        self._metrics.face(face.tries)
+        # Without the images, which are large and soon rendered.
+        free = dataclasses.replace(face.free, image=NO_IMAGE)
+        kept = dataclasses.replace(face, image=NO_IMAGE, free=free)
+        self._cache.add(key, SearchResult(face.latent, face.tries, kept))
+        return face
+
+    async def _advance(self, client: str, model: Model, fit: str, steps: Steps[T]) -> T:
+        """The result of a job that measures between its steps, while the engine does other work.
+
+        So it is resumed on other threads, and has a place in the engine's batches for each step.
+        """
+
+        def resume(judged: Judged | None) -> tuple[Step | None, T | None]:
+            try:
+                return (next(steps) if judged is None else steps.send(judged)), None
+            except StopIteration as end:
+                return None, end.value
+
+        judged: Judged | None = None
+        while True:
+            step, result = await self.measure(client, functools.partial(resume, judged))
+            if step is None:
+                return cast(T, result)
+            key = (model.hash, fit, step.tobytes())
+            judged = self._seen.get(key)
+            if judged is None:
+                judged = await self._submit(client, model, _single(step))
+                self._seen.add(key, judged)
+
     async def render(self, client: str, model: Model, latent: Float32) -> Judged:
         """The image of a latent (100,), and its score."""
         return await self._submit(client, model, _single(latent))
+
+    async def attributes(self, client: str, model: Model, image: RGB) -> Mapping[str, float]:
+        """What is measured on an image (162, 162, 3), by the columns that a model is fitted for."""
+        work = functools.partial(measured, image, attributes_of(model).columns)
+        return await self.measure(client, work)
 
     async def score(self, client: str, model: Model, image: UInt8) -> float:
         """The score of an image (162, 162, 3)."""
@@ -231,12 +304,26 @@ class Inference:
     async def in_budget(
         self, client: str, need: int, work: Callable[[], T], *, patient: bool = False
     ) -> T:
-        """Runs work that takes ``need`` bytes, once the budget has room for them.
-
-        Work that has begun cannot be stopped, so its room is given back when it has ended, also
-        where its client has disconnected.
-        """
+        """Runs work that takes ``need`` bytes, once the budget has room for them."""
         budget, pool = (self._small, self._pool) if need <= SMALL else (self.budget, self._long)
+        return await self._within(budget, pool, client, need, work, patient=patient)
+
+    async def measure(self, client: str, work: Callable[[], T]) -> T:
+        """Runs work that measures a face, clients in turn."""
+        return await self._within(self._measuring, self._measurers, client, 1, work, patient=True)
+
+    async def _within(
+        self,
+        budget: Budget,
+        pool: ThreadPoolExecutor,
+        client: str,
+        need: int,
+        work: Callable[[], T],
+        *,
+        patient: bool,
+    ) -> T:
+        """Work that has begun cannot be stopped, so its room is given back when it has ended, also
+        where its client has disconnected."""
         claim = await budget.claim(client, need, patient=patient)
         try:
             future = pool.submit(work)

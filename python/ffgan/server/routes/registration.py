@@ -23,6 +23,11 @@ PARTS: dict[int | str, dict[str, Any]] = {
 }
 
 
+UNSUPPORTED: dict[int | str, dict[str, Any]] = {
+    501: error_response("This server lacks what measures attributes, or an encoder")
+}
+
+
 def add_file_route(
     app: FastAPI,
     path: str,
@@ -49,7 +54,7 @@ def add_file_route(
         summary=summary,
         responses={
             200: {"content": {kind: {} for kind in media_types}, "description": description},
-            **({**PARTS, **NOT_MODIFIED} if method == "GET" else {}),
+            **({**PARTS, **NOT_MODIFIED, **UNSUPPORTED} if method == "GET" else {}),
             **INVALID,
             **(errors or {}),
             **BUSY,
