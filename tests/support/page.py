@@ -110,6 +110,16 @@ def shows(page: Any, server: Served, wanted: str) -> None:
     assert difference(pixels(page), server.face(wanted)) < SAME
 
 
+def explore(page: Any) -> None:
+    """Opens the fold with truncation and directions, where there are other controls."""
+    page.wait_for_function(
+        """() => document.querySelector("#explore").open
+            || document.querySelector("#attributes").children.length > 0"""
+    )
+    if not page.locator("#explore").evaluate("fold => fold.open"):
+        page.locator("#explore > summary").click()
+
+
 def slide(page: Any, name: str, keys: str, times: int = 1) -> None:
     slider = page.locator(f"input[type=range][aria-label='{name}']")
     slider.focus()
@@ -131,5 +141,16 @@ def keeps_only_what_it_shows(page: Any) -> None:
 
 
 def first_direction(page: Any) -> Any:
+    explore(page)
     page.locator("#directions input").first.wait_for()
     return page.locator("#directions input").first
+
+
+def measured(page: Any) -> None:
+    """Waits until the controls named after attributes show what the face has."""
+    expect(page.locator("#attribute-age")).not_to_have_attribute("aria-valuetext", "unknown")
+
+
+def ask(page: Any, name: str, value: str) -> None:
+    """Moves the slider of an attribute."""
+    page.locator(f"#attribute-{name}").fill(value)

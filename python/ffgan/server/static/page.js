@@ -2,22 +2,39 @@
 // The page: connects its parts. The URL holds the view, so that a link shows the same face and the
 // Back button undoes.
 
+import { Attributes, measuredOf } from "./attributes.js";
 import { Blend } from "./blend.js";
 import { Gallery } from "./gallery.js";
 import { Picks } from "./picks.js";
+import { pause, request } from "./picture.js";
 import { Portrait } from "./portrait.js";
 import { signed, Sliders } from "./sliders.js";
 import { snippets } from "./snippets.js";
-import { faceQuery, pageQuery, randomSeed, read, written } from "./view.js";
+import { Vary } from "./vary.js";
+import { asks, faceQuery, pageQuery, randomSeed, read, written } from "./view.js";
 
 const ANIMATION_FRAMES = 48;
 const COPIED_MILLISECONDS = 1600;
+const REST_SECONDS = 0.2;
 
 const element = (id) => document.getElementById(id);
 const studio = element("studio");
 
+// What faces can be asked for; nothing where the server cannot measure it. Only a link that asks for
+// something has to wait for it.
+const listed = request("attributes").then((response) => response.json());
+let names = asks(location.search)
+  ? await listed.then(({ attributes }) => attributes.map(({ name }) => name), () => [])
+  : [];
+let attributes = null;
+let vary = null;
 // The requested view; the portrait reports when it is shown.
-let view = read(location.search);
+let view = read(location.search, names);
+// What the face on the screen has of each attribute, by name; and the request for it.
+let measured = new Map();
+let measuredSeeds = "";
+let reached = true;
+let measuring = new AbortController();
 // The control that made the newest history entry: its further changes replace that entry.
 let lastControl = null;
 // The gallery waits for the first large face, which comes first.
@@ -29,6 +46,8 @@ const portrait = new Portrait(element("frame"), {
   shown(shown, headers) {
     say(element("status"), "");
     describe(shown, headers);
+    measure(shown, headers);
+    vary?.set(view, true);
     if (!begun) {
       begun = true;
       gallery.set(view);
@@ -61,13 +80,45 @@ function describe(shown, headers) {
     link.download = `${name}.${link.dataset.format}`;
   }
   element("animations").hidden = seeds.length === 1;
+  const asked = faceQuery({ ...shown, moves: new Map(), seeds: ["0"] }).slice("seed=0".length);
   for (const link of document.querySelectorAll("[data-animation]")) {
-    const way = `seeds=${seeds.join(",")}&truncation=${written(shown.truncation)}`;
-    link.href = `interpolation.${link.dataset.animation}?${way}&frames=${ANIMATION_FRAMES}`;
+    const way = `seeds=${seeds.join(",")}${asked}&frames=${ANIMATION_FRAMES}`;
+    link.href = `interpolation.${link.dataset.animation}?${way}`;
     link.download = `${name}.${link.dataset.animation}`;
   }
   writeSnippets(shown);
   showPicks();
+}
+
+// Shows what the face has: of what was asked its response says it, of the rest the server when asked,
+// once the slider rests.
+function measure(shown, headers) {
+  if (attributes === null) return;
+  measuring.abort();
+  measuring = new AbortController();
+  const same = String(shown.seeds) === measuredSeeds;
+  measuredSeeds = String(shown.seeds);
+  measured = new Map([...(same ? measured : []), ...measuredOf(headers)]);
+  reached = headers.get("X-FFGAN-Reached") !== "no";
+  showMeasured();
+  measureAll(`attributes?${faceQuery(shown)}`, measuring.signal);
+}
+
+async function measureAll(url, signal) {
+  try {
+    await pause(REST_SECONDS, signal);
+    const response = await request(url, { signal, priority: "low" });
+    const { attributes: all } = await response.json();
+    measured = new Map(all.map(({ name, value }) => [name, value]));
+    showMeasured();
+  } catch {
+    // The face is there; its sliders stay where they are.
+  }
+}
+
+function showMeasured() {
+  attributes.set(view, measured);
+  element("reached").textContent = attributes.report(view, measured, reached);
 }
 
 function writeSnippets(shown) {
@@ -105,12 +156,15 @@ function go(next, { control = null, dragging = false, fade = false } = {}) {
 
 function follow(options) {
   sliders.set(view);
+  attributes?.set(view, measured);
   blend.set(view);
   if (!options.dragging) {
+    vary?.set(view, false);
     picks.set(view);
     if (begun) gallery.set(view);
   }
-  element("reset").hidden = view.truncation === 1 && view.moves.size === 0;
+  const asked = view.asked.size + view.changes.size;
+  element("reset").hidden = view.truncation === 1 && view.moves.size === 0 && asked === 0;
   portrait.show(view, options);
 }
 
@@ -137,6 +191,55 @@ const sliders = new Sliders(element("truncation"), element("directions"), (what,
   else moves.set(what, value);
   go({ moves }, { control: what, dragging });
 });
+
+// `text` is asked of one attribute, and nothing of the others of the same measurement.
+function ask(same, name, text, dragging = false) {
+  const [asked, changes] = [new Map(view.asked), new Map(view.changes)];
+  for (const other of same) {
+    asked.delete(other);
+    changes.delete(other);
+  }
+  if (text !== null) asked.set(name, text);
+  go({ asked, changes }, { control: name, dragging });
+}
+
+function addAttributes(list) {
+  element("explore").open = list.length === 0 || view.moves.size > 0 || view.truncation !== 1;
+  if (!list.length) return;
+  names = list.map(({ name }) => name);
+  attributes = new Attributes(element("attributes"), list, element("hold-icon"), ask);
+  vary = new Vary(
+    {
+      across: element("vary-across"),
+      down: element("vary-down"),
+      sheet: element("sheet"),
+      downloads: element("vary-downloads"),
+    },
+    list,
+    {
+      vary: (chosen) => go({ vary: chosen }),
+      ask(values) {
+        const same = list.filter(({ column }) =>
+          list.some((one) => values.has(one.name) && one.column === column),
+        );
+        const [asked, changes] = [new Map(view.asked), new Map(view.changes)];
+        for (const { name } of same) {
+          asked.delete(name);
+          changes.delete(name);
+        }
+        for (const [name, text] of values) asked.set(name, text);
+        go({ asked, changes });
+      },
+      waiting: (words) => say(element("vary-status"), words),
+      failed: (words) => say(element("vary-status"), words, element("vary-retry")),
+      done: () => say(element("vary-status"), ""),
+    },
+  );
+  element("reached").hidden = false;
+  element("vary").hidden = false;
+  attributes.set(view, measured);
+  if (begun) portrait.show(view);
+}
 
 const blend = new Blend(element("blend"), (at, dragging) => go({ at }, { control: "at", dragging }));
 
@@ -193,7 +296,10 @@ element("pick").addEventListener("click", () => picks.toggle(view.seeds[0]));
 element("retry").addEventListener("click", () => portrait.show(view));
 element("gallery-retry").addEventListener("click", () => gallery.retry());
 element("shuffle").addEventListener("click", () => go({ gallery: randomSeed() }));
-element("reset").addEventListener("click", () => go({ truncation: 1, moves: new Map() }));
+element("reset").addEventListener("click", () =>
+  go({ truncation: 1, moves: new Map(), asked: new Map(), changes: new Map() }),
+);
+element("vary-retry").addEventListener("click", () => vary.retry());
 element("sliders").addEventListener("submit", (event) => event.preventDefault());
 element("copy").addEventListener("click", () => copyText(location.href, element("copy")));
 
@@ -207,7 +313,7 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("popstate", () => {
   lastControl = null;
-  view = read(location.search);
+  view = read(location.search, names);
   follow({ fade: true });
 });
 
@@ -246,3 +352,7 @@ element("more").hidden = false;
 history.replaceState(null, "", `?${pageQuery(view)}`);
 follow({});
 sliders.load().catch((error) => (element("directions").textContent = error.message));
+listed.then(
+  (answer) => addAttributes(answer.attributes),
+  (error) => say(element("status"), error.message),
+);

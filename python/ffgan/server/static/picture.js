@@ -12,7 +12,7 @@ const WAITING = {
 // An error with a message for the user.
 export class Problem extends Error {}
 
-function pause(seconds, signal) {
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * seconds);
     signal?.addEventListener("abort", () => {

@@ -92,8 +92,8 @@ export class Portrait {
   }
 }
 
-function describe({ seeds, moves }) {
-  const adjusted = moves.size ? ", adjusted" : "";
+function describe({ seeds, moves, asked, changes }) {
+  const adjusted = moves.size || asked.size || changes.size ? ", adjusted" : "";
   return seeds.length === 1
     ? `A generated face, seed ${seeds[0]}${adjusted}`
     : `A generated face between seeds ${seeds.join(", ")}${adjusted}`;

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Sliders: truncation, and the strongest directions of the latent space.
+// Sliders to explore with: truncation, and the strongest directions of the latent space.
 
 import { request } from "./picture.js";
 import { written } from "./view.js";
 
 const SHOWN_DIRECTIONS = 10;
 const REACH = 4;
-const MINUS = "\u2212";
+export const MINUS = "\u2212";
 
 export const signed = (number, digits) =>
   `${number < 0 ? MINUS : "+"}${Math.abs(number).toFixed(digits)}`;
+
+// Fills a slider's track between two places, from 0 to 1.
+export function fill(input, from, to) {
+  input.style.setProperty("--from", from);
+  input.style.setProperty("--to", to);
+}
 
 // A slider whose track is filled from its neutral value. `moved(value, dragging)` is called while
 // it is dragged and when it is released.
@@ -54,15 +60,14 @@ class Slider {
     const place = (at) => (at - min) / (max - min);
     const from = place(Math.min(value, this.neutral));
     const to = place(Math.max(value, this.neutral));
-    this.input.style.setProperty("--from", from);
-    this.input.style.setProperty("--to", to);
+    fill(this.input, from, to);
     const text = this.shown(Number(value));
     this.output.textContent = Number(value) === this.neutral ? this.atRest : text;
     this.input.setAttribute("aria-valuetext", text);
   }
 }
 
-function span(content) {
+export function span(content) {
   const element = document.createElement("span");
   element.append(content);
   return element;

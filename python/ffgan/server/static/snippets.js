@@ -12,8 +12,19 @@ urlretrieve(
     "face.png",
 )`;
 
-function library({ seeds, at, truncation, moves }) {
+// Text as Python has it: a number, or a string of anything else.
+const literal = (text) => (Number.isNaN(Number(text)) ? JSON.stringify(text) : String(Number(text)));
+
+function library({ seeds, at, truncation, moves, asked, changes }) {
   const scale = truncation === 1 ? "" : `, truncation=${written(truncation)}`;
+  if (asked.size && seeds.length === 1 && moves.size === 0) {
+    const values = [...asked].map(([name, text]) => `, ${name}=${literal(text)}`);
+    return `import ffgan
+from ffgan import images
+
+faces = ffgan.generate(1, seed=${seeds[0]}${scale}${values.join("")})
+images.save("face.png", faces[0])`;
+  }
   if (seeds.length === 1 && moves.size === 0) {
     return `import ffgan
 from ffgan import images
@@ -43,9 +54,12 @@ images.save("face.png", model.render(latent[None])[0])`;
 // Pairs of a language and its code.
 export function snippets(view) {
   const url = new URL(`face.png?${faceQuery(view)}`, document.baseURI).href;
-  return [
+  const blocks = [
     ["curl", shell(url)],
     ["Python", http(url)],
-    ["Python with ffgan and this model", library(view)],
   ];
+  // What is asked of the ends of a blend, of what is moved afterwards, or relative, takes more lines.
+  const long = view.changes.size || (view.asked.size && (view.moves.size || view.seeds.length > 1));
+  if (!long) blocks.push(["Python with ffgan and this model", library(view)]);
+  return blocks;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A view is what the page shows. The page's URL holds all of it, with the parameters of the face's
-// own URL: seeds (one, or two to four to blend), at, truncation, moves; and the gallery's first seed.
+// own URL: seeds (one, or two to four to blend), at, truncation, moves, and what is asked of the
+// attributes or by how much they change; and `vary`, the attributes of the strip or grid, and the
+// gallery's first seed.
 
 export const MAX_SEED = 2n ** 64n - 1n;
 export const MAX_PICKS = 4;
@@ -26,8 +28,17 @@ export const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1)
 
 export const written = (number) => String(Number(number.toFixed(2)));
 
-// The view of a URL's query; invalid or missing parameters are as on a new visit.
-export function read(query) {
+const OWN = ["seed", "seeds", "at", "truncation", "move", "change", "gallery", "vary"];
+
+// Whether a query may ask something of attributes, whose names must be known to read it.
+export function asks(query) {
+  const parameters = [...new URLSearchParams(query)];
+  return parameters.some(([name]) => !OWN.includes(name) || name === "change" || name === "vary");
+}
+
+// The view of a URL's query; invalid or missing parameters are as on a new visit. `names` are those
+// of the attributes that this server knows.
+export function read(query, names) {
   const parameters = new URLSearchParams(query);
   let seeds = (parameters.get("seeds") ?? "").split(",").map(seedOf);
   if (seeds.includes(null) || seeds.length < 2 || seeds.length > MAX_PICKS) {
@@ -40,25 +51,47 @@ export function read(query) {
     const known = value !== 0 && Number(index) < LATENT_SIZE;
     if (known && moves.size < MAX_MOVES) moves.set(Number(index), value);
   }
+  const asked = new Map();
+  for (const name of names) {
+    const text = parameters.get(name)?.trim();
+    if (text) asked.set(name, text);
+  }
+  const changes = new Map();
+  for (const change of (parameters.get("change") ?? "").split(",")) {
+    const [, name, amount] = /^([a-z_]+):([-+0-9.eE]+)$/.exec(change) ?? [];
+    if (names.includes(name) && !asked.has(name)) changes.set(name, amount);
+  }
+  const vary = (parameters.get("vary") ?? "").split(",").filter((name) => names.includes(name));
   return {
     seeds,
     at: numberOf(parameters.get("at"), 0, seeds.length - 1, 0),
     truncation: numberOf(parameters.get("truncation"), 0, MAX_TRUNCATION, 1),
     moves,
+    asked,
+    changes,
+    vary: [...new Set(vary)].slice(0, 2),
     gallery: seedOf(parameters.get("gallery")) ?? "0",
   };
 }
 
-// The query of the face's own URL. Nothing in it needs escaping.
-export function faceQuery({ seeds, at, truncation, moves }) {
+const NOTHING = new Map();
+
+// The query of the face's own URL. Commas and colons stay readable.
+export function faceQuery({ seeds, at, truncation, moves, asked = NOTHING, changes = NOTHING }) {
   const parts =
     seeds.length === 1 ? [`seed=${seeds[0]}`] : [`seeds=${seeds.join(",")}`, `at=${written(at)}`];
   if (truncation !== 1) parts.push(`truncation=${written(truncation)}`);
   const moved = [...moves].filter(([, amount]) => amount !== 0).sort(([a], [b]) => a - b);
   if (moved.length) parts.push(`move=${moved.map(([i, by]) => `${i}:${written(by)}`).join(",")}`);
+  for (const [name, text] of asked) {
+    parts.push(`${name}=${encodeURIComponent(text).replaceAll("%2C", ",")}`);
+  }
+  const changed = [...changes].map(([name, amount]) => `${name}:${amount.replace("+", "")}`);
+  if (changed.length) parts.push(`change=${changed.join(",")}`);
   return parts.join("&");
 }
 
 export function pageQuery(view) {
-  return faceQuery(view) + (view.gallery === "0" ? "" : `&gallery=${view.gallery}`);
+  const vary = view.vary.length ? `&vary=${view.vary.join(",")}` : "";
+  return faceQuery(view) + vary + (view.gallery === "0" ? "" : `&gallery=${view.gallery}`);
 }
