@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ffgan.control.constraints import Constraint, Constraints, Target
-from ffgan.control.drawing import attribute_map, face, faces, generate, moved
+from ffgan.control.drawing import attribute_map, draw, face, faces, generate, moved
 from ffgan.control.fitted_map import AttributeMap, save
 from ffgan.control.fitting import fit
 from ffgan.control.people import Identities, Person, Picture, identities
@@ -27,6 +27,7 @@ __all__ = [
     "cells",
     "change",
     "check",
+    "draw",
     "face",
     "faces",
     "fit",

@@ -108,11 +108,35 @@ def faces(
     without the networks that measure.
     """
     first = first_seed(n, seed)
+    check(wanted, attribute_map(model), hold)
+    return draw(
+        model,
+        ((first + i, wanted) for i in range(n)),
+        tries=tries,
+        threshold=threshold,
+        truncation=truncation,
+        hold=hold,
+        measure_all=measure_all,
+        measure_distance=measure_distance,
+    )
+
+
+def draw(
+    model: Model,
+    asked: Iterable[tuple[int, Constraints]],
+    *,
+    tries: int = DEFAULT_TRIES,
+    threshold: float | None = None,
+    truncation: float = 1.0,
+    hold: Sequence[str] = (),
+    measure_all: bool = False,
+    measure_distance: bool = False,
+) -> Iterator[ControlledFace]:
+    """Yield the face of each seed with its own constraints, in their order; else as `faces`."""
     fitted = attribute_map(model)
-    check(wanted, fitted, hold)
     limit = model.threshold if threshold is None else float(threshold)
 
-    def begun(seed: int) -> _Search:
+    def begun(seed: int, wanted: Constraints) -> _Search:
         return _Search(
             search(
                 seed,
@@ -133,7 +157,7 @@ def faces(
             apart = distance(one.found.image, one.found.free.image)
             one.found = replace(one.found, distance=apart)
 
-    return _run(model, (begun(first + i) for i in range(n)), advance)
+    return _run(model, itertools.starmap(begun, asked), advance)
 
 
 def generate(

@@ -14,8 +14,8 @@ import functools
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -101,6 +101,12 @@ class AttributeMap:
         gram = self.identity.T @ self.identity
         scale = max(float(np.trace(gram)) / LATENT_SIZE, 1e-12)
         return np.asarray(np.linalg.inv(np.eye(LATENT_SIZE) + gram / scale), np.float64)
+
+    def only(self, places: Sequence[int]) -> AttributeMap:
+        """Return the map of some of the columns."""
+        kept = list(places)
+        chosen = {name: getattr(self, name)[kept] for name in (*_PER_COLUMN, "linear", "quadratic")}
+        return replace(self, columns=tuple(self.columns[i] for i in kept), **chosen)
 
     def standardised(self, values: Float64) -> Float64:
         """Measured values (..., k) in standard deviations from the mean of free faces."""
@@ -227,14 +233,14 @@ def _read(content: Mapping[str, Any]) -> AttributeMap:
         raise ValueError("this version knows none of its attributes: update ffgan")
     return AttributeMap(
         generator,
-        tuple(columns[i] for i in kept),
-        **{name: array[kept] for name, array in per_column.items()},
-        linear=linear[kept],
+        tuple(columns),
+        **per_column,
+        linear=linear,
         directions=directions,
-        quadratic=quadratic[kept],
+        quadratic=quadratic,
         identity=_rows(content, "identity"),
         samples=samples,
-    )
+    ).only(kept)
 
 
 def _list(content: Mapping[str, Any], name: str, count: int) -> Float64:
