@@ -9,7 +9,7 @@ import pytest
 
 PATHS = """
 ffgan.Error ffgan.Face ffgan.Model ffgan.__version__ ffgan.extract ffgan.generate ffgan.load
-ffgan.train
+ffgan.project ffgan.train
 ffgan.audit.Audit ffgan.audit.Pair ffgan.audit.audit ffgan.audit.table
 ffgan.cli.main
 ffgan.dataset.Dataset ffgan.dataset.Fit ffgan.dataset.fit_square ffgan.dataset.overlap
@@ -31,6 +31,8 @@ ffgan.latent.LATENT_SIZE ffgan.latent.MAX_SEED ffgan.latent.check_seed ffgan.lat
 ffgan.latent.path ffgan.latent.random_seed
 ffgan.model.DEFAULT_TRIES ffgan.model.Face ffgan.model.Model ffgan.model.by_network
 ffgan.model.packaged_model ffgan.model.read_model ffgan.model.save_model
+ffgan.projection.Projection ffgan.projection.load_latent ffgan.projection.project
+ffgan.projection.save_latent
 ffgan.server.DEFAULT_PORT ffgan.server.Settings ffgan.server.create_app ffgan.server.serve
 ffgan.training.Interrupted ffgan.training.Settings ffgan.training.dry_run ffgan.training.train
 ffgan.viewer.Window

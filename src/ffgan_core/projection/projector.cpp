@@ -50,90 +50,200 @@ struct feature_set {
     }
 };
 
+// Images of a batch, the first of which has this number.
+struct some_images {
+    const dlib::tensor& images; // n x 3 x 162 x 162 from 0 to 1
+    long first;
+
+    long count() const { return static_cast<long>(images.num_samples()); }
+};
+
+// How differently the ImageNet network sees images and their targets.
+class perceptual_part {
+  public:
+    std::unique_ptr<feature_network> net; // or null
+    dlib::resizable_tensor gradient;      // with respect to the images measured last
+
+    void begin(long count) { targets_.targets(net->shapes(), count); }
+
+    void remember(const some_images& of) {
+        look(of);
+        for (std::size_t s = 0; s < seen_.scales.size(); ++s) {
+            const long size = net->shapes()[s].size();
+            std::copy_n(seen_.scales[s].data(), of.count() * size,
+                        targets_.scales[s].data() + of.first * size);
+        }
+    }
+
+    void measure(const some_images& of, double weight, projection_values* values, bool wanted) {
+        look(of);
+        const std::vector<feature_shape>& shapes = net->shapes();
+        const double share = 1.0 / static_cast<double>(shapes.size());
+        parallel_chunks(of.count(), [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i) {
+                const float* of_scale = lengths_.data();
+                for (std::size_t s = 0; s < shapes.size(); ++s) {
+                    const long size = shapes[s].size(), places = shapes[s].side * shapes[s].side;
+                    values[i].perceptual +=
+                        share * feature_distance(shapes[s],
+                                                 targets_.scales[s].data() + (of.first + i) * size,
+                                                 of_scale + i * places, share * weight,
+                                                 seen_.scales[s].data() + i * size);
+                    of_scale += of.count() * places;
+                }
+            }
+        });
+        if (!wanted)
+            return;
+        gradient.copy_size(of.images);
+        net->backward(seen_.gradients(), nullptr, of.count(), gradient.host_write_only());
+        multiply(gradient, sigmoid_to_input, gradient);
+    }
+
+  private:
+    // Writes normalised features, and what they were divided by.
+    void look(const some_images& of) {
+        inputs_.copy_size(of.images);
+        multiply(of.images, sigmoid_to_input, inputs_);
+        const std::vector<feature_shape>& shapes = net->shapes();
+        const std::vector<float*> features = seen_.targets(shapes, of.count());
+        net->forward(inputs_.host(), of.count(), features, nullptr);
+        lengths_.clear();
+        for (const feature_shape& shape : shapes)
+            lengths_.resize(lengths_.size() + as_size(of.count() * shape.side * shape.side));
+        float* of_scale = lengths_.data();
+        for (std::size_t s = 0; s < shapes.size(); ++s) {
+            const long places = shapes[s].side * shapes[s].side;
+            parallel_chunks(of.count(), [&, s](long, long begin, long end) {
+                for (long i = begin; i < end; ++i)
+                    normalise_places(shapes[s], features[s] + i * shapes[s].size(),
+                                     of_scale + i * places);
+            });
+            of_scale += of.count() * places;
+        }
+    }
+
+    feature_set targets_, seen_;
+    std::vector<float> lengths_;
+    dlib::resizable_tensor inputs_;
+};
+
+// How far the embeddings of the faces of images and their targets are apart.
+class identity_part {
+  public:
+    std::unique_ptr<feature_network> net; // or null
+    std::vector<chip_square> squares;     // of each image of the batch
+    dlib::resizable_tensor gradient;      // with respect to the windows of the images measured last
+
+    void begin(long count) { targets_.resize(as_size(count * net->embedding_size())); }
+
+    void remember(const some_images& of) {
+        recognise(of);
+        std::copy(embeddings_.begin(), embeddings_.end(),
+                  targets_.begin() + of.first * net->embedding_size());
+    }
+
+    void measure(const some_images& of, double weight, projection_values* values, bool wanted) {
+        const long size = net->embedding_size();
+        recognise(of);
+        of_embeddings_.resize(embeddings_.size());
+        for (long i = 0; i < of.count(); ++i) {
+            const float* target = targets_.data() + (of.first + i) * size;
+            double squares_of = 0;
+            for (long k = 0; k < size; ++k) {
+                const double d = embeddings_[as_size(i * size + k)] - target[k];
+                squares_of += d * d;
+                of_embeddings_[as_size(i * size + k)] = static_cast<float>(2 * weight * d);
+            }
+            values[i].identity = std::sqrt(squares_of);
+        }
+        if (!wanted)
+            return;
+        for (std::vector<float>& scale : seen_.scales)
+            std::fill(scale.begin(), scale.end(), 0.0f);
+        gradient.copy_size(inputs_);
+        net->backward(seen_.gradients(), of_embeddings_.data(), of.count(),
+                      gradient.host_write_only());
+        multiply(gradient, sigmoid_to_input, gradient);
+    }
+
+    void add_gradient(const some_images& of, dlib::tensor& of_images) {
+        const float* from = gradient.host();
+        float* to = of_images.host();
+        parallel_chunks(of.count(), [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i)
+                cut_window_adjoint(squares[as_size(of.first + i)], from + i * window_values,
+                                   to + i * image_values);
+        });
+    }
+
+  private:
+    void recognise(const some_images& of) {
+        inputs_.set_size(of.count(), image_channels, face_chip_size, face_chip_size);
+        const float* from = of.images.host();
+        float* to = inputs_.host_write_only();
+        parallel_chunks(of.count(), [&](long, long begin, long end) {
+            for (long i = begin; i < end; ++i)
+                cut_window(squares[as_size(of.first + i)], from + i * image_values,
+                           to + i * window_values);
+        });
+        multiply(inputs_, sigmoid_to_input, inputs_);
+        embeddings_.resize(as_size(of.count() * net->embedding_size()));
+        net->forward(inputs_.host(), of.count(), seen_.targets(net->shapes(), of.count()),
+                     embeddings_.data());
+    }
+
+    feature_set seen_;
+    std::vector<float> targets_, embeddings_, of_embeddings_;
+    dlib::resizable_tensor inputs_;
+};
+
 } // namespace
 
 struct projector::implementation {
     std::unique_ptr<network> generator;
-    std::unique_ptr<feature_network> imagenet, recognition; // or null
+    perceptual_part perceptual;
+    identity_part identity;
 
     long count = 0;
     projection_weights weights;
     adam solver;
     dlib::resizable_tensor latents, gradient; // count x 100
     dlib::resizable_tensor targets;           // count x 3 x 162 x 162 from 0 to 1
-    feature_set seen_targets;                 // by the ImageNet network, normalised
-    std::vector<chip_square> squares;
-    std::vector<float> target_embeddings;
 
     // Of one part of the batch after another.
-    dlib::resizable_tensor x, of_images, inputs, of_inputs;
+    dlib::resizable_tensor x, of_images;
     gradient_memory memory;
-    feature_set seen;
-    std::vector<float> lengths, embeddings, of_embeddings;
+
+    // Calls f with the parts that count.
+    template <typename F> void each_part(long images, F&& f) {
+        const auto both = [&](long which) {
+            if (which == 0 && weights.perceptual > 0)
+                f(perceptual, weights.perceptual);
+            if (which == 1 && weights.identity > 0)
+                f(identity, weights.identity);
+        };
+        // A network takes a core for each image, so for a single one both run side by side.
+        const auto run = [&](long, long begin, long end) {
+            for (long which = begin; which < end; ++which)
+                both(which);
+        };
+        if (images == 1)
+            parallel_chunks(2, run);
+        else
+            run(0, 0, 2);
+    }
 
     void remember_targets() {
         for (long begin = 0; begin < count; begin += batch_limit) {
             const long part = std::min(batch_limit, count - begin);
             const dlib::alias_tensor rows(part, image_channels, image_size, image_size);
             const auto some = rows(targets, as_size(begin * image_values));
-            if (weights.perceptual > 0) {
-                look(some);
-                for (std::size_t s = 0; s < seen.scales.size(); ++s) {
-                    const long size = imagenet->shapes()[s].size();
-                    std::copy_n(seen.scales[s].data(), part * size,
-                                seen_targets.scales[s].data() + begin * size);
-                }
-            }
-            if (weights.identity > 0) {
-                recognise(some, begin);
-                std::copy_n(embeddings.data(), part * recognition->embedding_size(),
-                            target_embeddings.data() + begin * recognition->embedding_size());
-            }
+            each_part(part, [&](auto& network, double) { network.remember({some, begin}); });
         }
-    }
-
-    // What the ImageNet network sees, normalised.
-    void look(const dlib::tensor& images) {
-        const long part = static_cast<long>(images.num_samples());
-        inputs.copy_size(images);
-        multiply(images, sigmoid_to_input, inputs);
-        const std::vector<feature_shape>& shapes = imagenet->shapes();
-        const std::vector<float*> features = seen.targets(shapes, part);
-        imagenet->forward(inputs.host(), part, features, nullptr);
-        lengths.clear();
-        for (const feature_shape& shape : shapes)
-            lengths.resize(lengths.size() + as_size(part * shape.side * shape.side));
-        float* of_scale = lengths.data();
-        for (std::size_t s = 0; s < shapes.size(); ++s) {
-            const long places = shapes[s].side * shapes[s].side;
-            parallel_chunks(part, [&, s](long, long begin, long end) {
-                for (long i = begin; i < end; ++i)
-                    normalise_places(shapes[s], features[s] + i * shapes[s].size(),
-                                     of_scale + i * places);
-            });
-            of_scale += part * places;
-        }
-    }
-
-    // The embeddings of the faces of images, the first of which is `first` in the batch.
-    void recognise(const dlib::tensor& images, long first) {
-        const long part = static_cast<long>(images.num_samples());
-        inputs.set_size(part, image_channels, face_chip_size, face_chip_size);
-        const float* from = images.host();
-        float* to = inputs.host_write_only();
-        parallel_chunks(part, [&](long, long begin, long end) {
-            for (long i = begin; i < end; ++i)
-                cut_window(squares[as_size(first + i)], from + i * image_values,
-                           to + i * window_values);
-        });
-        multiply(inputs, sigmoid_to_input, inputs);
-        embeddings.resize(as_size(part * recognition->embedding_size()));
-        recognition->forward(inputs.host(), part, seen.targets(recognition->shapes(), part),
-                             embeddings.data());
     }
 
     void measure_part(long begin, long part, projection_values* values, bool wanted) {
-        const dlib::alias_tensor some_latents(part, latent_size, 1, 1);
         x.set_size(part, latent_size, 1, 1);
         std::copy_n(latents.host() + begin * latent_size, part * latent_size, x.host_write_only());
         const dlib::tensor& images = generator->forward(x);
@@ -141,81 +251,25 @@ struct projector::implementation {
         std::vector<double> losses(as_size(part));
         pyramid_loss(images, rows(targets, as_size(begin * image_values)), of_images, 0,
                      losses.data());
-        // It averages over the batch, and here each image is for itself.
-        multiply(of_images, static_cast<float>(weights.pyramid * static_cast<double>(part)),
-                 of_images);
         for (long i = 0; i < part; ++i)
             values[i].pyramid = losses[as_size(i)];
-        if (weights.perceptual > 0)
-            add_perceptual(images, begin, values, wanted);
-        if (weights.identity > 0)
-            add_identity(images, begin, values, wanted);
+        const some_images some{images, begin};
+        images.host(); // on a device, fetched before two threads read it
+        each_part(part, [&](auto& network, double weight) {
+            network.measure(some, weight, values, wanted);
+        });
         if (wanted) {
+            // It averages over the batch, and here each image is for itself.
+            multiply(of_images, static_cast<float>(weights.pyramid * static_cast<double>(part)),
+                     of_images);
+            if (weights.perceptual > 0)
+                dlib::tt::add(of_images, of_images, perceptual.gradient);
+            if (weights.identity > 0)
+                identity.add_gradient(some, of_images);
             const dlib::tensor& of_x = generator->backward(x, of_images, memory);
             std::copy_n(of_x.host(), part * latent_size, gradient.host() + begin * latent_size);
         }
         add_prior(begin, part, values);
-    }
-
-    void add_perceptual(const dlib::tensor& images, long first, projection_values* values,
-                        bool wanted) {
-        const long part = static_cast<long>(images.num_samples());
-        look(images);
-        const std::vector<feature_shape>& shapes = imagenet->shapes();
-        const double share = 1.0 / static_cast<double>(shapes.size());
-        parallel_chunks(part, [&](long, long begin, long end) {
-            for (long i = begin; i < end; ++i) {
-                const float* of_scale = lengths.data();
-                for (std::size_t s = 0; s < shapes.size(); ++s) {
-                    const long size = shapes[s].size(), places = shapes[s].side * shapes[s].side;
-                    values[i].perceptual +=
-                        share * feature_distance(shapes[s],
-                                                 seen_targets.scales[s].data() + (first + i) * size,
-                                                 of_scale + i * places, share * weights.perceptual,
-                                                 seen.scales[s].data() + i * size);
-                    of_scale += part * places;
-                }
-            }
-        });
-        if (!wanted)
-            return;
-        of_inputs.copy_size(images);
-        imagenet->backward(seen.gradients(), nullptr, part, of_inputs.host_write_only());
-        multiply(of_inputs, sigmoid_to_input, of_inputs);
-        dlib::tt::add(of_images, of_images, of_inputs);
-    }
-
-    void add_identity(const dlib::tensor& images, long first, projection_values* values,
-                      bool wanted) {
-        const long part = static_cast<long>(images.num_samples());
-        const long size = recognition->embedding_size();
-        recognise(images, first);
-        of_embeddings.resize(embeddings.size());
-        for (long i = 0; i < part; ++i) {
-            const float* target = target_embeddings.data() + (first + i) * size;
-            double squares = 0;
-            for (long k = 0; k < size; ++k) {
-                const double d = embeddings[as_size(i * size + k)] - target[k];
-                squares += d * d;
-                of_embeddings[as_size(i * size + k)] = static_cast<float>(2 * weights.identity * d);
-            }
-            values[i].identity = std::sqrt(squares);
-        }
-        if (!wanted)
-            return;
-        for (std::vector<float>& scale : seen.scales)
-            std::fill(scale.begin(), scale.end(), 0.0f);
-        of_inputs.copy_size(inputs);
-        recognition->backward(seen.gradients(), of_embeddings.data(), part,
-                              of_inputs.host_write_only());
-        multiply(of_inputs, sigmoid_to_input, of_inputs);
-        const float* from = of_inputs.host();
-        float* to = of_images.host();
-        parallel_chunks(part, [&](long, long begin, long end) {
-            for (long i = begin; i < end; ++i)
-                cut_window_adjoint(squares[as_size(first + i)], from + i * window_values,
-                                   to + i * image_values);
-        });
     }
 
     void add_prior(long begin, long part, projection_values* values) {
@@ -247,9 +301,9 @@ projector::projector(const named_tensors& generator, const named_tensors& imagen
     own.generator->set_parameter_gradients(false);
     own.generator->set_data_gradient(true);
     if (!imagenet.empty())
-        own.imagenet = make_imagenet_features(imagenet);
+        own.perceptual.net = make_imagenet_features(imagenet);
     if (!recognition.empty())
-        own.recognition = make_face_features(recognition, face_chip_size);
+        own.identity.net = make_face_features(recognition, face_chip_size);
 }
 
 projector::~projector() = default;
@@ -261,8 +315,8 @@ void projector::begin(const std::uint8_t* targets, const chip_square* squares, c
     require(weights.pyramid >= 0 && weights.perceptual >= 0 && weights.identity >= 0 &&
                 weights.prior >= 0,
             "a weight is below 0");
-    require(weights.perceptual == 0 || own.imagenet, "perceptual needs the ImageNet network");
-    require(weights.identity == 0 || (own.recognition && squares),
+    require(weights.perceptual == 0 || own.perceptual.net, "perceptual needs the ImageNet network");
+    require(weights.identity == 0 || (own.identity.net && squares),
             "identity needs the recognition network and the squares of the faces");
     own.count = count;
     own.weights = weights;
@@ -271,14 +325,14 @@ void projector::begin(const std::uint8_t* targets, const chip_square* squares, c
     own.gradient.set_size(count, latent_size);
     std::copy_n(latents, count * latent_size, own.latents.host_write_only());
     std::fill_n(own.gradient.host_write_only(), count * latent_size, 0.0f);
-    own.squares.clear();
+    own.identity.squares.clear();
     if (squares)
-        own.squares.assign(squares, squares + count);
+        own.identity.squares.assign(squares, squares + count);
     pixels_to_planes(targets, count, 1 / 255.0f, own.targets);
-    if (own.imagenet)
-        own.seen_targets.targets(own.imagenet->shapes(), count);
-    if (own.recognition)
-        own.target_embeddings.resize(as_size(count * own.recognition->embedding_size()));
+    if (own.perceptual.net)
+        own.perceptual.begin(count);
+    if (own.identity.net)
+        own.identity.begin(count);
     own.remember_targets();
 }
 
