@@ -42,8 +42,10 @@ def test_a_face_has_what_is_asked_and_says_so(client: Client, served: FakeModel)
     assert has(answer) == shown
     assert answer.headers["x-ffgan-reached"] == "yes"
     origin = images.read_metadata(answer.content)
-    assert origin["asked"] == "brightness=50&background=60..70"
-    assert origin["attributes"] == answer.headers["x-ffgan-attributes"]
+    assert origin["set"] == "brightness=50; background=60..70"
+    assert origin["asked"].startswith("brightness=50; background=6")
+    assert origin["measured"].startswith(f"brightness={measured['brightness']:.4g}; ")
+    assert origin["reached"] == "yes"
     wanted = Constraints.of({"brightness": 50, "background": (60, 70)})
     np.testing.assert_array_equal(image, control.face(served, 7, wanted, tries=2).image)
 
@@ -70,7 +72,7 @@ def test_a_change_is_from_the_seeds_own_face(client: Client) -> None:
     before = next(one["value"] for one in free if one["name"] == "brightness")
     answer = client.get("/face.png?seed=3&change=brightness:-5")
     assert abs(float(has(answer)["brightness"]) - (before - 5)) <= 4
-    assert images.read_metadata(answer.content)["asked"] == "change=brightness:-5"
+    assert images.read_metadata(answer.content)["change"] == "brightness=-5"
 
 
 def test_what_a_face_cannot_have_is_told_with_the_nearest(client: Client) -> None:

@@ -64,7 +64,8 @@ def test_every_endpoint_keeps_the_documented_rules(
         assert problem(twice) == (422, "invalid_parameter", name)
         assert twice.json()["message"] == f"{name}: given more than once; give it once"
         if not parameter["required"]:
-            assert ask(client, method, path, f"{name}=").status_code == plain.status_code
+            few = "count=1&" if path.startswith("/faces") and name != "count" else ""
+            assert ask(client, method, path, f"{few}{name}=").status_code == plain.status_code
 
 
 @pytest.mark.parametrize("path", ["/", "/get_image", "/get_raw_image", "/docs", "/static/page.js"])

@@ -10,9 +10,10 @@ from ffgan import __version__
 from ffgan.control import Constraints, ControlledFace
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face
+from ffgan.projection.latent_file import METADATA_KEY, latent_text
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import SearchParameters
-from ffgan.server.inference.asked import attributes_of, check, digest, in_a_line
+from ffgan.server.inference.asked import attributes_of, check, digest
 from ffgan.server.settings import Settings
 
 
@@ -91,11 +92,30 @@ class Search:
             "threshold": f"{self.threshold:g}",
         }
         if self.asked is not None:
-            made_with["asked"] = self.asked.text
+            made_with |= asked_text(self.asked.constraints)
         if face is None:
             return made_with
         if isinstance(face, ControlledFace):
-            made_with["attributes"] = in_a_line(face.attributes)
-            made_with["reached"] = "yes" if face.reached else "no"
+            made_with |= _described(face, model)
         found = {"seed": face.seed, "tries": face.tries, "score": f"{face.score:.4f}"}
         return made_with | {name: str(value) for name, value in found.items()}
+
+
+def asked_text(constraints: Constraints) -> dict[str, str]:
+    """What is asked, for the metadata of a file."""
+    texts = {"set": constraints.text(), "change": constraints.changes_text()}
+    return {
+        key: "; ".join(f"{name}={text}" for name, text in each.items())
+        for key, each in texts.items()
+        if each
+    }
+
+
+def _described(face: ControlledFace, model: Model) -> dict[str, str]:
+    """What became of what was asked, and the latent, for the metadata of a file."""
+    return {
+        "asked": "; ".join(f"{name}={one.aim:.4g}" for name, one in face.asked.items()),
+        "measured": "; ".join(f"{name}={value:.4g}" for name, value in face.attributes.items()),
+        "reached": "yes" if face.reached else "no",
+        METADATA_KEY: latent_text(face.latent, model.hash),
+    }

@@ -14,7 +14,7 @@ import asyncio
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ParamSpec, TypeVar, cast
@@ -237,18 +237,24 @@ class Inference:
             self._metrics.search_cached()
             image, _ = await self.render(client, model, cached.latent)
             return dataclasses.replace(cached.face, image=image)
-        tries = search.tries
+        fitted, wanted = attributes_of(model), asked.constraints
+
+        def measure(image: UInt8, columns: Sequence[str]) -> dict[str, float]:
+            return self._seen.measured(image, columns, measured)
+
         if asked.one_draw:
-            tries = (await self.latent(client, model, seed, search.free)).tries
-        steps = control.search(
-            seed,
-            asked.constraints,
-            attributes_of(model),
-            lambda image, columns: self._seen.measured(image, columns, measured),
-            tries=tries,
-            threshold=search.threshold,
-            truncation=search.truncation,
-        )
+            free = await self._free(client, model, seed, search.free, asked.fit)
+            steps = control.change(free, wanted, fitted, measure, threshold=search.threshold)
+        else:
+            steps = control.search(
+                seed,
+                wanted,
+                fitted,
+                measure,
+                tries=search.tries,
+                threshold=search.threshold,
+                truncation=search.truncation,
+            )
         face = await self._advance(client, model, asked.fit, steps)
         self._metrics.face(face.tries)
         # Without the images, which are large and soon rendered.
@@ -274,11 +280,23 @@ class Inference:
             step, result = await self.measure(client, functools.partial(resume, judged))
             if step is None:
                 return cast(T, result)
-            key = (model.hash, fit, step.tobytes())
-            judged = self._seen.get(key)
-            if judged is None:
-                judged = await self._submit(client, model, _single(step))
-                self._seen.add(key, judged)
+            judged = await self._seen_or_rendered(client, model, step, fit)
+
+    async def _free(self, client: str, model: Model, seed: int, search: Search, fit: str) -> Face:
+        """The face of a seed without constraints, from which several set out."""
+        found = await self.latent(client, model, seed, search)
+        image, score = await self._seen_or_rendered(client, model, found.latent, fit)
+        return Face(image, seed, found.latent, found.tries, score)
+
+    async def _seen_or_rendered(
+        self, client: str, model: Model, latent: Float32, fit: str
+    ) -> Judged:
+        key = (model.hash, fit, latent.tobytes())
+        judged = self._seen.get(key)
+        if judged is None:
+            judged = await self.render(client, model, latent)
+            self._seen.add(key, judged)
+        return judged
 
     async def render(self, client: str, model: Model, latent: Float32) -> Judged:
         """The image of a latent (100,), and its score."""

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,9 +12,8 @@ from fastapi.responses import Response
 from pydantic import AfterValidator, Field
 
 from ffgan import images
-from ffgan.attributes import ATTRIBUTES, Attribute
-from ffgan.attributes.definitions import named
-from ffgan.control import Constraints
+from ffgan.attributes import ATTRIBUTES
+from ffgan.control import Axis, axes, cells
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Model
@@ -28,7 +25,7 @@ from ffgan.server.http.parameters import LimitedQuery, PictureParameters, Search
 from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.http.streaming import in_order
 from ffgan.server.inference.asked import attributes_of
-from ffgan.server.inference.search import Search
+from ffgan.server.inference.search import Search, asked_text
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.grids import BYTES_PER_PIXEL
 from ffgan.server.routes.registration import add_file_route
@@ -151,9 +148,9 @@ async def _sheet(
 ) -> Response:
     """Faces with ``counts`` values of each attribute; those of the first are side by side."""
     model = inference.loaded()
-    values = _values(counts, model)
-    columns = len(next(iter(values.values())))
-    searches = _searches(wanted, values, model, settings)
+    varied = _axes(counts, model)
+    columns = len(varied[0].values)
+    searches = _searches(wanted, varied, model, settings)
     count = len(searches)
     if count > settings.max_grid:
         raise RequestError(
@@ -166,21 +163,22 @@ async def _sheet(
     caching = NO_STORE
     if wanted.seed is not None:
         caching = immutable(request, model, "strip", format, wanted, searches)
+    vary = "; ".join(f"{one.attribute.name}={','.join(one.values)}" for one in varied)
     seed, client = wanted.first, client_of(request)
     picture = Picture(format, wanted.size, wanted.quality)
 
     async def faces() -> list[Face]:
-        # All set out from it: found once, not by each at the same time.
-        await inference.latent(client, model, seed, searches[0].free)
-        work = (inference.face(client, model, seed, search) for search in searches)
-        return [face async for face in in_order(work, inference.batch)]
+        # The first one alone: after it the others need not find where all set out from.
+        found = [await inference.face(client, model, seed, searches[0])]
+        work = (inference.face(client, model, seed, search) for search in searches[1:])
+        return found + [face async for face in in_order(work, inference.batch)]
 
     def encode(found: list[Face]) -> bytes:
         each = [search.metadata(model, face) for search, face in zip(searches, found, strict=True)]
-        metadata = each[0] | {
-            name: "; ".join(one[name] for one in each)
-            for name in ("asked", "attributes", "score", "tries")
-        }
+        metadata = searches[0].free.metadata(model) | asked_text(wanted.constraints)
+        metadata |= {"seed": str(seed), "vary": vary}
+        for name in ("measured", "reached", "score", "tries"):
+            metadata[name] = " | ".join(one[name] for one in each)
         drawn = (picture.resize(face.image) for face in found)
         sheet = images.sheet(drawn, count, wanted.size, columns)
         return images.encode(sheet, format, wanted.quality, metadata, overwrite=True)
@@ -192,64 +190,32 @@ async def _sheet(
     headers = {
         **caching,
         "X-FFGAN-Seed": str(seed),
-        "X-FFGAN-Vary": "; ".join(f"{name}={','.join(each)}" for name, each in values.items()),
-        "Content-Disposition": f'inline; filename="ffgan-{seed}-{"-".join(values)}.{format}"',
+        "X-FFGAN-Vary": vary,
+        "Content-Disposition": f'inline; filename="ffgan-{seed}-{"-".join(counts)}.{format}"',
     }
     return BodyResponse(body, bodies, media_type=MEDIA_TYPES[format], headers=headers)
 
 
-def _values(counts: dict[str, int], model: Model) -> dict[str, list[str]]:
-    """The values of each attribute; raises RequestError where the model does not have it."""
-    limits = attributes_of(model).limits
-    values = {}
-    for one in named(counts):
-        if one.column not in limits:
-            message = f"vary: this model has no attribute {one.name}; /attributes lists its own"
-            raise RequestError(422, "invalid_parameter", message, parameter="vary")
-        values[one.name] = _steps(one, limits[one.column], counts[one.name])
-    return {name: values[name] for name in counts}
+def _axes(counts: dict[str, int], model: Model) -> list[Axis]:
+    """What is varied; raises RequestError where the model does not have it."""
+    fitted = attributes_of(model)
+    try:
+        return [axis for name, n in counts.items() for axis in axes({name: None}, fitted, n)]
+    except UsageError as error:
+        raise _refused(error) from None
 
 
 def _searches(
-    wanted: VariedParameters,
-    values: dict[str, list[str]],
-    model: Model,
-    settings: Settings,
-) -> Sequence[Search]:
+    wanted: VariedParameters, varied: Sequence[Axis], model: Model, settings: Settings
+) -> list[Search]:
     """One for each face, row by row; what else was asked holds in all of them."""
     base = Search.of(wanted, model, settings)
-    asked, changes = wanted.constraints.text(), wanted.constraints.changes_text()
-    for name in values:
-        asked.pop(name, None)
-        changes.pop(name, None)
-    across, *down = values.items()
-    searches = []
-    for below in itertools.product(*(each for _, each in down)):
-        for value in across[1]:
-            cell = {across[0]: value} | dict(zip((name for name, _ in down), below, strict=True))
-            try:
-                constraints = Constraints.of({**asked, **cell}, changes)
-            except UsageError as error:
-                message = f"vary: {error}"
-                raise RequestError(422, "invalid_parameter", message, parameter="vary") from None
-            searches.append(base.asking(constraints, model, one_draw=True))
-    return searches
+    try:
+        rows = cells(varied, wanted.constraints)
+    except UsageError as error:
+        raise _refused(error) from None
+    return [base.asking(asked, model, one_draw=True) for row in rows for asked in row]
 
 
-def _steps(attribute: Attribute, limits: tuple[float, float], count: int) -> list[str]:
-    """Return ``count`` values as text for `Constraints.of`, evenly over ``limits``, both ends in.
-
-    A choice has its words, whatever ``count`` is. Raises `UsageError` for fewer than 2.
-    """
-    if attribute.kind == "choice":
-        return list(attribute.choices)
-    if count < 2:
-        raise UsageError(f"a strip of {count}: give at least 2")
-    low, high = limits
-    # The ends are rounded inwards, as a value beyond them would be refused.
-    scale = 10**attribute.decimals
-    low, high = math.ceil(low * scale) / scale, math.floor(high * scale) / scale
-    return [
-        f"{low + (high - low) * place / (count - 1):.{attribute.decimals}f}"
-        for place in range(count)
-    ]
+def _refused(error: UsageError) -> RequestError:
+    return RequestError(422, "invalid_parameter", f"vary: {error}", parameter="vary")
