@@ -225,6 +225,15 @@ _ALL: Final = (
         decimals=0,
     ),
     Attribute(
+        "glasses",
+        "Glasses",
+        "how surely the face wears glasses: surely none at 0, surely some at 1",
+        low=0,
+        high=1,
+        tolerance=0.25,
+        unit="probability",
+    ),
+    Attribute(
         "sharpness",
         "Sharpness",
         "how much of its detail another blur would take: 1.5 where blurred, 3 where sharp",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import _core
-from ffgan.attributes import age_and_gender, colours, landmarks, networks, proportions
+from ffgan.attributes import age_and_gender, colours, glasses, landmarks, networks, proportions
 from ffgan.attributes.definitions import Attribute, named
 from ffgan.attributes.head_pose import HeadPose, head_pose
 from ffgan.errors import UsageError
@@ -69,6 +69,7 @@ _MEASURES: Final[dict[str, Callable[[_Face], float]]] = {
     "brightness": lambda face: colours.brightness(face.pixels),
     "light": lambda face: colours.light(face.pixels),
     "background": lambda face: colours.background(face.pixels),
+    "glasses": lambda face: glasses.probability(face.pixels),
     "sharpness": lambda face: colours.sharpness(face.pixels),
 }
 """What is measured on one face at a time, by the column of a table."""
