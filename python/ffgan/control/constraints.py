@@ -37,6 +37,9 @@ _ONE: Final = re.compile(_NUMBER)
 _MARGIN: Final = 0.25
 """How far from another choice's bounds a face of one choice is aimed at, in widths of it."""
 
+_SURE: Final = 0.8
+"""The same for a probability, of which a network is mostly sure."""
+
 
 class Option(NamedTuple):
     """From ``low`` to ``high`` in the unit of the attribute's column, and how it is written.
@@ -91,7 +94,8 @@ class Constraint:
         if option.low == option.high:
             return Target(option.low - tolerance, option.high + tolerance, option.low)
         low, high = max(option.low, limits[0]), min(option.high, limits[1])
-        inner = _MARGIN * (high - low) if one.kind == "choice" else 0.0
+        margin = _SURE if (one.low, one.high) == (0, 1) else _MARGIN
+        inner = margin * (high - low) if one.kind == "choice" else 0.0
         begin = low + inner if math.isfinite(option.low) else low
         end = high - inner if math.isfinite(option.high) else high
         inside = begin <= free <= end

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from ffgan import _core
 from ffgan.control.constraints import Constraints
 from ffgan.control.fitted_map import KEY, AttributeMap
 from ffgan.control.measuring import distance, measured
-from ffgan.control.solver import ControlledFace, change, check, search
+from ffgan.control.solver import ControlledFace, Unscored, change, check, search
 from ffgan.errors import ModelError
 from ffgan.latent import first_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model, empty_images
@@ -225,19 +226,26 @@ def moved(
 
 
 class _Search:
-    """One search under way: the latent that it waits for, or what it has found."""
+    """One search under way: the latent that it waits for, or what it has found.
+
+    ``image``: the latent's, where it is known.
+    """
 
     def __init__(self, steps: Generator[Float32, Judged, ControlledFace]) -> None:
         self._steps = steps
+        self._seen: dict[bytes, UInt8] = {}
         self.found: ControlledFace | None = None
-        try:
-            self.latent = next(steps)
-        except StopIteration as end:
-            self.found = end.value
+        self._advance(lambda: next(steps))
 
     def send(self, judged: Judged) -> None:
+        if isinstance(self.latent, Unscored):
+            self._seen[self.latent.tobytes()] = judged[0]
+        self._advance(lambda: self._steps.send(judged))
+
+    def _advance(self, resume: Callable[[], Float32]) -> None:
         try:
-            self.latent = self._steps.send(judged)
+            self.latent = resume()
+            self.image = self._seen.get(self.latent.tobytes())
         except StopIteration as end:
             self.found = end.value
 
@@ -249,12 +257,26 @@ def _run(
     waiting = deque(itertools.islice(searches, _AT_ONCE))
     with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
         while waiting:
-            open_ones = [one for one in waiting if one.found is None]
-            if open_ones:
-                images = model.render(np.stack([one.latent for one in open_ones]))
-                scores = model.score(images).tolist()
-                list(pool.map(advance, open_ones, zip(images, scores, strict=True)))
+            under_way = [one for one in waiting if one.found is None]
+            list(pool.map(advance, under_way, _judged(model, under_way)))
             while waiting and (found := waiting[0].found) is not None:
                 waiting.popleft()
                 yield found
                 waiting.extend(itertools.islice(searches, 1))
+
+
+def _judged(model: Model, searches: Sequence[_Search]) -> list[Judged]:
+    """Render what is not rendered yet, and score what is to be scored."""
+    unseen = [one for one in searches if one.image is None]
+    if unseen:
+        latents = np.stack([np.asarray(one.latent) for one in unseen])
+        for one, image in zip(unseen, model.render(latents), strict=True):
+            one.image = image
+    images = [one.image for one in searches if one.image is not None]
+    to_score = [i for i, one in enumerate(searches) if not isinstance(one.latent, Unscored)]
+    scores = [math.nan] * len(images)
+    if to_score:
+        scored = model.score(np.stack([images[i] for i in to_score]))
+        for i, score in zip(to_score, scored.tolist(), strict=True):
+            scores[i] = score
+    return list(zip(images, scores, strict=True))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffgan.attributes.definitions import Attribute, named
 from ffgan.control.constraints import Constraints, Target
@@ -28,10 +29,15 @@ from ffgan.typing import Float32, Float64, UInt8
 Measure: TypeAlias = Callable[[UInt8, Sequence[str]], dict[str, float]]
 """From an image (162, 162, 3) uint8 RGB and columns to the number in each of them."""
 
+
+class Unscored(NDArray[np.float32]):
+    """A latent of which only the image is needed: NaN will do as its score."""
+
+
 MOST_STEPS: Final = 5
 """Moves from a draw, each followed by a measurement."""
 
-CLOSE: Final = 0.35
+CLOSE: Final = 0.5
 """Tolerances from its aim within which a value needs no further step."""
 
 
@@ -111,10 +117,11 @@ def search(
 
     It begins with the face of ``seed`` that `ffgan.model.candidate_search` finds. Where that cannot
     be brought to what is asked for with a score above ``threshold``, the seed's next draw is taken,
-    up to ``tries`` draws together; then the best one is returned, ``reached`` or not. ``hold``:
-    attributes to keep at the free face's value within their tolerance, measured like what is asked
-    for; all others are kept by what the map predicts. ``measure_all``: measure all attributes of
-    the result, not only those. Raises `UsageError`.
+    up to ``tries`` draws together; then the best one is returned, ``reached`` or not. An `Unscored`
+    latent may be answered with NaN as its score; one that is taken is then asked for once more.
+    ``hold``: attributes to keep at the free face's value within their tolerance, measured like what
+    is asked for; all others are kept by what the map predicts. ``measure_all``: measure all
+    attributes of the result, not only those. Raises `UsageError`.
     """
     check(wanted, fitted, hold)
     held = _held(hold)
@@ -219,6 +226,10 @@ class _Goal:
         ]
         return max((miss if miss == miss else math.inf for miss in misses), default=0.0)
 
+    def rank(self, place: _Place) -> tuple[bool, float]:
+        """The larger, the better."""
+        return self.reached(place), -self.miss(place)
+
     def reached(self, place: _Place) -> bool:
         """Whether all that is asked for lies where it has to."""
         return all(
@@ -232,26 +243,24 @@ def _attempt(
 ) -> Generator[Float32, Judged, _Found]:
     """Move from a draw until the aims are close, and return the best place on the way."""
     mover = Mover(goal.fitted, start.latent, goal.places, goal.aims)
-    here, found = start, _found(start, 0, goal, threshold)
+    here, best, steps_to_best = start, start, 0
     for steps in range(1, MOST_STEPS + 1):
         miss = goal.miss(here)
         if miss <= CLOSE or miss == math.inf:
             break
         before = goal.standardised(here.values)
         latent = mover.step(here.latent, before)
-        judged = yield latent.astype(np.float32)
+        judged = yield latent.astype(np.float32).view(Unscored)
         there = _measured(measure, goal.columns, latent, judged)
         mover.learn(here.latent, latent, goal.standardised(there.values) - before)
         here = there
-        one = _found(here, steps, goal, threshold)
-        if (one.good, -one.miss) > (found.good, -found.miss):
-            found = one
-    return found
-
-
-def _found(place: _Place, steps: int, goal: _Goal, threshold: float) -> _Found:
-    good = goal.reached(place) and place.score > threshold
-    return _Found(place, steps, goal.miss(place), good)
+        if goal.rank(here) > goal.rank(best):
+            best, steps_to_best = here, steps
+    if math.isnan(best.score):
+        _, score = yield best.latent.astype(np.float32)
+        best = best._replace(score=score)
+    good = goal.reached(best) and best.score > threshold
+    return _Found(best, steps_to_best, goal.miss(best), good)
 
 
 def _measured(
