@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ffgan.attributes import sharpness as detail
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float32, Float64
 
@@ -130,13 +131,5 @@ def background(face: RGB) -> float:
 
 
 def sharpness(face: RGB) -> float:
-    """Return by how much less detail the face has when it is blurred once more.
-
-    The blur effect (Crete et al. 2007): what another blur takes away was sharp.
-    """
-    import cv2
-
-    grey = cv2.cvtColor(np.ascontiguousarray(face[_FACE]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    blurred = cv2.GaussianBlur(grey, (5, 5), 1.0)
-    fine, left = (max(float(cv2.Laplacian(one, cv2.CV_32F).var()), 0.25) for one in (grey, blurred))
-    return math.sqrt(fine / left)
+    """Return how sharp the face is from the brows to the chin; see `ffgan.attributes.sharpness`."""
+    return detail.sharpness(detail.luma(face[_FACE]))
