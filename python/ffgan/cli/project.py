@@ -29,11 +29,11 @@ examples:
   ffgan project group.jpg --face 2           the second largest face
   ffgan project me.jpg --beside              the photograph at its left side
   ffgan project me.jpg --seconds 5           the best that 5 seconds find
+  ffgan gen --latent me-projected.json --set smile=0.8 --change age=12
 
-The .json file, and the picture itself, hold the latent: in Python
-ffgan.projection.load_latent reads it. Ctrl+C keeps the best so far. Whose face
-you project must have agreed to it: docs/projection.md. Nothing leaves this
-machine. Needs pip install 'ffgan[faces,imagenet]'."""
+The .json file, and the picture itself, hold the latent. Ctrl+C keeps the best
+so far. Whose face you project must have agreed to it: docs/projection.md.
+Nothing leaves this machine. Needs pip install 'ffgan[faces,imagenet]'."""
 
 
 def add_options(parser: Parser) -> None:
