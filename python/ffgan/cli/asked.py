@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import bisect
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,15 +89,6 @@ def start_of(path: Path, model: Model) -> Face:
 # --- What is told ---
 
 
-def written(attribute: Attribute, value: float) -> str:
-    """A measured value as a reader wants it: a number in the decimals worth showing, or a word."""
-    if not math.isfinite(value):
-        return "unknown"
-    if attribute.kind == "choice":
-        return attribute.choices[bisect.bisect_right(attribute.bounds, value)]
-    return f"{round(value, attribute.decimals) + 0.0:.{attribute.decimals}f}"
-
-
 def by_column(column: str, asked: Mapping[str, object] | None = None) -> Attribute:
     """The attribute of a column: the one that is asked for, where several have it."""
     from ffgan.attributes import ATTRIBUTES
@@ -108,19 +97,11 @@ def by_column(column: str, asked: Mapping[str, object] | None = None) -> Attribu
     return next((one for one in of if one.name in (asked or {})), of[0])
 
 
-def measured_text(values: Mapping[str, float]) -> str:
-    """The measured columns of a face, for the metadata of its picture."""
-    return "; ".join(f"{name}={value:.4g}" for name, value in values.items())
-
-
 def asked_text(wanted: Constraints, hold: Sequence[str]) -> dict[str, str]:
     """What is asked of all faces, for the metadata of their pictures."""
-    texts = {
-        "set": "; ".join(f"{name}={value}" for name, value in wanted.text().items()),
-        "change": "; ".join(f"{name}={value}" for name, value in wanted.changes_text().items()),
-        "hold": ",".join(hold),
-    }
-    return {name: text for name, text in texts.items() if text}
+    from ffgan.control import text
+
+    return text.asked_text(wanted, hold)
 
 
 def face_text(face: Any, model: str) -> dict[str, str]:
@@ -130,14 +111,10 @@ def face_text(face: Any, model: str) -> dict[str, str]:
     """
     if not hasattr(face, "attributes"):
         return {}
+    from ffgan.control.text import reached_text
     from ffgan.projection.latent_file import METADATA_KEY, latent_text
 
-    return {
-        "asked": "; ".join(f"{name}={one.aim:.4g}" for name, one in face.asked.items()),
-        "measured": measured_text(face.attributes),
-        "reached": "yes" if face.reached else "no",
-        METADATA_KEY: latent_text(face.latent, model),
-    }
+    return {**reached_text(face), METADATA_KEY: latent_text(face.latent, model)}
 
 
 class Report:
@@ -166,12 +143,14 @@ class Report:
 
     def line(self, face: ControlledFace) -> str:
         """What one face has of what was asked for, and how far it is from the seed's own."""
+        from ffgan.control.text import shown
+
         parts = []
         for column, target in face.asked.items():
             attribute, value = by_column(column, self._asked), face.attributes[column]
-            text = f"{attribute.name} {written(attribute, value)}"
+            text = f"{attribute.name} {shown(attribute, value, 0) or 'unknown'}"
             if not target.low <= value <= target.high:
-                text += f" (not {written(attribute, target.aim)})"
+                text += f" (not {shown(attribute, target.aim, 0)})"
             parts.append(text)
         if face.distance is not None:
             parts.append(f"distance {face.distance:.2f}")

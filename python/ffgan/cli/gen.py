@@ -55,8 +55,8 @@ can be opened, the files go to ./generated.
 
 Attributes: age, gender, yaw, pitch, roll, smile, mouth_open, eye_open,
 brow_height, face_width, skin_tone, tone, hair_lightness, hair, brightness,
-light, background, sharpness. A value that a model cannot do is refused, with
-those that it can."""
+light, background, glasses, sharpness. A value that a model cannot do is
+refused, with those that it can."""
 
 
 def add_options(parser: Parser) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ffgan import images
-from ffgan.cli.asked import asked_text, by_column, constraints, start_of, varied, written
+from ffgan.cli.asked import asked_text, by_column, constraints, start_of, varied
 from ffgan.cli.face_files import FaceFiles, origin
 from ffgan.cli.parser import integer
 from ffgan.cli.progress import progress_bars
@@ -171,4 +171,6 @@ def reached_text(axis: Axis, face: object) -> str:
     """What one face has of an attribute that is varied."""
     values: dict[str, float] = face.attributes  # type: ignore[attr-defined]
     attribute = by_column(axis.attribute.column, {axis.attribute.name: 0})
-    return written(attribute, values[axis.attribute.column])
+    from ffgan.control.text import shown
+
+    return shown(attribute, values[axis.attribute.column], 0) or "unknown"

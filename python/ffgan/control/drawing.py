@@ -19,7 +19,7 @@ from ffgan import _core
 from ffgan.control.constraints import Constraints
 from ffgan.control.fitted_map import KEY, AttributeMap
 from ffgan.control.measuring import distance, measured
-from ffgan.control.solver import ControlledFace, Unscored, change, check, search
+from ffgan.control.solver import MOST_STEPS, ControlledFace, Unscored, change, check, search
 from ffgan.errors import ModelError
 from ffgan.latent import first_seed
 from ffgan.model import DEFAULT_TRIES, Face, Model, empty_images
@@ -200,6 +200,7 @@ def moved(
     *,
     threshold: float | None = None,
     hold: Sequence[str] = (),
+    most_steps: int = MOST_STEPS,
     measure_all: bool = False,
 ) -> Iterator[ControlledFace]:
     """Yield each face brought to what is asked of it, in their order; see `solver.change`.
@@ -217,6 +218,7 @@ def moved(
                 measured,
                 threshold=limit,
                 hold=tuple(hold),
+                most_steps=most_steps,
                 measure_all=measure_all,
             )
         )

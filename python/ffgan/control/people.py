@@ -42,10 +42,16 @@ VARIED: Final = (
 )
 """What differs between the pictures of a person, unless something else is asked for."""
 
+HELD: Final = ("glasses",)
+"""What the embedding hardly sees and is measured to stay, where the model was fitted for it."""
+
 MOST_PEOPLE: Final = 100_000
 MOST_IMAGES: Final = 10_000
 MOST_DRAWS: Final = 2000
 """Seeds in a row that are no new person, after which there is hardly room for one."""
+
+_STEPS: Final = 2
+"""Moves to a picture's targets. They are drawn at random, so it need not be exactly there."""
 
 _MOST_ATTEMPTS: Final = 24
 _FULL_ATTEMPTS: Final = 4
@@ -140,6 +146,12 @@ class Identities:
                 raise UsageError(f"{one.name} is varied and asked for: give one of the two")
             if one.column not in self._fitted.columns:
                 check(Constraints.of({one.name: one.low}), self._fitted)
+        busy = {*self._vary, *self.wanted.columns}
+        self._hold = [
+            one.name
+            for one in named(HELD)
+            if one.column in self._fitted.columns and one.column not in busy
+        ]
         self._tries, self._threshold, self._truncation = tries, threshold, truncation
         self._embeddings: list[Float32] = []
         self._next = self.seed
@@ -262,7 +274,9 @@ class Identities:
     ) -> list[_Attempt]:
         """Make attempts (picture, attempt) for pictures of the person of a face."""
         asked = ((free, self._targets(free.seed, own, *one)) for one in which)
-        made = list(moved(self.model, asked, threshold=self._threshold))
+        made = list(
+            moved(self.model, asked, threshold=self._threshold, hold=self._hold, most_steps=_STEPS)
+        )
         codes = embeddings(np.stack([one.image for one in made]))
         return [
             _Attempt(one, code, _nearest(code, others))

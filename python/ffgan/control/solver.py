@@ -155,19 +155,20 @@ def change(
     *,
     threshold: float = 0.0,
     hold: Sequence[str] = (),
+    most_steps: int = MOST_STEPS,
     measure_all: bool = False,
 ) -> Generator[Float32, Judged, ControlledFace]:
     """Yield latents as `search` does, from a face that is there, and try no other draw.
 
     So it stays the same person as far as possible, also where not all is ``reached``. There may be
-    nothing to yield. Raises `UsageError`.
+    nothing to yield. ``most_steps``: moves at most. Raises `UsageError`.
     """
     check(wanted, fitted, hold)
     held = _held(hold)
     columns = (*wanted.columns, *(one.column for one in held))
     start = _measured(measure, columns, free.latent, (free.image, free.score))
     goal = _Goal(wanted, held, fitted, free.seed, start.values)
-    best = yield from _attempt(start, goal, measure, threshold)
+    best = yield from _attempt(start, goal, measure, threshold, most_steps)
     return _result(best, goal, measure if measure_all else None, free.tries, free)
 
 
@@ -239,12 +240,12 @@ class _Goal:
 
 
 def _attempt(
-    start: _Place, goal: _Goal, measure: Measure, threshold: float
+    start: _Place, goal: _Goal, measure: Measure, threshold: float, most_steps: int = MOST_STEPS
 ) -> Generator[Float32, Judged, _Found]:
     """Move from a draw until the aims are close, and return the best place on the way."""
     mover = Mover(goal.fitted, start.latent, goal.places, goal.aims)
     here, best, steps_to_best = start, start, 0
-    for steps in range(1, MOST_STEPS + 1):
+    for steps in range(1, most_steps + 1):
         miss = goal.miss(here)
         if miss <= CLOSE or miss == math.inf:
             break

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
 import hashlib
-import math
-from collections.abc import Mapping
 
 from ffgan import faces
 from ffgan.attributes import ATTRIBUTES, Attribute, networks
@@ -63,22 +60,3 @@ def digest(attributes: AttributeMap) -> str:
 def available(attributes: AttributeMap) -> list[Attribute]:
     """Those that the model has, in the table's order."""
     return [one for one in ATTRIBUTES.values() if one.column in attributes.limits]
-
-
-def shown(one: Attribute, measured: float) -> str:
-    """What was measured: a choice as its word, a number with its decimals and one more.
-
-    "" for what could not be measured.
-    """
-    if math.isnan(measured):
-        return ""
-    if one.kind == "choice":
-        return one.choices[bisect.bisect_right(one.bounds, measured)]
-    return f"{measured:.{one.decimals + 1}f}"
-
-
-def in_a_line(measured: Mapping[str, float]) -> str:
-    """What was measured, by column, as ``age=59.6,gender=male``."""
-    known = (one for one in ATTRIBUTES.values() if one.column in measured)
-    parts = [f"{one.name}={shown(one, measured[one.column])}" for one in known]
-    return ",".join(part for part in parts if not part.endswith("="))

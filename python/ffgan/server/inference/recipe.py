@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffgan.control import ControlledFace
+from ffgan.control.text import in_a_line
 from ffgan.latent import path, random_seed
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face
 from ffgan.server.http.parameters import OneFaceParameters
-from ffgan.server.inference.asked import in_a_line
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.typing import Float32

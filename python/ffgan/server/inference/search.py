@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ffgan import __version__
 from ffgan.control import Constraints, ControlledFace
+from ffgan.control.text import asked_line, asked_text, reached_text
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face
 from ffgan.projection.latent_file import METADATA_KEY, latent_text
@@ -75,11 +76,7 @@ class Search:
             return self.free
         attributes = attributes_of(model)
         check(constraints, attributes)
-        parts = [f"{name}={text}" for name, text in constraints.text().items()]
-        if changes := constraints.changes_text():
-            each = (f"{name}:{text}" for name, text in changes.items())
-            parts.append(f"change={','.join(each)}")
-        asked = Asked(constraints, "&".join(parts), digest(attributes), one_draw)
+        asked = Asked(constraints, asked_line(constraints), digest(attributes), one_draw)
         return dataclasses.replace(self, asked=asked)
 
     def metadata(self, model: Model, face: Face | None = None) -> dict[str, str]:
@@ -96,26 +93,7 @@ class Search:
         if face is None:
             return made_with
         if isinstance(face, ControlledFace):
-            made_with |= _described(face, model)
+            made_with |= reached_text(face)
+            made_with[METADATA_KEY] = latent_text(face.latent, model.hash)
         found = {"seed": face.seed, "tries": face.tries, "score": f"{face.score:.4f}"}
         return made_with | {name: str(value) for name, value in found.items()}
-
-
-def asked_text(constraints: Constraints) -> dict[str, str]:
-    """What is asked, for the metadata of a file."""
-    texts = {"set": constraints.text(), "change": constraints.changes_text()}
-    return {
-        key: "; ".join(f"{name}={text}" for name, text in each.items())
-        for key, each in texts.items()
-        if each
-    }
-
-
-def _described(face: ControlledFace, model: Model) -> dict[str, str]:
-    """What became of what was asked, and the latent, for the metadata of a file."""
-    return {
-        "asked": "; ".join(f"{name}={one.aim:.4g}" for name, one in face.asked.items()),
-        "measured": "; ".join(f"{name}={value:.4g}" for name, value in face.attributes.items()),
-        "reached": "yes" if face.reached else "no",
-        METADATA_KEY: latent_text(face.latent, model.hash),
-    }

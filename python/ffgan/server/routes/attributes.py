@@ -12,11 +12,12 @@ from pydantic import BaseModel, Field
 
 from ffgan.attributes import Attribute
 from ffgan.control import AttributeMap
+from ffgan.control.text import shown
 from ffgan.server.http.caching import NO_CACHE, check_modified, entity_tag, immutable
 from ffgan.server.http.errors import BUSY, INVALID, RequestError
 from ffgan.server.http.parameters import LimitedQuery, OneFaceParameters
 from ffgan.server.http.shares import client_of
-from ffgan.server.inference.asked import attributes_of, available, digest, shown
+from ffgan.server.inference.asked import attributes_of, available, digest
 from ffgan.server.inference.recipe import Recipe
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference

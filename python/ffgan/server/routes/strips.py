@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from ffgan import images
 from ffgan.attributes import ATTRIBUTES
 from ffgan.control import Axis, axes, cells
+from ffgan.control.text import asked_text
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Model
@@ -25,7 +26,7 @@ from ffgan.server.http.parameters import LimitedQuery, PictureParameters, Search
 from ffgan.server.http.shares import BodyResponse, Shares, client_of
 from ffgan.server.http.streaming import in_order
 from ffgan.server.inference.asked import attributes_of
-from ffgan.server.inference.search import Search, asked_text
+from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.grids import BYTES_PER_PIXEL
 from ffgan.server.routes.registration import add_file_route
