@@ -9,7 +9,7 @@ docs/attributes.md has what that brings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,19 +26,24 @@ _FRACTION: Final = 16  # whole pixels are too coarse for `alignment.squares`
 _VIEWS: Final = ((0.03, 0.02, 0.03, 0.03), (-0.03, -0.02, -0.03, -0.03))
 
 
-def views(face: RGB, side: int, *, robust: bool) -> RGB:
-    """Return what a network sees of a face (162, 162, 3): (k, side, side, 3) uint8 RGB.
+def views(face: RGB, sides: Sequence[int], *, robust: bool) -> list[RGB]:
+    """Return what networks see of a face (162, 162, 3): for each side (k, side, side, 3) uint8 RGB.
 
     One view, or four if ``robust``.
     """
-    if not robust:
-        return faces.cut(face, _square(face, side), side)
-    chips = [faces.cut(one, _moved(_square(one, side)), side) for one in (face, face[:, ::-1])]
-    return np.concatenate(chips)
+    seen = [face, face[:, ::-1]] if robust else [face]
+    points = [landmarks.find(one, 5, robust=False) for one in seen]
+    result = []
+    for side in sides:
+        chips = []
+        for one, five in zip(seen, points, strict=True):
+            square = _square(five, side)
+            chips.append(faces.cut(one, _moved(square) if robust else square, side))
+        result.append(np.concatenate(chips))
+    return result
 
 
-def _square(face: RGB, side: int) -> Float64:
-    points = landmarks.find(face, 5, robust=False)
+def _square(points: Float64, side: int) -> Float64:
     scaled = np.rint(points[None] * _FRACTION).astype(np.int64)
     square = alignment.squares(scaled, "dlib", size=side, padding=networks.CHIP_PADDING)
     return square / [_FRACTION, _FRACTION, _FRACTION, 1]

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,37 +127,54 @@ def age_distributions(images: RGB, *, robust: bool = True) -> Float32:
     with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
         for start in range(0, len(faces), BLOCK):
             rows = slice(start, start + BLOCK)
-            found[rows] = _ages(faces[rows], robust, pool)
+            [chips] = _chips(faces[rows], [networks.AGE_SIDE], robust, pool)
+            found[rows] = age_and_gender.age_distributions(chips, len(chips) // len(faces[rows]))
     return found
 
 
 def _measure(faces: RGB, table: Table, robust: bool, pool: ThreadPoolExecutor) -> None:
     """Fill the columns of numbers of a block of faces."""
-    here = [name for name in table.dtype.names or () if name in _MEASURES]
+    wanted = table.dtype.names or ()
+    here = [name for name in wanted if name in _MEASURES]
 
     def one_face(pixels: RGB) -> list[float]:
         face = _Face(pixels, robust)
         return [_MEASURES[name](face) for name in here]
 
     if here:
-        for name, values in zip(here, zip(*pool.map(one_face, faces), strict=True), strict=True):
+        for name, values in zip(here, zip(*_each(pool, one_face, faces), strict=True), strict=True):
             table[name] = values
-    if "age" in (table.dtype.names or ()):
-        # A product of matrices would round otherwise for another number of faces.
-        table["age"] = (_ages(faces, robust, pool) * networks.AGES).sum(axis=1, dtype=np.float64)
-    if "male" in (table.dtype.names or ()):
-        chips = _chips(faces, networks.GENDER_SIDE, robust, pool)
-        table["male"] = age_and_gender.male_probabilities(chips, len(chips) // len(faces))
+    sides = {"age": networks.AGE_SIDE, "male": networks.GENDER_SIDE}
+    seen = [name for name in sides if name in wanted]
+    chips = _chips(faces, [sides[name] for name in seen], robust, pool)
+    for name, some in zip(seen, chips, strict=True):
+        views = len(some) // len(faces)
+        if name == "age":
+            ages = age_and_gender.age_distributions(some, views) * networks.AGES
+            # A product of matrices would round otherwise for another number of faces.
+            table["age"] = ages.sum(axis=1, dtype=np.float64)
+        else:
+            table["male"] = age_and_gender.male_probabilities(some, views)
 
 
-def _ages(faces: RGB, robust: bool, pool: ThreadPoolExecutor) -> Float32:
-    chips = _chips(faces, networks.AGE_SIDE, robust, pool)
-    return age_and_gender.age_distributions(chips, len(chips) // len(faces))
+def _chips(
+    faces: RGB, sides: Sequence[int], robust: bool, pool: ThreadPoolExecutor
+) -> Iterator[RGB]:
+    """The views of all faces, for each side."""
+    if not sides:
+        return iter(())
+    cut = partial(age_and_gender.views, sides=sides, robust=robust)
+    return map(np.concatenate, zip(*_each(pool, cut, faces), strict=True))
 
 
-def _chips(faces: RGB, side: int, robust: bool, pool: ThreadPoolExecutor) -> RGB:
-    cut = partial(age_and_gender.views, side=side, robust=robust)
-    return np.concatenate(list(pool.map(cut, faces)))
+_Result = TypeVar("_Result")
+
+
+def _each(
+    pool: ThreadPoolExecutor, function: Callable[[RGB], _Result], faces: RGB
+) -> Iterator[_Result]:
+    """What the function says of each face; one face needs no other thread."""
+    return pool.map(function, faces) if len(faces) > 1 else map(function, faces)
 
 
 def _words(attribute: Attribute, numbers: Float32) -> list[str]:
