@@ -172,7 +172,7 @@ def test_without_what_measures_the_answer_is_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(networks, "_bundled", lambda file: tmp_path / file.name)
     monkeypatch.setattr(networks, "PACKAGE", "not_installed_anywhere")
-    asked._check_installed.cache_clear()
+    asked._find_files.cache_clear()
     answer = client.get("/face.png?seed=7&brightness=50")
     assert problem(answer)[:2] == (501, "unsupported")
     assert "pip install" in answer.json()["message"]

@@ -97,7 +97,7 @@ def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:
     add_grids(app, inference, settings, bodies)
     add_archives(app, inference, settings)
     add_interpolations(app, inference, settings, bodies)
-    add_attributes(app, inference, settings)
+    add_attributes(app, inference, settings, uploads)
     add_strips(app, inference, settings, bodies)
     add_directions(app, inference)
     add_latents(app, inference, settings, uploads, bodies)

@@ -21,17 +21,22 @@ def attributes_of(model: Model) -> AttributeMap:
     """
     try:
         fitted = attribute_map(model)
-        _check_installed()
-        return fitted
-    except ExtraError as error:
-        raise RequestError(501, "unsupported", str(error)) from None
     except ModelError as error:
         raise RequestError(422, "no_attributes", str(error)) from None
+    check_installed()
+    return fitted
+
+
+def check_installed() -> None:
+    """Raises RequestError where what measures attributes is missing; loads nothing."""
+    try:
+        _find_files()
+    except ExtraError as error:
+        raise RequestError(501, "unsupported", str(error)) from None
 
 
 @functools.cache
-def _check_installed() -> None:
-    """Raises ExtraError where what measures attributes is missing; loads nothing."""
+def _find_files() -> None:
     for file in (faces.LANDMARKS_FILE, faces.LANDMARKS_68_FILE):
         faces.model_file(file)
     for network in (networks.AGE_FILE, networks.GENDER_FILE):

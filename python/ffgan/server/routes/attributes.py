@@ -3,26 +3,33 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from ffgan.attributes import Attribute
-from ffgan.control import AttributeMap
+from ffgan.attributes import ATTRIBUTES, Attribute
+from ffgan.control.measuring import measured
 from ffgan.control.text import shown
-from ffgan.server.http.caching import NO_CACHE, check_modified, entity_tag, immutable
+from ffgan.server.http import image_uploads
+from ffgan.server.http.caching import NO_CACHE, NO_STORE, check_modified, entity_tag, immutable
 from ffgan.server.http.errors import BUSY, INVALID, RequestError
 from ffgan.server.http.parameters import LimitedQuery, OneFaceParameters
 from ffgan.server.http.shares import client_of
-from ffgan.server.inference.asked import attributes_of, available, digest
+from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
+from ffgan.server.inference.asked import attributes_of, check_installed, digest
+from ffgan.server.inference.face_uploads import WhichFace, uploaded_face
 from ffgan.server.inference.recipe import Recipe
 from ffgan.server.inference.search import Search
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.registration import NOT_MODIFIED, UNSUPPORTED
 from ffgan.server.settings import Settings
+
+Limits: TypeAlias = Mapping[str, tuple[float, float]]
+"""From where to where the number in each column goes."""
 
 
 class AttributeAnswer(BaseModel):
@@ -51,7 +58,14 @@ class AttributesAnswer(BaseModel):
     ] = None
 
 
-def add_attributes(app: FastAPI, inference: Inference, settings: Settings) -> None:
+def add_attributes(
+    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
+) -> None:
+    _add_attributes_of_faces(app, inference, settings)
+    _add_attributes_of_photographs(app, inference, settings, uploads)
+
+
+def _add_attributes_of_faces(app: FastAPI, inference: Inference, settings: Settings) -> None:
     query = Depends(LimitedQuery(OneFaceParameters, settings))
 
     async def attributes(request: Request, wanted: OneFaceParameters = query) -> Response:
@@ -68,17 +82,17 @@ def add_attributes(app: FastAPI, inference: Inference, settings: Settings) -> No
         if wanted.random:
             headers = {**NO_CACHE, "ETag": entity_tag(model, "attributes", digest(known))}
             check_modified(request, headers)
-            return JSONResponse(_answer(known, None), headers=headers)
+            return JSONResponse(_answer(known.limits, None), headers=headers)
         recipe = Recipe.of(wanted, Search.of(wanted, model, settings))
         headers = immutable(request, model, "attributes", digest(known), recipe)
         client = client_of(request)
 
-        async def measured() -> Mapping[str, float]:
+        async def values_of_face() -> Mapping[str, float]:
             drawn = await recipe.draw(client, inference, model)
             return await inference.attributes(client, model, drawn.face.image)
 
-        values = await inference.run(request, measured(), places=len(recipe.seeds))
-        return JSONResponse(_answer(known, values), headers=headers)
+        values = await inference.run(request, values_of_face(), places=len(recipe.seeds))
+        return JSONResponse(_answer(known.limits, values), headers=headers)
 
     app.add_api_route(
         "/attributes",
@@ -90,19 +104,48 @@ def add_attributes(app: FastAPI, inference: Inference, settings: Settings) -> No
     )
 
 
-def _answer(known: AttributeMap, measured: Mapping[str, float] | None) -> dict[str, object]:
-    answers = [_of(one, known, measured) for one in available(known)]
+def _add_attributes_of_photographs(
+    app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
+) -> None:
+    query = Depends(LimitedQuery(WhichFace, settings))
+    limits = {one.column: (one.low, one.high) for one in reversed(list(ATTRIBUTES.values()))}
+
+    @app.post(
+        "/attributes",
+        name="attributes_of_photograph",
+        summary="The attributes of a face in a photograph",
+        response_model=AttributesAnswer,
+        responses={**INVALID, **UPLOAD_ERRORS, **UNSUPPORTED, **BUSY},
+        openapi_extra=image_uploads.BODY,
+    )
+    async def attributes(request: Request, wanted: WhichFace = query) -> Response:
+        """What is measured on the largest face of a photograph, the request's body, as for
+        `/score`. An image of 162x162 is taken for a face as it is. `low` and `high` are those of
+        almost all faces. Nothing of it is kept."""
+        check_installed()
+        face = await uploaded_face(request, inference, uploads, settings, wanted.face)
+        work = functools.partial(measured, face, tuple(limits))
+        values = await inference.run(request, inference.measure(client_of(request), work))
+        return JSONResponse(_answer(limits, values), headers=NO_STORE)
+
+
+def _answer(limits: Limits, measured: Mapping[str, float] | None) -> dict[str, object]:
+    answers = [
+        _of(one, limits[one.column], measured)
+        for one in ATTRIBUTES.values()
+        if one.column in limits
+    ]
     return AttributesAnswer(attributes=answers).model_dump()
 
 
 def _of(
-    one: Attribute, known: AttributeMap, measured: Mapping[str, float] | None
+    one: Attribute, limits: tuple[float, float], measured: Mapping[str, float] | None
 ) -> AttributeAnswer:
     value: float | str | None = None
     if measured is not None:
         text = shown(one, measured[one.column])
         value = float(text) if text and one.kind == "number" else text or None
-    low, high = known.limits[one.column]
+    low, high = limits
     return AttributeAnswer(
         name=one.name,
         title=one.title,

@@ -5,36 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ffgan import images
-from ffgan.errors import DatasetError, ExtraError, UsageError
 from ffgan.model import Model
 from ffgan.projection import Projection, project
-from ffgan.projection.photograph import cut_out
 from ffgan.server.http import image_uploads
 from ffgan.server.http.caching import NO_STORE
 from ffgan.server.http.errors import BUSY, INVALID, RequestError, Unavailable, error_response
 from ffgan.server.http.parameters import LimitedQuery
-from ffgan.server.http.shares import client_of
 from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
+from ffgan.server.inference.face_uploads import WhichFace, uploaded_face
 from ffgan.server.inference.service import Inference
 from ffgan.server.routes.latents import Latents
 from ffgan.server.settings import Settings
 from ffgan.typing import UInt8
-
-SIDE = 1000
-"""Pixels of the shorter side that a large photograph is decoded to, at least: twice as many."""
-
-SEARCHING = 8
-"""Bytes for each decoded pixel while faces are searched and cut out: see ffgan.extraction."""
 
 OFF = "projection is off: whoever runs this server can start it with --allow-projection"
 
@@ -59,16 +50,6 @@ class ProjectionAnswer(Latents):
     seconds: float
 
 
-class ProjectionParameters(BaseModel):
-    """Which face of a photograph."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    face: Annotated[
-        int | None, Field(ge=1, le=1000, description="counted from the largest, the default")
-    ] = None
-
-
 def add_projections(
     app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
 ) -> None:
@@ -84,7 +65,7 @@ def add_projections(
 def _add_projection(
     app: FastAPI, inference: Inference, settings: Settings, uploads: Uploads
 ) -> None:
-    query = Depends(LimitedQuery(ProjectionParameters, settings))
+    query = Depends(LimitedQuery(WhichFace, settings))
     one = _OneAtATime(settings.projection_seconds)
 
     @app.post(
@@ -99,45 +80,14 @@ def _add_projection(
         },
         openapi_extra=image_uploads.BODY,
     )
-    async def projection(request: Request, wanted: ProjectionParameters = query) -> Response:
+    async def projection(request: Request, wanted: WhichFace = query) -> Response:
         """The latent and the face nearest to the largest face of a photograph, the request's body,
         as for `/score`. An image of 162x162 is taken for a face as it is. One is worked on at a
         time. Nothing of it is kept."""
-        async with uploads.body(request, ("image/*",)) as (_, data):
-            model = inference.loaded()
-            file, (height, width) = image_uploads.checked(data, settings, SIDE)
-            need = _need(file)
-            if need > inference.budget.total:
-                raise image_uploads.too_many(
-                    f"{width}x{height} pixels of {file.kind} take {need >> 20} MB, more than the"
-                    f" limit of {settings.memory} MB; send a smaller image, or a JPEG"
-                )
-            read = functools.partial(_face, file, wanted.face)
-            reading = inference.in_budget(client_of(request), need, read)
-            face = await inference.watch(request, reading)
+        model = inference.loaded()
+        face = await uploaded_face(request, inference, uploads, settings, wanted.face)
         found = await inference.watch(request, one.project(face, model))
         return JSONResponse(_answer(found, model).model_dump(), headers=NO_STORE)
-
-
-def _need(file: images.Container) -> int:
-    """Bytes that decoding a photograph and searching it for faces take, at most."""
-    width, height = file.size
-    return image_uploads.need(file, SIDE) + SEARCHING * width * height // (
-        image_uploads.reduction(file, SIDE) ** 2
-    )
-
-
-def _face(file: images.Container, number: int | None) -> UInt8:
-    """The photograph's face, cut out."""
-    try:
-        return cut_out(images.decode(file, at_least=SIDE), number)
-    except DatasetError as error:
-        raise RequestError(422, "invalid_image", str(error)) from None
-    except UsageError as error:
-        raise RequestError(422, "no_face", str(error)) from None
-    except ExtraError:
-        message = "this server cannot find faces: send one of 162x162 pixels that is cut out"
-        raise RequestError(501, "missing_extra", message) from None
 
 
 class _OneAtATime:

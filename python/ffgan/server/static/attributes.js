@@ -38,6 +38,8 @@ class Control {
     this.element = document.createElement("div");
     this.element.className = "attribute";
     this.output = document.createElement("output");
+    // Only the line of what was reached is read aloud by itself, not all values of each face.
+    this.output.setAttribute("aria-live", "off");
   }
 
   // `asked`: { name, text } or null, `measured`: what the face has, of each attribute by name.

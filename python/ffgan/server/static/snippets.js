@@ -17,8 +17,10 @@ const literal = (text) => (Number.isNaN(Number(text)) ? JSON.stringify(text) : S
 
 function library({ seeds, at, truncation, moves, asked, changes }) {
   const scale = truncation === 1 ? "" : `, truncation=${written(truncation)}`;
-  if (asked.size && seeds.length === 1 && moves.size === 0) {
+  if (asked.size + changes.size && seeds.length === 1 && moves.size === 0) {
     const values = [...asked].map(([name, text]) => `, ${name}=${literal(text)}`);
+    const by = [...changes].map(([name, amount]) => `"${name}": ${Number(amount)}`);
+    if (by.length) values.push(`, change={${by.join(", ")}}`);
     return `import ffgan
 from ffgan import images
 
@@ -58,8 +60,8 @@ export function snippets(view) {
     ["curl", shell(url)],
     ["Python", http(url)],
   ];
-  // What is asked of the ends of a blend, of what is moved afterwards, or relative, takes more lines.
-  const long = view.changes.size || (view.asked.size && (view.moves.size || view.seeds.length > 1));
-  if (!long) blocks.push(["Python with ffgan and this model", library(view)]);
+  // What is asked of the ends of a blend, or of what is moved afterwards, takes many more lines.
+  const asks = view.asked.size + view.changes.size > 0;
+  if (!asks || (view.moves.size === 0 && view.seeds.length === 1)) blocks.push(["Python with ffgan and this model", library(view)]);
   return blocks;
 }
