@@ -41,10 +41,11 @@ _LARGEST_NUMBER: Final = 1e6
 
 
 def is_probability(column: str) -> bool:
-    """Whether a column holds the probability of a choice, which is worked with as its logit."""
+    """Whether a column holds a network's probability, which is worked with as its logit."""
     return any(
-        one.column == column and one.kind == "choice" and (one.low, one.high) == (0, 1)
+        one.column == column and (one.unit == "probability" or one.kind == "choice")
         for one in ATTRIBUTES.values()
+        if (one.low, one.high) == (0, 1)
     )
 
 

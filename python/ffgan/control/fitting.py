@@ -37,7 +37,7 @@ _IDENTITY: Final = 20
 _PUSHED: Final = 16
 _PUSHES: Final = 5
 _FAR: Final = 5.0
-_SHARE: Final = 0.25
+_SHARE: Final = 0.4
 """For the ranges: so many faces, moved so often, towards so many standard deviations, of which
 this share has to get to the end: a search takes several draws where the first does not."""
 
