@@ -44,6 +44,10 @@ def test_two_sets_stand_side_by_side() -> None:
     assert tone.split()[-1] == "-"  # nothing was measured there
 
 
+def test_nothing_is_minus_nothing() -> None:
+    assert "-0" not in text({"here": summary(faces([-0.2, -0.2], [20, 20]))})
+
+
 def test_no_face_has_no_figures() -> None:
     figures = summary(faces([], []))
     assert figures["faces"] == 0 and figures["age"] == {"measured": 0}

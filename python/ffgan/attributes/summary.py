@@ -102,7 +102,8 @@ def _number_cells(one: Attribute, figures: dict[str, Any]) -> str:
     # The spread of a set has a digit more than a single value.
     forms = [one.decimals, one.decimals, one.decimals, one.decimals + 1]
     keys = ("median", "low", "high", "deviation")
-    return "".join(f"{figures[key]:{_WIDTH}.{n}f}" for key, n in zip(keys, forms, strict=True))
+    rounded = [round(figures[key], n) + 0.0 for key, n in zip(keys, forms, strict=True)]  # no -0
+    return "".join(f"{number:{_WIDTH}.{n}f}" for number, n in zip(rounded, forms, strict=True))
 
 
 def _share_cells(figures: dict[str, Any], group: str) -> str:
