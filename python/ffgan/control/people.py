@@ -37,10 +37,13 @@ VARIED: Final = (
     "mouth_open",
     "eye_open",
     "brow_height",
-    "brightness",
     "light",
+    "background",
 )
-"""What differs between the pictures of a person, unless something else is asked for."""
+"""What differs between the pictures of a person, unless something else is asked for.
+
+The brightness of the face is not among it: with the tone of the skin kept, dark faces turn blue.
+"""
 
 HELD: Final = ("glasses",)
 """What the embedding hardly sees and is measured to stay, where the model was fitted for it."""
@@ -54,7 +57,7 @@ _STEPS: Final = 2
 """Moves to a picture's targets. They are drawn at random, so it need not be exactly there."""
 
 _MOST_ATTEMPTS: Final = 24
-_FULL_ATTEMPTS: Final = 4
+_FULL_ATTEMPTS: Final = 6
 _SHRINK: Final = 0.85
 """After so many attempts for a picture its targets come nearer to the person's own, by this."""
 
@@ -263,7 +266,11 @@ class Identities:
         return len(attempts), attempts[best], farthest[best]
 
     def _keeps(self, one: _Attempt, farthest: float) -> bool:
-        return farthest <= self.max_distance and one.nearest >= self.min_distance
+        return (
+            one.face.steps > 0  # else it is the first picture again
+            and farthest <= self.max_distance
+            and one.nearest >= self.min_distance
+        )
 
     def _attempts(
         self,
