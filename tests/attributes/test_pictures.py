@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ffgan import images
 from ffgan.attributes import measure_files
 from ffgan.attributes.measurement import Table
+from ffgan.dataset import pack
 from ffgan.errors import DatasetError, UsageError
+from ffgan.typing import RGB
 
 
 def test_every_file_is_measured_or_listed(album: Path, found: Table) -> None:
@@ -34,6 +37,16 @@ def test_single_pictures_come_in_the_order_given(album: Path) -> None:
     assert measured.names == [str(paths[0]), str(paths[2])]
     [(name, reason)] = measured.broken
     assert name == str(paths[1]) and "No such file" in reason
+
+
+def test_a_packed_file_holds_faces_too(people: RGB, found: Table, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    for number, image in enumerate(people[:2]):
+        images.save(tmp_path / "faces" / f"{number}.png", image)
+    pack(tmp_path / "faces", tmp_path / "faces.pack", include_generated=True)
+    measured = measure_files([tmp_path / "faces.pack"], ["yaw"])
+    assert measured.names == [f"{tmp_path}/faces.pack: {number}.png" for number in range(2)]
+    assert (measured.table["yaw"] == found["yaw"][:2]).all()
 
 
 def test_nothing_to_look_at_is_an_error(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ffgan import _core, images
 from ffgan.attributes.definitions import named
 from ffgan.attributes.measurement import BLOCK, Table, measure
 from ffgan.attributes.photographs import FoundFaces, faces_in, placed, placed_columns
-from ffgan.dataset import ImageFolder, printable
+from ffgan.dataset import Dataset, ImageFolder, packed_file, printable
 from ffgan.dataset.folder import MAX_FILE_BYTES
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError, UsageError
@@ -50,11 +50,11 @@ class MeasuredPictures:
 
 
 class _File(NamedTuple):
-    """A picture's name for the user, its size in bytes, and how its bytes are read."""
+    """A picture's name for the user, its size in bytes, and how its bytes or pixels are read."""
 
     name: str
     size: int
-    read: Callable[[], bytes]
+    read: Callable[[], bytes | RGB]
 
 
 class _Searched(NamedTuple):
@@ -74,7 +74,7 @@ def measure_files(
     upsample: int = 0,
     progress: ProgressCallback = lambda what, done, total: None,
 ) -> MeasuredPictures:
-    """Return the attributes of the faces in picture files, and in all those below folders.
+    """Return the attributes of the faces in picture files, below folders and in packed files.
 
     As by `measure_image`, in the order of ``paths`` and of the files' names. A file that is broken
     or has no face is listed. Few pictures are in memory at a time. ``progress`` is called with the
@@ -122,7 +122,13 @@ def _measured(
 
 
 def _files(path: Path) -> list[_File]:
-    """The picture ``path``, or those below it."""
+    """The picture ``path``, those below it, or those in a packed file."""
+    if packed_file.is_packed(path):
+        packed = Dataset(path)
+        return [
+            _File(f"{path}: {printable(name)}", 0, partial(packed.image, number))
+            for number, name in enumerate(packed.names)
+        ]
     if not path.is_dir():
         return [_File(str(path), _size(path), partial(_read, path))]
     folder = ImageFolder(path, include_generated=True)
@@ -160,13 +166,16 @@ def _search(
     files, room = rooms
     try:
         with files.hold(min(file.size, MAX_FILE_BYTES)):
-            content = images.container(file.read())
+            read = file.read()
+            if isinstance(read, np.ndarray):
+                return _Searched(file.name, faces_in(read, detector=detector, upsample=upsample))
+            content = images.container(read)
             width, height = content.size
             pixels = min(width * height, images.MAX_PIXELS)
             need = max(images.memory_of(content, reduce=True), SEARCHING * pixels)
             with room.hold(need):
                 image: RGB = images.decode(content, reduce=True)
-                del content
+                del content, read
                 found = faces_in(image, detector=detector, upsample=upsample)
                 if found.chips.base is not None:
                     found = found._replace(chips=found.chips.copy())  # lets go of the picture

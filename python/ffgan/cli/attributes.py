@@ -45,7 +45,11 @@ def add_options(parser: Parser) -> None:
     from ffgan.faces import DETECTORS
 
     parser.add_argument(
-        "images", metavar="IMAGES", nargs="*", type=Path, help="pictures, and folders of pictures"
+        "images",
+        metavar="IMAGES",
+        nargs="*",
+        type=Path,
+        help="pictures, folders of pictures, files made by `pack`",
     )
     parser.add_argument(
         "--names",
