@@ -90,7 +90,10 @@ class NumberControl extends Control {
     this.input.addEventListener("input", () => this.#moved(true));
     this.input.addEventListener("change", () => this.#moved(false));
     this.input.addEventListener("dblclick", () => this.ask(null));
-    this.hold.addEventListener("click", () => this.ask(this.asked === null ? this.#here : null));
+    this.hold.addEventListener("click", () => {
+      if (this.asked !== null) this.ask(null);
+      else if (this.measured !== null) this.ask(this.#here);
+    });
   }
 
   #moved(dragging) {
@@ -112,7 +115,8 @@ class NumberControl extends Control {
     this.output.textContent = this.words;
     this.input.setAttribute("aria-valuetext", this.words || "unknown");
     const held = this.asked !== null;
-    this.hold.disabled = !held && this.measured === null;
+    // A button that is disabled while it has the focus would lose it.
+    this.hold.setAttribute("aria-disabled", !held && this.measured === null);
     this.hold.setAttribute("aria-pressed", held);
     this.hold.setAttribute("aria-label", `Hold ${this.attribute.title.toLowerCase()}`);
     this.hold.title = held ? "Let it follow from the face again" : "Hold this value";
