@@ -81,6 +81,16 @@ def test_what_a_face_cannot_have_is_told_with_the_nearest(client: Client) -> Non
     assert answer.headers["x-ffgan-reached"] == "no"
 
 
+def test_a_person_can_be_kept(client: Client, served: FakeModel) -> None:
+    query = "seed=3&change=brightness:60&threshold=-2&tries=20"
+    kept = client.get(f"/face.png?{query}&keep=person")
+    assert kept.headers["x-ffgan-reached"] == "no"
+    assert kept.headers["x-ffgan-tries"] == "1"
+    assert client.get(f"/face.png?{query}").headers["x-ffgan-tries"] == "20"
+    wrong = client.get(f"/face.png?{query}&keep=it")
+    assert wrong.json()["message"] == "keep: must be 'person', not 'it'"
+
+
 def test_what_is_moved_afterwards_is_measured_again(client: Client) -> None:
     asked = client.get("/face.png?seed=3&brightness=50")
     moved = client.get("/face.png?seed=3&brightness=50&move=0:3")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -53,6 +53,14 @@ class AskedParameters(BaseModel):
         Field(
             description="by how much attributes are to differ from the same seed's face without "
             "them, `age:10,yaw:-5`"
+        ),
+    ] = None
+
+    keep: Annotated[
+        Literal["person"] | None,
+        Field(
+            description="`person`: what the draw of the seed's own face cannot have is not tried "
+            "on its next draws, which are other people; the nearest is the answer"
         ),
     ] = None
 

@@ -60,7 +60,7 @@ class Search:
                 message = f"tries: must be at most {most} where something is asked of a face"
                 raise RequestError(422, "invalid_parameter", message, parameter="tries")
             free = dataclasses.replace(free, tries=most)
-        return free.asking(constraints, model)
+        return free.asking(constraints, model, one_draw=wanted.keep == "person")
 
     @property
     def free(self) -> Search:

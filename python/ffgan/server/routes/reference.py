@@ -65,6 +65,8 @@ def _parameter(parameter: Schema) -> str:
     values = next(choice for choice in choices if choice["type"] != "null")
     if "enum" in values:
         span = ", ".join(values["enum"])
+    elif "const" in values:
+        span = values["const"]
     elif "minimum" in values:
         span = f"{values['minimum']} to {values['maximum']}"
     else:

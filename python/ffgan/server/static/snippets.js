@@ -18,14 +18,16 @@ const literal = (text) => (Number.isNaN(Number(text)) ? JSON.stringify(text) : S
 function library({ seeds, at, truncation, moves, asked, changes }) {
   const scale = truncation === 1 ? "" : `, truncation=${written(truncation)}`;
   if (asked.size + changes.size && seeds.length === 1 && moves.size === 0) {
-    const values = [...asked].map(([name, text]) => `, ${name}=${literal(text)}`);
+    const values = [...asked].map(([name, text]) => `"${name}": ${literal(text)}`);
     const by = [...changes].map(([name, amount]) => `"${name}": ${Number(amount)}`);
-    if (by.length) values.push(`, change={${by.join(", ")}}`);
+    const both = [`{${values.join(", ")}}`, ...(by.length ? [`{${by.join(", ")}}`] : [])];
     return `import ffgan
-from ffgan import images
+from ffgan import control, images
 
-faces = ffgan.generate(1, seed=${seeds[0]}${scale}${values.join("")})
-images.save("face.png", faces[0])`;
+model = ffgan.load()
+wanted = control.Constraints.of(${both.join(", ")})
+(face,) = control.moved(model, [(model.face(${seeds[0]}${scale}), wanted)])
+images.save("face.png", face.image)`;
   }
   if (seeds.length === 1 && moves.size === 0) {
     return `import ffgan

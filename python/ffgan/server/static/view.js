@@ -28,7 +28,7 @@ export const randomSeed = () => String(crypto.getRandomValues(new Uint32Array(1)
 
 export const written = (number) => String(Number(number.toFixed(2)));
 
-const OWN = ["seed", "seeds", "at", "truncation", "move", "change", "gallery", "vary"];
+const OWN = ["seed", "seeds", "at", "truncation", "move", "change", "keep", "gallery", "vary"];
 
 // Whether a query may ask something of attributes, whose names must be known to read it.
 export function asks(query) {
@@ -88,6 +88,8 @@ export function faceQuery({ seeds, at, truncation, moves, asked = NOTHING, chang
   }
   const changed = [...changes].map(([name, amount]) => `${name}:${amount.replace("+", "")}`);
   if (changed.length) parts.push(`change=${changed.join(",")}`);
+  // What this person cannot have is not tried on another one of the same seed.
+  if (asked.size + changed.length) parts.push("keep=person");
   return parts.join("&");
 }
 
