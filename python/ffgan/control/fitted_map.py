@@ -103,6 +103,13 @@ class AttributeMap:
         scale = max(float(np.trace(gram)) / LATENT_SIZE, 1e-12)
         return np.asarray(np.linalg.inv(np.eye(LATENT_SIZE) + gram / scale), np.float64)
 
+    @functools.cached_property
+    def cosines(self) -> Float64:
+        """(k, k): the cosines of the columns' linear slopes, 1 for what the same move changes."""
+        lengths = np.linalg.norm(self.linear, axis=1, keepdims=True)
+        slopes = self.linear / np.maximum(lengths, 1e-12)
+        return np.asarray(slopes @ slopes.T, np.float64)
+
     def only(self, places: Sequence[int]) -> AttributeMap:
         """Return the map of some of the columns."""
         kept = list(places)

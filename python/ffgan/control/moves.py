@@ -28,6 +28,13 @@ LOOSE: Final = 0.02
 """How far a target may be missed to save a move, 0 being at any price: of what is asked for, and of
 what is only to stay."""
 
+ONE_THING: Final = 0.85
+"""Columns whose slopes' cosine is beyond this measure much the same, such as the brightness of a
+face and the tone of its skin: to hold one while the other is moved gives faces of odd colours."""
+
+FREE: Final = 1e3
+"""As `LOOSE`, of what may do as it likes."""
+
 LONGEST_LATENT: Final = 12.5
 """Noise of 100 numbers is hardly ever longer; faces beyond are odd ones."""
 
@@ -56,7 +63,8 @@ class Mover:
         self._places = list(places)
         self._aims = aims
         self._kept = fitted.predict(start)
-        slack = np.full(len(fitted.columns), LOOSE)
+        alike = np.abs(fitted.cosines[:, self._places]).max(axis=1, initial=0.0)
+        slack = np.where(alike > ONE_THING, FREE, LOOSE)
         slack[self._places] = FIRM
         self._slack = np.diag(slack)
         self._correction = np.zeros((len(slack), LATENT_SIZE))
