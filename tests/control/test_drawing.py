@@ -119,3 +119,15 @@ def test_a_map_of_another_generator_is_refused(mapped: Model) -> None:
 def test_too_few_samples_are_refused(packaged: Model) -> None:
     with pytest.raises(UsageError, match="samples is 10: give a whole number from 200"):
         control.fit(packaged, samples=10)
+
+
+def test_the_packaged_model_gives_what_the_networks_measure(packaged: Model) -> None:
+    wanted = Constraints.of({"age": 48, "gender": "male", "yaw": 12})
+    found = control.face(packaged, 7, wanted, measure_distance=True)
+    (row,) = attributes.measure(found.image[None], ["age", "gender", "yaw"])
+    assert row["age"] == pytest.approx(48, abs=3)
+    assert row["gender"] == "male"
+    assert row["yaw"] == pytest.approx(12, abs=3)
+    assert found.reached
+    assert found.distance is not None
+    assert 0 < found.distance < 1
