@@ -13,6 +13,7 @@ import ffgan
 from ffgan import attributes, control
 from ffgan.control import Constraints
 from ffgan.control.fitted_map import KEY
+from ffgan.control.measuring import measured
 from ffgan.errors import ModelError, UsageError
 from ffgan.model import Model
 
@@ -56,6 +57,27 @@ def test_faces_are_the_same_alone_and_together(mapped: Model) -> None:
     assert np.array_equal(together[2].image, alone.image)
     assert np.array_equal(together[2].latent, alone.latent)
     assert together[2].asked == alone.asked
+
+
+def test_whoever_runs_the_search_gets_the_same_face(mapped: Model) -> None:
+    """As the web server runs it: every latent is scored, whether that is needed or not."""
+    wanted = Constraints.of({"brightness": 66})
+    steps = control.search(
+        44, wanted, control.attribute_map(mapped), measured, threshold=mapped.threshold
+    )
+    latent = next(steps)
+    while True:
+        image = mapped.render(np.asarray(latent)[None])
+        try:
+            latent = steps.send((image[0], float(mapped.score(image)[0])))
+        except StopIteration as end:
+            found = end.value
+            break
+    alone = control.face(mapped, 44, wanted)
+    assert found.steps > 0
+    assert np.array_equal(found.latent, alone.latent)
+    assert found.score == pytest.approx(alone.score, abs=1e-4)
+    assert found.score == pytest.approx(float(mapped.score(found.image[None])[0]), abs=1e-4)
 
 
 def test_what_a_face_has_already_leaves_it_as_it_is(mapped: Model) -> None:
