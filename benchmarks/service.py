@@ -141,7 +141,7 @@ class Server:
         return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def closed(port: int, connections: int, seeds: Iterator[int], *, seconds: float) -> Answers:
+async def closed(port: int, connections: int, paths: Iterator[str], *, seconds: float) -> Answers:
     """Each connection sends its next request as soon as it has the response."""
     answers = Answers()
     begin = time.perf_counter()
@@ -150,7 +150,7 @@ async def closed(port: int, connections: int, seeds: Iterator[int], *, seconds: 
         connection = Connection(port)
         while time.perf_counter() - begin < seconds:
             sent = time.perf_counter()
-            status = await connection.get(f"/face.png?seed={next(seeds)}")
+            status = await connection.get(next(paths))
             answers.add(status, time.perf_counter() - sent)
         connection.close()
 
@@ -159,7 +159,7 @@ async def closed(port: int, connections: int, seeds: Iterator[int], *, seconds: 
     return answers
 
 
-async def arriving(port: int, rate: float, seeds: Iterator[int], *, seconds: float) -> Answers:
+async def arriving(port: int, rate: float, paths: Iterator[str], *, seconds: float) -> Answers:
     """Requests start at `rate` a second; free connections are reused."""
     answers, free, tasks = Answers(), [], set()
     begin = time.perf_counter()
@@ -167,7 +167,7 @@ async def arriving(port: int, rate: float, seeds: Iterator[int], *, seconds: flo
     async def ask() -> None:
         connection = free.pop() if free else Connection(port)
         sent = time.perf_counter()
-        status = await connection.get(f"/face.png?seed={next(seeds)}")
+        status = await connection.get(next(paths))
         answers.add(status, time.perf_counter() - sent)
         free.append(connection)
 
@@ -233,12 +233,12 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f}"
 
 
-def measure(seconds: float) -> list[str]:
-    """Rows of the table for the server."""
+def measure(seconds: float, asked: str) -> list[str]:
+    """Rows of the table for the server; ``asked`` is the rest of each request's query."""
     rows = []
     with Server([]) as server:
-        seeds = itertools.count()
-        asyncio.run(closed(server.port, 4, seeds, seconds=2))
+        paths = (f"/face.png?seed={seed}{asked and '&' + asked}" for seed in itertools.count())
+        asyncio.run(closed(server.port, 4, paths, seconds=2))
 
         def row(what: str, measured: Coroutine[Any, Any, Answers]) -> Answers:
             used = server.processor_time()
@@ -251,15 +251,15 @@ def measure(seconds: float) -> list[str]:
             )
             return answers
 
-        row("idle: one connection", closed(server.port, 1, seeds, seconds=seconds))
+        row("idle: one connection", closed(server.port, 1, paths, seconds=seconds))
         connections = 2 * Settings().batch
         full = row(
             f"capacity: {connections} connections",
-            closed(server.port, connections, seeds, seconds=seconds),
+            closed(server.port, connections, paths, seconds=seconds),
         )
         row(
             f"overload: {2 * full.rate:.0f} new requests a second",
-            arriving(server.port, 2 * full.rate, seeds, seconds=seconds),
+            arriving(server.port, 2 * full.rate, paths, seconds=seconds),
         )
     return rows
 
@@ -285,6 +285,12 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=100_000, help="for the measurement of memory"
     )
+    parser.add_argument(
+        "--asked",
+        default="",
+        metavar="QUERY",
+        help="of each face, such as age=40 (default: nothing)",
+    )
     arguments = parser.parse_args()
 
     print(f"{processor()}, {os.cpu_count()} cores; ffgan {__version__}\n")
@@ -294,7 +300,7 @@ def main() -> None:
     print("|---|---|---:|---:|---:|---:|---:|---:|")
     for batch in (1, Settings().batch):
         print(in_process(batch), flush=True)
-    for row in measure(arguments.seconds):
+    for row in measure(arguments.seconds, arguments.asked):
         print(row, flush=True)
     if arguments.requests:
         print(f"\n{measure_memory(arguments.requests)}", flush=True)
