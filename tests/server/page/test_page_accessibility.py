@@ -14,6 +14,7 @@ from support.page import (
     Served,
     expect,
     first_direction,
+    measured,
     pick,
     query,
     shows,
@@ -47,6 +48,11 @@ def test_axe_finds_nothing_to_complain_about(
             page.locator("#drawn").wait_for()
         found = axe.run(page)
         assert found.violations_count == 0, f"{state}: {found.generate_report()}"
+    page.goto("./?seed=12&age=45&vary=age,smile")
+    page.locator("#sheet button").last.wait_for()
+    measured(page)
+    found = axe.run(page)
+    assert found.violations_count == 0, f"a grid: {found.generate_report()}"
     for path in ("docs", "get_image"):
         page.goto(server.url + path)
         found = axe.run(page)
@@ -68,9 +74,13 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
         focused = slider.screenshot()
         slider.blur()
         assert focused != slider.screenshot()
+    measured(page)
+    # The gallery fills once it is near.
+    page.locator("#more").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Pick face 0", exact=True).wait_for()
     page.locator(".mark").focus()
     reached = set()
-    for _ in range(60):
+    for _ in range(120):
         page.keyboard.press("Tab")
         focused = page.evaluate(
             """() => {
@@ -87,6 +97,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     wanted = {"frame", "Regenerate", "Copy link", "PNG", "JPEG", "WebP", "MP4", "Reset"}
     wanted |= {"Position between the faces", "Go to face 3", "Use it from code", "Shuffle"}
     wanted |= {"Truncation, from typical to varied", "Show face 0", "Pick face 0"}
+    wanted |= {"Age", "Hold age", "female", "Attribute from left to right", "Explore"}
     assert wanted <= reached
     page.keyboard.press("Space")
     expect(page.locator("#picks li")).to_have_count(1)
@@ -102,7 +113,10 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
 def test_nothing_is_wider_than_the_screen(
     tab: Callable[..., Any], server: Served, width: int
 ) -> None:
-    page = tab("seeds=3,5,6,7&at=0.5", viewport={"width": width, "height": 800})
+    page = tab("seed=3&vary=age,smile", viewport={"width": width, "height": 800})
+    page.locator("#sheet button").last.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto("./?seeds=3,5,6,7&at=0.5")
     shows(page, server, "seeds=3,5,6,7&at=0.5")
     page.get_by_text("Use it from code").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -113,7 +113,13 @@ def test_the_link_that_is_copied_shows_the_same_face(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "wanted", ["seed=12&truncation=0.7", "seed=12&move=3:2", "seeds=3,5&at=0.25&move=0:-1.5,2:1"]
+    "wanted",
+    [
+        "seed=12&truncation=0.7",
+        "seed=12&move=3:2",
+        "seeds=3,5&at=0.25&move=0:-1.5,2:1",
+        "seed=12&gender=female&yaw=-12..-4&change=age:5&keep=person",
+    ],
 )
 def test_the_code_makes_the_face_on_the_screen(
     tab: Callable[..., Any], server: Served, tmp_path: Path, wanted: str
