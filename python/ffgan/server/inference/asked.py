@@ -57,6 +57,7 @@ def check(constraints: Constraints, attributes: AttributeMap) -> None:
             raise RequestError(422, "invalid_parameter", message, parameter=name) from None
 
 
+@functools.lru_cache(maxsize=4)
 def digest(attributes: AttributeMap) -> str:
     """What distinguishes it from another fit of the same model."""
     return hashlib.sha256(attributes.encode().encode()).hexdigest()[:16]
