@@ -235,6 +235,8 @@ def check_combinations(arguments: argparse.Namespace) -> None:
         )
     if not arguments.vary and arguments.steps is not None:
         raise UsageError("--steps is for --vary")
+    if arguments.vary and arguments.grid:
+        raise UsageError("--grid does not go with --vary, which writes one picture itself")
 
 
 def drawn(

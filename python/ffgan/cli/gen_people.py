@@ -7,12 +7,13 @@ import argparse
 import time
 
 from ffgan.cli.asked import constraints
-from ffgan.cli.face_files import DEFAULT_FOLDER, origin
+from ffgan.cli.face_files import DEFAULT_FOLDER, SUFFIXES, origin
 from ffgan.cli.output import notice
 from ffgan.cli.parser import integer, number
 from ffgan.cli.people_files import PeopleFiles
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
+from ffgan.errors import UsageError
 from ffgan.latent import random_seed
 from ffgan.model import Model
 from ffgan.wording import counted
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = constraints(arguments)
     people, images = arguments.identities, arguments.images or DEFAULT_IMAGES
     out = arguments.out or DEFAULT_FOLDER / "people"
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UsageError(f"--out {out}: people are written to a folder")
     model = Model.load(arguments.model)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     least = SAME_PERSON if arguments.min_distance is None else arguments.min_distance
