@@ -9,9 +9,10 @@ import pytest
 
 PATHS = """
 ffgan.Error ffgan.Face ffgan.Model ffgan.__version__ ffgan.extract ffgan.generate ffgan.load
-ffgan.project ffgan.train
+ffgan.project ffgan.identities ffgan.train
 ffgan.audit.Audit ffgan.audit.Pair ffgan.audit.audit ffgan.audit.table
 ffgan.cli.main
+ffgan.control.Identities ffgan.control.strip ffgan.control.strips
 ffgan.dataset.Dataset ffgan.dataset.Fit ffgan.dataset.fit_square ffgan.dataset.overlap
 ffgan.dataset.pack
 ffgan.errors.CheckpointError ffgan.errors.DatasetError ffgan.errors.DisplayError

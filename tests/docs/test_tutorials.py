@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ PAGES = [
     "labelled-faces.md",
     pytest.param("own-folder.md", marks=pytest.mark.slow),
     "application.md",
+    pytest.param("controlled-faces.md", marks=pytest.mark.slow),
 ]
 
 
@@ -73,6 +77,18 @@ def test_tutorial(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         if shown is not None:
             matches = OutputChecker().check_output(shown, printed, ELLIPSIS)
             assert matches, f"{page}, block {number} printed:\n{printed}\nThe page shows:\n{shown}"
+
+
+def test_a_notebook_is_its_page(load_tool: Callable[[str], ModuleType]) -> None:
+    tool = load_tool("tutorial_notebook")
+    for path in TUTORIALS.glob("*.ipynb"):
+        page = path.with_suffix(".md").read_text("utf-8")
+        made = tool.notebook(page)
+        assert path.read_text("utf-8") == made, f"python tools/tutorial_notebook.py {path.stem}.md"
+        code = ["".join(cell["source"]) for cell in json.loads(made)["cells"]]
+        for language, text, _ in blocks(f"{path.stem}.md"):
+            assert language == "python"
+            assert text.strip() in code
 
 
 def test_every_tutorial_is_run() -> None:
