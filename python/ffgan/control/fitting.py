@@ -185,7 +185,7 @@ def _with_limits(
     for i, column in enumerate(fitted.columns):
         if progress is not None:
             progress("trying ranges", i, len(fitted.columns))
-        known = np.flatnonzero(np.isfinite(values[:, i]))[:_PUSHED]
+        known = np.flatnonzero(np.isfinite(values[:, i]))[: min(_PUSHED, len(values) // 25)]
         for side, share in ((-1, _SHARE), (1, 1 - _SHARE)):
             far = _pushed(fitted, workbench, latents[known], values[known, i], i, side)
             ends[side].append(_inside(column, float(np.quantile(far, share)), side))
