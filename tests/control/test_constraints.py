@@ -128,7 +128,7 @@ def test_the_seed_picks_one_of_several() -> None:
     assert 70 < ages.count(20) < 130
     words = Constraints.of({"gender": "female,male"})
     low = [words.targets(s, {"male": 0.4}, LIMITS)["male"].low for s in range(200)]
-    assert 70 < low.count(0.0) < 130
+    assert 70 < low.count(-math.inf) < 130
 
 
 def test_another_attribute_changes_nothing_in_what_the_seed_draws() -> None:
@@ -140,16 +140,24 @@ def test_another_attribute_changes_nothing_in_what_the_seed_draws() -> None:
 
 def test_an_open_range_ends_where_the_model_does() -> None:
     low, high, aim = one({"age": "40.."}, 20)
-    assert (low, high) == (40, 55)
+    assert (low, high) == (40, math.inf)
     assert 40 <= aim <= 55
-    assert one({"age": "..20"}, 12) == (10, 20, 12)
+    assert one({"age": "..20"}, 12) == (-math.inf, 20, 12)
+
+
+def test_a_face_beyond_what_can_be_asked_is_inside_an_open_range_and_an_outer_choice() -> None:
+    assert one({"age": "40.."}, 61) == (40, math.inf, 61)
+    assert one({"age": "..20"}, 3) == (-math.inf, 20, 3)
+    assert one({"tone": "dark"}, -80) == (-math.inf, -30, -80)
+    assert one({"tone": "very light"}, 99) == (55, math.inf, 99)
+    assert 40 <= one({"age": "40.."}, math.nan)[2] <= 55
 
 
 def test_a_choice_is_aimed_at_away_from_its_bounds() -> None:
     low, high, aim = one({"gender": "male"}, 0.51)
-    assert (low, high) == (0.5, 1)
+    assert (low, high) == (0.5, math.inf)
     assert 0.9 <= aim <= 1
-    assert one({"gender": "male"}, 0.9) == (0.5, 1, 0.9)
+    assert one({"gender": "male"}, 0.9) == (0.5, math.inf, 0.9)
     low, high, aim = one({"tone": "tan"}, 60)
     assert (low, high) == (10, 28)
     assert 14.5 <= aim <= 23.5

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ffgan.control.fitted_map import AttributeMap
+from ffgan.control.moves import Mover
 from ffgan.errors import ModelError
 
 
@@ -87,7 +89,8 @@ def packed(values: Any) -> str:
         ({"mean": [1.0, 2.0]}, "'mean' is no list of 3 numbers"),
         ({"mean": [1.0, 2.0, True]}, "'mean' has 'True'"),
         ({"mean": [1.0, 2.0, 1e300]}, "'mean' has '1e+300'"),
-        ({"deviation": [1.0, 0.0, 1.0]}, "'deviation' has one that is not above 0"),
+        ({"deviation": [1.0, 0.0, 1.0]}, "'deviation' has one below 1e-06"),
+        ({"deviation": [1.0, 1e-320, 1.0]}, "'deviation' has one below 1e-06"),
         ({"low": [99.0, 0.0, 0.0]}, "'low' is above 'high'"),
         ({"linear": "?"}, "'linear' is not base64"),
         ({"linear": 7}, "'linear' is no text"),
@@ -122,3 +125,12 @@ def test_each_part_of_a_map_has_to_be_there(name: str) -> None:
 def test_other_text_is_no_map(text: str) -> None:
     with pytest.raises(ModelError, match="its fitted attributes are"):
         AttributeMap.decode(text, "a.safetensors")
+
+
+def test_numbers_that_no_fit_gives_are_refused_when_they_move_a_face() -> None:
+    numbers = {"linear": (3, 100), "directions": (4, 100), "quadratic": (3, 4, 4)}
+    largest = {name: np.full(shape, 65504.0) for name, shape in numbers.items()}
+    fitted = AttributeMap.decode(replace(made(), **largest).encode(), "a.safetensors")
+    mover = Mover(fitted, np.ones(100), [0], np.ones(1))
+    with pytest.raises(ModelError, match="lead to no move: fit them again"):
+        mover.step(np.ones(100), np.zeros(1))

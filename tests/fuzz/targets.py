@@ -16,6 +16,7 @@ CLASSES: Final = {
     "journal": "data_files.JournalFile",
     "run": "data_files.RunRecords",
     "latent": "data_files.LatentFile",
+    "attributes": "attribute_maps.AttributeMapText",
     "jpeg": "image_files.JpegImage",
     "png": "image_files.PngImage",
     "webp": "image_files.WebPImage",

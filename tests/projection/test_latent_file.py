@@ -15,6 +15,7 @@ from ffgan.errors import Error, UsageError
 from ffgan.latent import noise
 from ffgan.projection import load_latent, save_latent
 from ffgan.projection.latent_file import latent_text
+from ffgan.typing import Float64
 
 LATENT = noise(3)
 
@@ -54,7 +55,7 @@ def test_a_latent_of_another_model_is_told(
         assert not caplog.messages
         load_latent(tmp_path / "other.json", model)
     assert caplog.messages == [
-        f"{tmp_path / 'other.json'}: the latent is of the model ffffffffffff, "
+        f"{tmp_path / 'other.json'}: the latent is of the model 'ffffffffffff', "
         f"not of {model.hash[:12]}"
     ]
 
@@ -97,3 +98,19 @@ def test_several_latents_and_missing_files_are_named(tmp_path: Path) -> None:
         load_latent(tmp_path / "none")
     with pytest.raises(Error, match=r"cannot write .*face\.json"):
         save_latent(tmp_path / "away" / "face.json", LATENT, "0123")
+
+
+@pytest.mark.parametrize("latent", [np.zeros(99), np.full(100, np.nan), np.full(100, 101.0)])
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, latent: Float64) -> None:
+    with pytest.raises(UsageError, match=r"no latent to write .* 100 numbers from -100 to 100"):
+        save_latent(tmp_path / "face.json", latent.astype(np.float32), "0123")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_file_says_of_its_model_cannot_steer_a_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_latent(tmp_path / "face.json", LATENT, "a\n\x1b[31m")
+    load_latent(tmp_path / "face.json", Model.load())
+    (message,) = caplog.messages
+    assert message.isprintable()

@@ -53,7 +53,10 @@ class Option(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where a measured number has to come to lie, from ``low`` to ``high``, best at ``aim``."""
+    """Where a measured number has to come to lie, from ``low`` to ``high``, best at ``aim``.
+
+    Open ends are infinite.
+    """
 
     low: float
     high: float
@@ -93,14 +96,17 @@ class Constraint:
         option = self.options[int(draws[0] * len(self.options))]
         if option.low == option.high:
             return Target(option.low - tolerance, option.high + tolerance, option.low)
+        # Values are drawn from what the model can do; a face that lies beyond it already stays.
         low, high = max(option.low, limits[0]), min(option.high, limits[1])
         margin = _SURE if (one.low, one.high) == (0, 1) else _MARGIN
         inner = margin * (high - low) if one.kind == "choice" else 0.0
         begin = low + inner if math.isfinite(option.low) else low
         end = high - inner if math.isfinite(option.high) else high
-        inside = begin <= free <= end
+        above = begin <= free or option.low == -math.inf
+        below = free <= end or option.high == math.inf
+        inside = above and below and math.isfinite(free)
         aim = free if inside else begin + float(draws[1]) * (end - begin)
-        return Target(low, high, aim)
+        return Target(option.low, option.high, aim)
 
     def check(self, limits: tuple[float, float], unit: str = "") -> None:
         """Raise `UsageError` where a value, or the end of a range, is beyond ``limits``."""

@@ -38,6 +38,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LEAST_SHARE: Final = 1e-6
 _LARGEST_NUMBER: Final = 1e6
+LEAST_DEVIATION: Final = 1e-6
+"""Of a column that hardly differs between faces; values are divided by it."""
 
 
 def is_probability(column: str) -> bool:
@@ -224,8 +226,8 @@ def _read(content: Mapping[str, Any]) -> AttributeMap:
         raise ValueError("'generator' is no SHA-256")
     count = len(columns)
     per_column = {name: _list(content, name, count) for name in _PER_COLUMN}
-    if not (per_column["deviation"] > 0).all():
-        raise ValueError("'deviation' has one that is not above 0")
+    if not (per_column["deviation"] >= LEAST_DEVIATION).all():
+        raise ValueError(f"'deviation' has one below {LEAST_DEVIATION:g}")
     if not (per_column["low"] <= per_column["high"]).all():
         raise ValueError("'low' is above 'high'")
     directions = _rows(content, "directions")

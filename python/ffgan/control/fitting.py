@@ -13,7 +13,13 @@ import numpy as np
 
 from ffgan.attributes.definitions import ATTRIBUTES, Attribute
 from ffgan.control import regression
-from ffgan.control.fitted_map import AttributeMap, is_probability, known_columns, logit
+from ffgan.control.fitted_map import (
+    LEAST_DEVIATION,
+    AttributeMap,
+    is_probability,
+    known_columns,
+    logit,
+)
 from ffgan.control.measuring import embeddings, measured
 from ffgan.control.moves import Mover
 from ffgan.control.solver import Measure
@@ -121,7 +127,7 @@ def _regressed(
         raise UsageError("most of the model's faces cannot be measured: it draws no faces yet")
     columns, worked, known = tuple(columns[i] for i in kept), worked[:, kept], known[:, kept]
     mean = np.nanmean(worked, axis=0)
-    deviation = np.maximum(np.nanstd(worked, axis=0), 1e-6)
+    deviation = np.maximum(np.nanstd(worked, axis=0), LEAST_DEVIATION)
     standardised = (worked - mean) / deviation
     taken = round((1 - _HELD_OUT) * len(latents))
     directions = np.stack([one.vector for one in model.directions()[:_CURVED]]).astype(np.float64)

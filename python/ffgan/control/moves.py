@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ffgan.control.fitted_map import AttributeMap
+from ffgan.errors import ModelError
 from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import Float64
 
@@ -70,7 +71,10 @@ class Mover:
         self._correction = np.zeros((len(slack), LATENT_SIZE))
 
     def step(self, latent: Float64, measured: Float64) -> Float64:
-        """Return the next latent (100,), on the grid, after one with what was ``measured``."""
+        """Return the next latent (100,), on the grid, after one with what was ``measured``.
+
+        Raises `ModelError` where the map has numbers that no fit gives.
+        """
         base = self._map.predict(latent)
         missing = self._kept - base
         missing[self._places] = self._aims - measured
@@ -80,7 +84,13 @@ class Mover:
             predicted = self._map.predict(latent + move) - base + self._correction @ move
             wanted = missing - predicted + derivative @ move
             cheap = self._map.cheapness @ derivative.T
-            move = cheap @ np.linalg.solve(derivative @ cheap + self._slack, wanted)
+            try:
+                move = cheap @ np.linalg.solve(derivative @ cheap + self._slack, wanted)
+            except np.linalg.LinAlgError as error:  # so large that the slack is rounded away
+                raise ModelError(
+                    "the model's fitted attributes lead to no move: fit them again: "
+                    "python -m ffgan fit-attributes"
+                ) from error
             move *= min(1.0, LONGEST_STEP / max(float(np.linalg.norm(move)), 1e-12))
         bound = max(LONGEST_LATENT, float(np.linalg.norm(latent)))
         there = latent + move

@@ -62,10 +62,18 @@ class ControlledFace(Face):
     def missed(self) -> str:
         """What was not reached, in words, such as "age 52.1 instead of 57 to 63"; else empty."""
         return ", ".join(
-            f"{column} {self.attributes[column]:.4g} instead of {one.low:.4g} to {one.high:.4g}"
+            f"{column} {self.attributes[column]:.4g} instead of {_range_text(one)}"
             for column, one in self.asked.items()
             if not one.low <= self.attributes[column] <= one.high
         )
+
+
+def _range_text(target: Target) -> str:
+    if math.isinf(target.high):
+        return f"{target.low:.4g} or more"
+    if math.isinf(target.low):
+        return f"{target.high:.4g} or less"
+    return f"{target.low:.4g} to {target.high:.4g}"
 
 
 class _Place(NamedTuple):

@@ -53,9 +53,15 @@ def save_latent(
 ) -> None:
     """Write a latent (100,) of a model, or of the model of that hash, to a file; see `load_latent`.
 
-    ``more`` is kept beside it and must be what JSON holds. Raises `Error` when the file cannot be
-    written.
+    ``more`` is kept beside it and must be what JSON holds. Raises `UsageError` for what
+    `load_latent` would refuse, `Error` when the file cannot be written.
     """
+    array = np.asarray(latent, np.float32)
+    if array.shape != (LATENT_SIZE,) or not (np.abs(array) <= MAX_VALUE).all():
+        raise UsageError(
+            f"no latent to write to {path}: give {LATENT_SIZE} numbers from -{MAX_VALUE:g} to "
+            f"{MAX_VALUE:g}"
+        )
     text = latent_text(latent, model if isinstance(model, str) else model.hash, **more)
     try:
         storage.write_atomically(Path(path), text.encode() + b"\n")
@@ -84,7 +90,7 @@ def load_latent(path: str | os.PathLike[str], model: Model | None = None) -> Flo
     content = _from_json(text, path)
     own = content.get("model")
     if model is not None and isinstance(own, str) and own != model.hash:
-        logger.warning(f"{path}: the latent is of the model {own[:12]}, not of {model.hash[:12]}")
+        logger.warning(f"{path}: the latent is of the model {own[:12]!r}, not of {model.hash[:12]}")
     return _checked(content["latents"], path)
 
 
