@@ -224,12 +224,13 @@ def other_methods(
     closed = [d.vector.astype(np.float64) for d in model.directions()]
     nearest = closed[int(np.argmax([abs(slope @ vector) for vector in closed]))]
     before = fitted.standardised(np.stack([free.table[c] for c in fitted.columns], axis=1))
-    images = np.stack([face.image for face in made])
-    table = attributes.measure(images)
+    ours = np.stack([face.image for face in made])
+    table = attributes.measure(ours)
     after = fitted.standardised(np.stack([table[c] for c in fitted.columns], axis=1))
     amount = (after - before)[:, [place]]
     row = {"attribute": one.name}
     for method, vector in (("SeFa", nearest), ("linear", slope), ("ours", None)):
+        images = ours
         if vector is not None:
             moves = amount * vector / (vector @ slope)
             images = model.render((free.latents + moves).astype(np.float32))
