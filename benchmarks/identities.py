@@ -35,6 +35,7 @@ from ffgan.shapes import IMAGE_SHAPE
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 BINS = np.arange(0.0, 1.2001, 0.1)
 PUBLISHED = 0.9938
+BLOCK = 64
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -43,15 +44,18 @@ def pictures(folder: Path) -> list[Path]:
 
 def embedded(paths: Iterable[Path], mirrored: bool) -> np.ndarray:
     """The embeddings of pictures, every second one mirrored if asked."""
-    found = []
+    found, block = [], []
     for number, path in enumerate(paths):
         image = images.decode(path.read_bytes())
         if image.shape != IMAGE_SHAPE:
             raise SystemExit(f"{path} is {image.shape[1]}x{image.shape[0]}, not 162x162")
-        if mirrored and number % 2:
-            image = np.ascontiguousarray(image[:, ::-1])
-        found.append(embeddings(image[None])[0])
-    return np.stack(found).astype(np.float64)
+        block.append(image[:, ::-1] if mirrored and number % 2 else image)
+        if len(block) == BLOCK:
+            found.append(embeddings(np.stack(block)))
+            block = []
+    if block:
+        found.append(embeddings(np.stack(block)))
+    return np.concatenate(found).astype(np.float64)
 
 
 def distances(codes: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
