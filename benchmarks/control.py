@@ -30,8 +30,8 @@ import numpy as np
 import ffgan
 from ffgan import attributes, control, faces, features
 from ffgan.attributes import ATTRIBUTES, Attribute, landmarks
+from ffgan.attributes.recognition import embeddings
 from ffgan.control import Constraints, ControlledFace
-from ffgan.control.measuring import embeddings
 from ffgan.dataset import Dataset
 from ffgan.evaluation import metrics, real_images
 from ffgan.faces.pose import pose

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ffgan import images
-from ffgan.control.measuring import embeddings
+from ffgan.attributes.recognition import embeddings
 from ffgan.faces import SAME_PERSON
 from ffgan.shapes import IMAGE_SHAPE
 

@@ -13,7 +13,7 @@ import pytest
 from support.commands import only_error
 
 from ffgan import cli, images
-from ffgan.control.measuring import embeddings
+from ffgan.attributes.recognition import embeddings
 from ffgan.model import Model
 
 GEN = ["gen", "--identities", "2", "--images", "3", "--seed", "11"]

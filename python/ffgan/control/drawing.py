@@ -16,9 +16,10 @@ from typing import Final
 import numpy as np
 
 from ffgan import _core
+from ffgan.attributes.recognition import distance
 from ffgan.control.constraints import Constraints
 from ffgan.control.fitted_map import KEY, AttributeMap
-from ffgan.control.measuring import distance, measured
+from ffgan.control.measuring import measured
 from ffgan.control.solver import MOST_STEPS, ControlledFace, Unscored, change, check, search
 from ffgan.errors import ModelError
 from ffgan.latent import first_seed

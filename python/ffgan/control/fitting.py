@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from ffgan.attributes.definitions import ATTRIBUTES, Attribute
+from ffgan.attributes.recognition import embeddings
 from ffgan.control import regression
 from ffgan.control.fitted_map import (
     LEAST_DEVIATION,
@@ -20,7 +21,7 @@ from ffgan.control.fitted_map import (
     known_columns,
     logit,
 )
-from ffgan.control.measuring import embeddings, measured
+from ffgan.control.measuring import measured
 from ffgan.control.moves import Mover
 from ffgan.control.solver import Measure
 from ffgan.errors import UsageError

@@ -19,9 +19,10 @@ from typing import Any, Final
 import numpy as np
 
 from ffgan.attributes.definitions import named
+from ffgan.attributes.recognition import embeddings
 from ffgan.control.constraints import Constraints
 from ffgan.control.drawing import attribute_map, faces, moved
-from ffgan.control.measuring import embeddings, measured
+from ffgan.control.measuring import measured
 from ffgan.control.solver import ControlledFace, check
 from ffgan.errors import Error, UsageError
 from ffgan.faces import SAME_PERSON

@@ -89,13 +89,3 @@ def squares(face: RGB) -> Float64:
     found = alignment.squares(points[None], "dlib", size=faces.CHIP_SIZE, padding=faces.PADDING)
     found[:, :3] /= FINER
     return found
-
-
-def distance(one: RGB, other: RGB) -> float:
-    """Return the distance of two cut-out faces by dlib's recognition network.
-
-    Each is aligned by its own landmarks. Raises `ExtraError`.
-    """
-    chips = [faces.cut(face, squares(face), faces.CHIP_SIZE)[0] for face in (one, other)]
-    first, second = faces.embed(np.stack(chips))
-    return float(np.linalg.norm(first - second))

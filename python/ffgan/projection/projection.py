@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from ffgan import _core, faces, features
+from ffgan.attributes import recognition
 from ffgan.errors import ExtraError, UsageError
 from ffgan.model import Model, by_network
 from ffgan.projection import photograph
@@ -255,7 +256,7 @@ class _Search:
         return Distances(
             float(values[0]),
             float(values[1]) if perceptual else None,
-            photograph.distance(self._target, found) if self._squares is not None else None,
+            recognition.distance(self._target, found) if self._squares is not None else None,
         )
 
 
