@@ -108,7 +108,7 @@ def add_options(parser: Parser) -> None:
         help="write a row for each face to this .csv, .jsonl, .json, .npy or .parquet "
         "(default: no file)",
     )
-    output.add_argument("--json", action="store_true", help="the summary as JSON")
+    output.add_argument("--json", action="store_true", help="the summary as JSON (default: no)")
     add_threads(output)
 
 

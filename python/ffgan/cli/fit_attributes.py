@@ -16,7 +16,8 @@ examples:
   ffgan fit-attributes runs/photos/model.safetensors
   ffgan fit-attributes model.safetensors --out with-attributes.safetensors
 
-Afterwards `ffgan gen --model FILE --set age=40` works with the file."""
+What is learnt is written into the model file, whose parameters stay as they
+are. Afterwards `ffgan gen --model FILE --set age=40` works with the file."""
 
 HEADINGS = ("column", "from", "to", "R2 linear", "R2")
 
@@ -69,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "learn to draw faces with asked-for attributes",
-    "Measure the faces of a model, learn how its latents change their attributes, and write that "
-    "into the model file. Its parameters stay as they are.",
+    "Measure a model's faces and learn how its latents change their attributes.",
     EXAMPLES,
     add_options,
     run,
