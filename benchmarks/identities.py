@@ -9,7 +9,7 @@ FOLDER has a folder of pictures for each person, in the training framing: 162x16
 are compared with each other (genuine pairs), and with those of all others (impostors). The same
 with each second picture mirrored: embeddings by which the pictures were not chosen. ``--faces``
 adds what any two faces of a folder are apart, such as the training images. Published for the
-network: 99.38 % of the pairs of LFW told right, with the threshold 0.6 (dlib's
+network: 99.13 % of the pairs of LFW told right, with the threshold 0.6 (dlib's
 examples/dnn_face_recognition_ex.cpp and dnn_metric_learning_on_images_ex.cpp).
 
 Prints tables in Markdown. docs/identities.md shows a result. Needs the extra `faces`.
