@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,18 @@ def test_an_unknown_name_is_met_with_the_nearest() -> None:
         named(["smlie"])
     with pytest.raises(UsageError, match=r"unknown attribute 'xyzzy': give one of age, gender"):
         named(["xyzzy"])
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (5, "attributes 5: give names"),
+        ([5], "unknown attribute 5: give one of age"),
+        ([["age"]], r"unknown attribute \['age'\]: give one of age"),
+        (["AGE"], "unknown attribute 'AGE'; did you mean 'age'"),
+        (["male"], "unknown attribute 'male'; did you mean 'gender'"),
+    ],
+)
+def test_what_is_no_name_is_refused(names: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        named(names)

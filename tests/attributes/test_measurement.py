@@ -95,3 +95,14 @@ def test_other_arrays_and_names_are_refused() -> None:
         measure(np.zeros((1, 162, 162, 3)))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"did you mean 'yaw'\?"):
         measure(np.zeros((1, 162, 162, 3), np.uint8), ["yawn"])
+
+
+def test_the_order_of_an_array_in_memory_does_not_count(people: RGB, found: Table) -> None:
+    other = measure(np.asfortranarray(people), ["sharpness", "brightness"])
+    assert (other["sharpness"] == found["sharpness"]).all()
+    assert (other["brightness"] == found["brightness"]).all()
+
+
+def test_faces_of_several_sizes_are_refused(people: RGB) -> None:
+    with pytest.raises(UsageError, match="faces differ in shape"):
+        measure([people[0], people[1][:100]], "age")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,36 @@ def test_nothing_to_look_at_is_an_error(tmp_path: Path) -> None:
         measure_files([])
     with pytest.raises(DatasetError, match="no image"):
         measure_files([tmp_path])
+
+
+def test_a_single_path_is_not_taken_for_its_letters(album: Path) -> None:
+    for path in (album / "0.png", str(album / "0.png")):
+        assert measure_files(path, "brightness").names == [str(album / "0.png")]
+    with pytest.raises(UsageError, match="give their paths"):
+        measure_files(5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="give their paths as text"):
+        measure_files([b"0.png"])  # type: ignore[list-item]
+
+
+def test_what_a_folder_holds_but_cannot_be_read_is_listed_by_name_once(
+    album: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes((album / "0.png").read_bytes())
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    measured = measure_files([tmp_path, tmp_path / "gone.png"], "brightness")
+    assert measured.looked_at == 3 and len(measured.table) == 1
+    assert measured.broken == [
+        (f"{tmp_path}/gone.png", "the link leads nowhere"),
+        (f"{tmp_path}/gone.png", "No such file or directory"),
+    ]
+
+
+def test_names_that_are_not_text_are_escaped(album: Path, tmp_path: Path) -> None:
+    content = (album / "0.png").read_bytes()
+    for name in (b"\xff.png", b"two\nlines.png"):
+        path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+        path.write_bytes(content)
+        [shown] = measure_files([path], "brightness").names
+        assert shown == f"{tmp_path}/" + name.decode("utf-8", "backslashreplace").replace(
+            "\n", "\\n"
+        )

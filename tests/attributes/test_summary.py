@@ -52,3 +52,16 @@ def test_no_face_has_no_figures() -> None:
     figures = summary(faces([], []))
     assert figures["faces"] == 0 and figures["age"] == {"measured": 0}
     assert "0 faces" in text({"nobody": figures})
+
+
+def test_groups_are_shown_where_only_the_second_set_has_them() -> None:
+    grey = summary(faces([20], [np.nan]))
+    lines = text({"grey": grey, "there": summary(faces([20, 20], [20, 20]))}).splitlines()
+    assert lines[1].split() == ["1", "face", "2", "faces"]
+    [tan] = [line.split() for line in lines if line.startswith("  tone group tan")]
+    assert tan[-3:] == ["-", "100.0", "%"]
+
+
+def test_words_are_counted_without_the_numbers_behind_them() -> None:
+    whole = faces([20, 30], [20, np.nan])
+    assert summary(whole[["gender", "tone"]])["tone"] == summary(whole)["tone"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ffgan.attributes.measurement import columns
-from ffgan.attributes.table import WRITERS, save, with_images
+from ffgan.attributes.table import WRITERS, check, save, with_images
 from ffgan.errors import Error, ExtraError, UsageError
 
 
@@ -95,3 +95,12 @@ def test_what_cannot_be_written_is_told_with_the_way_out(
     with pytest.raises(ExtraError, match=r"pip install 'ffgan\[parquet\]'"):
         save(tmp_path / "t.parquet", table)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_no_file_can_be_is_told_beforehand(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").mkdir()
+    for path, told in {"t.csv": "Is a directory", "nowhere/t.csv": "No such file"}.items():
+        with pytest.raises(Error, match=f"cannot write .*{path}: {told}.* give another file"):
+            check(tmp_path / path)
+    check(tmp_path / "u.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

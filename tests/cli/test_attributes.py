@@ -76,3 +76,27 @@ def test_bad_input_is_one_line_with_the_way_out(
 ) -> None:
     assert run(*arguments) == 2
     assert told in only_error(capsys)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("no such picture", "--out", tmp_path / "nowhere" / "t.csv") == 1
+    told = only_error(capsys)
+    assert "cannot write" in told and "No such file" in told
+
+
+def test_sets_of_one_name_are_both_there(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("packaged model").symlink_to(folder)
+    options = ("--names", "brightness", "--beside", "packaged model", "--model", "--samples", 1)
+    assert run("packaged model", *options, "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    titles = ["packaged model", "packaged model again", "packaged model again again"]
+    assert list(figures) == titles
+    assert [one["faces"] for one in figures.values()] == [2, 2, 1]

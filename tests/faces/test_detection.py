@@ -107,8 +107,9 @@ def test_68_landmarks_have_the_five_among_them(people: RGB) -> None:
 def test_wrong_arguments_are_named(people: RGB, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"float64 \(162, 162, 3\), not uint8"):
         faces.detect(people[0] / 255)
-    with pytest.raises(UsageError, match="upsamplings is not from 0 to 4"):
-        faces.detect(people[0], upsample=9)
+    for upsample in (-1, 2.5, 9):
+        with pytest.raises(UsageError, match=f"upsample {upsample}: give a whole number from 0"):
+            faces.detect(people[0], upsample=upsample)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="threshold is not a number"):
         faces.detect(people[0], threshold=float("nan"))
     with pytest.raises(UsageError, match="give 'hog' or 'cnn'"):

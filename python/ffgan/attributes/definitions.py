@@ -254,14 +254,24 @@ def named(names: Iterable[str] | None = None) -> list[Attribute]:
     """
     if names is None:
         return list(_ALL)
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = [names] if isinstance(names, str) else names
+    if not isinstance(wanted, Iterable):
+        raise UsageError(f"attributes {names!r}: give names, such as ['age', 'smile']")
+    wanted = list(wanted)
     for name in wanted:
-        if name not in ATTRIBUTES:
+        if not isinstance(name, str) or name not in ATTRIBUTES:
             raise UsageError(
                 f"unknown attribute {name!r}"
-                + (_did_you_mean(name, ATTRIBUTES) or f": give one of {', '.join(ATTRIBUTES)}")
+                + (_nearest(name) or f": give one of {', '.join(ATTRIBUTES)}")
             )
     return [one for one in _ALL if one.name in wanted]
+
+
+def _nearest(name: object) -> str:
+    for one in _ALL:
+        if name == one.of and one.kind == "choice":
+            return f"; did you mean {one.name!r}?"
+    return _did_you_mean(name.lower(), ATTRIBUTES) if isinstance(name, str) else ""
 
 
 def _did_you_mean(word: str, words: Iterable[str]) -> str:

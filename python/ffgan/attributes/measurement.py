@@ -186,7 +186,11 @@ def _words(attribute: Attribute, numbers: Float32) -> list[str]:
 
 
 def _checked(images: RGB) -> RGB:
-    array = np.asarray(images)
+    try:
+        # In one order: sums in another one are rounded otherwise.
+        array = np.ascontiguousarray(images)
+    except ValueError as error:
+        raise UsageError(f"faces differ in shape, or are none: {error}") from error
     if array.dtype != np.uint8 or array.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE, 3):
         raise UsageError(
             f"faces are {array.dtype} {array.shape}, not uint8 (n, {IMAGE_SIZE}, {IMAGE_SIZE}, 3): "

@@ -12,7 +12,7 @@ from ffgan import faces
 from ffgan.attributes import landmarks
 from ffgan.attributes.measurement import Table, columns, measure
 from ffgan.faces import Box, Detector, alignment, orientation
-from ffgan.faces.detection import check_image
+from ffgan.faces.detection import check_image, check_search
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB, Float64
 
@@ -46,6 +46,7 @@ def faces_in(image: RGB, *, detector: Detector = "hog", upsample: int = 0) -> Fo
     lie on their side are turned. Raises `ExtraError`, `UsageError`.
     """
     image = check_image(image)
+    check_search(detector, upsample)
     if (stored := _stored(image)) is not None:
         return FoundFaces([stored], image[None], np.zeros(1))
     found = orientation.find(image, detector=detector, upsample=upsample, count=68)
@@ -65,8 +66,19 @@ def _stored(image: RGB) -> Box | None:
     for box in faces.detect(image, threshold=_STORED_THRESHOLD):
         sides = np.array([box.left, box.top, box.right, box.bottom])
         if np.abs(sides - landmarks.BOX).max() <= _SAME_PLACE:
-            return box
+            return None if _turned(image, box) else box
     return None
+
+
+def _turned(image: RGB, box: Box) -> bool:
+    """Whether a face that is found upright looks more like one when the picture is turned.
+
+    One in twenty that are upside down is found upright, and lies in the same place.
+    """
+    if box.confidence >= orientation.CERTAIN:
+        return False
+    least = max(box.confidence, orientation.FITS_TURNED)
+    return any(faces.detect(image, threshold=least, turn=turn) for turn in (1, 2, 3))
 
 
 def measure_image(

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,10 @@ from ffgan.dataset.folder import MAX_FILE_BYTES
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError, UsageError
 from ffgan.faces import Detector
+from ffgan.faces.detection import check_search
 from ffgan.typing import RGB, ProgressCallback
+
+logger = logging.getLogger("ffgan.attributes")
 
 FILE_SHARE: Final = 64_000_000
 """Bytes for each thread that files may take; a larger one than all have together comes alone."""
@@ -66,7 +70,7 @@ class _Searched(NamedTuple):
 
 
 def measure_files(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     names: Iterable[str] | None = None,
     *,
     robust: bool = True,
@@ -83,10 +87,17 @@ def measure_files(
     """
     wanted = [one.name for one in named(names)]
     kind = placed_columns(wanted)
-    files = [file for path in paths for file in _files(Path(path))]
+    check_search(detector, upsample)
+    files: list[_File] = []
+    unreadable: list[tuple[str, str]] = []
+    for path in _paths(paths):
+        some, others = _files(path)
+        files += some
+        unreadable += others
     if not files:
         raise UsageError("give pictures, or folders of pictures")
-    result = MeasuredPictures(len(files), [], np.zeros(0, kind), [], [])
+    looked_at = len(files) + len(unreadable)
+    result = MeasuredPictures(looked_at, [], np.zeros(0, kind), [], unreadable)
     rows: list[Table] = [result.table]
     threads = _core.engine()["threads"]
     rooms = images.Room(threads * FILE_SHARE), images.Room(threads * SHARE)
@@ -121,25 +132,38 @@ def _measured(
     return [placed(found, part, kind) for (_, found), part in zip(known, parts, strict=True)]
 
 
-def _files(path: Path) -> list[_File]:
-    """The picture ``path``, those below it, or those in a packed file."""
+def _paths(paths: object) -> list[Path]:
+    some = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if not isinstance(some, Iterable):
+        raise UsageError(f"pictures {paths!r}: give their paths")
+    try:
+        return [Path(path) for path in some]
+    except TypeError as error:
+        raise UsageError(f"pictures: give their paths as text; {error}") from error
+
+
+def _files(path: Path) -> tuple[list[_File], list[tuple[str, str]]]:
+    """The picture ``path``, those below it or in a packed file; and what cannot be read there."""
     if packed_file.is_packed(path):
         packed = Dataset(path)
         return [
-            _File(f"{path}: {printable(name)}", 0, partial(packed.image, number))
+            _File(f"{_shown(path)}: {printable(name)}", 0, partial(packed.image, number))
             for number, name in enumerate(packed.names)
-        ]
+        ], []
     if not path.is_dir():
-        return [_File(str(path), _size(path), partial(_read, path))]
+        return [_File(_shown(path), _size(path), partial(_read, path))], []
     folder = ImageFolder(path, include_generated=True)
-    return [
-        _File(
-            printable(os.path.join(os.fsencode(path), name)),
-            folder.size(i),
-            partial(folder.read, i),
-        )
+    if folder.left_out:
+        logger.info(f"{_shown(path)}: {folder.left_out}")
+    files = [
+        _File(_shown(path, name), folder.size(i), partial(folder.read, i))
         for i, name in enumerate(folder.names)
     ]
+    return files, [(_shown(path, name), reason) for name, reason in folder.unreadable]
+
+
+def _shown(path: Path, name: bytes = b"") -> str:
+    return printable(os.path.join(os.fsencode(path), name) if name else os.fsencode(path))
 
 
 def _size(path: Path) -> int:
@@ -181,4 +205,5 @@ def _search(
                     found = found._replace(chips=found.chips.copy())  # lets go of the picture
                 return _Searched(file.name, found)
     except (DatasetError, UnavailableError) as error:
-        return _Searched(file.name, None, str(error))
+        # The name is said once.
+        return _Searched(file.name, None, str(error).removeprefix(f"cannot read {file.name}: "))

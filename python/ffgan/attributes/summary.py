@@ -12,6 +12,7 @@ import numpy as np
 from ffgan.attributes.definitions import ATTRIBUTES, Attribute
 from ffgan.attributes.measurement import Table
 from ffgan.typing import Float32
+from ffgan.wording import counted
 
 AGES: Final = (0, 13, 20, 30, 40, 50, 60)
 """The ages at which groups begin."""
@@ -27,18 +28,18 @@ def summary(table: Table) -> dict[str, Any]:
     figures: dict[str, Any] = {"faces": len(table)}
     for name, one in ATTRIBUTES.items():
         if name in (table.dtype.names or ()):
-            numbers = table[one.column]
-            known = numbers[np.isfinite(numbers)]
-            figures[name] = {"measured": len(known), **_figures(one, known, table[name])}
+            values = table[name]
+            known = values[values != ""] if one.kind == "choice" else values[np.isfinite(values)]
+            figures[name] = {"measured": len(known), **_figures(one, known)}
     return figures
 
 
-def _figures(one: Attribute, known: Float32, values: Any) -> dict[str, Any]:
+def _figures(one: Attribute, known: Any) -> dict[str, Any]:
     if not len(known):
         return {}
     if one.kind == "choice":
         count = len(known)
-        return {"shares": {word: float(np.sum(values == word)) / count for word in one.choices}}
+        return {"shares": {word: float(np.sum(known == word)) / count for word in one.choices}}
     low, median, high = np.percentile(known.astype(np.float64), (5, 50, 95)).tolist()
     figures: dict[str, Any] = {
         "median": median,
@@ -61,7 +62,6 @@ def _age_groups(ages: Float32) -> dict[str, float]:
 
 def text(sets: Mapping[str, dict[str, Any]]) -> str:
     """Return the summaries of one or more sets, by their titles, side by side in a table."""
-    first = next(iter(sets.values()))
     names = [name for name in ATTRIBUTES if any(name in one for one in sets.values())]
     lines = _header(sets)
     for name in names:
@@ -70,8 +70,8 @@ def text(sets: Mapping[str, dict[str, Any]]) -> str:
             cells = [_number_cells(one, figures.get(name, {})) for figures in sets.values()]
             title = f"{one.title} ({one.unit})" if one.unit else one.title
             lines.append((title, cells))
-        shares = first.get(name, {}).get("shares", {})
-        for group in shares:
+        groups = [figures.get(name, {}).get("shares", {}) for figures in sets.values()]
+        for group in next(filter(None, groups), {}):
             cells = [_share_cells(figures.get(name, {}), group) for figures in sets.values()]
             lines.append((f"  {one.title.lower()} {group}", cells))
     width = max(len(title) for title, _ in lines)
@@ -85,7 +85,7 @@ _WIDTH: Final = 8
 def _header(sets: Mapping[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
     whole = _COLUMNS * _WIDTH
     titles = [f"{_shortened(title, whole):>{whole}}" for title in sets]
-    counts = [f"{figures['faces']:,} faces".rjust(whole) for figures in sets.values()]
+    counts = [counted(figures["faces"], "face").rjust(whole) for figures in sets.values()]
     names = ["".join(f"{name:>{_WIDTH}}" for name in ("median", "5 %", "95 %", "spread"))] * len(
         sets
     )

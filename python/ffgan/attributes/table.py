@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -46,10 +48,26 @@ def save(path: Path, table: Table) -> None:
         with storage.atomic_file(path) as file:
             write(table, file)
     except OSError as error:
-        raise Error(
-            f"cannot write {path}: {storage.reason(error)}; "
-            + storage.way_out(error, "give another file")
-        ) from error
+        raise _cannot_write(path, error) from error
+
+
+def check(path: Path) -> None:
+    """Raise what `save` would, as far as it can be told beforehand."""
+    writer(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> Error:
+    way_out = storage.way_out(error, "give another file")
+    return Error(f"cannot write {path}: {storage.reason(error)}; {way_out}")
 
 
 def writer(path: Path) -> Callable[[Table, IO[bytes]], None]:

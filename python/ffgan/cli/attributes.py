@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffgan.cli.options import add_threads, use_threads
-from ffgan.cli.output import notice
+from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import UsageError
@@ -43,6 +44,7 @@ Needs pip install 'ffgan[faces]'."""
 def add_options(parser: Parser) -> None:
     from ffgan.attributes import ATTRIBUTES
     from ffgan.faces import DETECTORS
+    from ffgan.faces.detection import MAX_UPSAMPLE
 
     parser.add_argument(
         "images",
@@ -91,7 +93,7 @@ def add_options(parser: Parser) -> None:
     finding.add_argument(
         "--upsample",
         metavar="N",
-        type=integer(0, 4),
+        type=integer(0, MAX_UPSAMPLE),
         default=0,
         help="double pictures N times to find small faces (default: %(default)s)",
     )
@@ -105,8 +107,8 @@ def add_options(parser: Parser) -> None:
         "--out",
         metavar="FILE",
         type=Path,
-        help="write a row for each face to this .csv, .jsonl, .json, .npy or .parquet "
-        "(default: no file)",
+        help="write a row for each face of IMAGES, else of the model, to this .csv, .jsonl, .json, "
+        ".npy or .parquet (default: no file)",
     )
     output.add_argument("--json", action="store_true", help="the summary as JSON (default: no)")
     add_threads(output)
@@ -116,7 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.attributes import summary
     from ffgan.attributes.definitions import named
     from ffgan.attributes.summary import text
-    from ffgan.attributes.table import save, writer
+    from ffgan.attributes.table import check, save
+    from ffgan.dataset import printable
 
     use_threads(arguments)
     names = None if arguments.names is None else _split(arguments.names)
@@ -126,18 +129,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.beside is not None and not arguments.images:
         raise UsageError("--beside: give the first set too: ffgan attributes DIR --beside OTHER")
     if arguments.out is not None:
-        writer(arguments.out)  # an ending that is not known is told now, not after an hour
+        check(arguments.out)  # told now, not after an hour
     sets: dict[str, Table] = {}
     rows: tuple[list[str], Table] | None = None
-    with progress_bars(line_every=LINE_EVERY) as progress:
+    with progress_bars(line_every=LINE_EVERY) as progress, shown_log("ffgan.attributes"):
         for paths in filter(None, (arguments.images, arguments.beside and [arguments.beside])):
             found = _of_files(paths, wanted, arguments, progress)
-            title = str(paths[0]) if len(paths) == 1 else counted(found.looked_at, "picture")
-            sets[title if title not in sets else f"{title} again"] = found.table
+            one = printable(os.fsencode(paths[0]))
+            title = one if len(paths) == 1 else counted(found.looked_at, "picture")
+            sets[_new(title, sets)] = found.table
             rows = rows or (found.names, found.table)
         if arguments.model is not None:
             seeds, table, title = _of_model(wanted, arguments, progress)
-            sets[title] = table
+            sets[_new(title, sets)] = table
             rows = rows or (seeds, table)
     if arguments.out is not None and rows is not None:
         from ffgan.attributes.table import with_images
@@ -146,6 +150,10 @@ def run(arguments: argparse.Namespace) -> int:
     figures = {title: summary(table) for title, table in sets.items()}
     print(json.dumps(figures, indent=2) if arguments.json else text(figures))
     return 0 if all(len(table) for table in sets.values()) else NOTHING
+
+
+def _new(title: str, sets: dict[str, Table]) -> str:
+    return title if title not in sets else _new(f"{title} again", sets)
 
 
 def _split(names: str) -> list[str]:
@@ -197,6 +205,7 @@ def _of_model(
 
     from ffgan.attributes import measure
     from ffgan.attributes.measurement import BLOCK
+    from ffgan.dataset import printable
     from ffgan.model import Model
 
     model = Model.load(None if arguments.model == Path() else arguments.model)
@@ -207,8 +216,8 @@ def _of_model(
         parts.append(measure(drawn, names, robust=not arguments.fast))
         progress("samples", start + number, count)
     seeds = [f"seed {seed}" for seed in range(arguments.seed, arguments.seed + count)]
-    title = "packaged model" if model.path is None else str(arguments.model)
-    title = "packaged model" if arguments.model == Path() else title
+    packaged = model.path is None or arguments.model == Path()
+    title = "packaged model" if packaged else printable(os.fsencode(arguments.model))
     return seeds, np.concatenate(parts), title
 
 

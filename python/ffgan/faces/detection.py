@@ -16,6 +16,7 @@ from ffgan.typing import RGB, Points
 
 Detector: TypeAlias = Literal["hog", "cnn"]
 DETECTORS: Final[tuple[Detector, ...]] = ("hog", "cnn")
+MAX_UPSAMPLE: Final = 4
 
 
 def detect(
@@ -54,8 +55,7 @@ def detect_all(
 ) -> list[list[Box]]:
     """Return `detect` of each image, on all cores; the images may differ in size."""
     arrays = [check_image(image) for image in images]
-    if detector not in DETECTORS:
-        raise UsageError(f"detector {detector!r}: give 'hog' or 'cnn'")
+    check_search(detector, upsample)
     finder = dlib_files.hog_detector() if detector == "hog" else dlib_files.cnn_detector(file)
 
     def find(some: list[RGB]) -> list[list[Box]]:
@@ -98,6 +98,14 @@ def landmarks(
         return predictor.find(array, _rows(boxes))
     except (TypeError, ValueError) as error:
         raise UsageError(dlib_files.one_line(error)) from error
+
+
+def check_search(detector: Detector, upsample: int) -> None:
+    """Raise `UsageError` for a detector or a number of doublings that `detect` does not know."""
+    if detector not in DETECTORS:
+        raise UsageError(f"detector {detector!r}: give 'hog' or 'cnn'")
+    if upsample not in range(MAX_UPSAMPLE + 1):
+        raise UsageError(f"upsample {upsample!r}: give a whole number from 0 to {MAX_UPSAMPLE}")
 
 
 def check_image(image: RGB) -> RGB:
