@@ -47,6 +47,10 @@ def test_an_unknown_name_is_met_with_the_nearest() -> None:
         named(["smlie"])
     with pytest.raises(UsageError, match=r"unknown attribute 'xyzzy': give one of age, gender"):
         named(["xyzzy"])
+    with pytest.raises(UsageError, match=r"unknown attribute 'sex'; did you mean 'gender'\?"):
+        named(["sex"])
+    with pytest.raises(UsageError, match=r"hair 'Blond': .*; did you mean 'fair'\?"):
+        ATTRIBUTES["hair"].range_of("Blond")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_two_attributes_are_a_picture_for_each_seed(tmp_path: Path) -> None:
         (["1", "--set", "age=30", "--change", "age=4"], "age: give a value or a change, not both"),
         (["1", "--set", "tone=dark", "--set", "skin_tone=3"], "are one measurement"),
         (["1", "--set", "yaw=3", "--hold", "yaw"], "yaw is asked for and to be held"),
-        (["1", "--hold", "yaw"], "--hold is for what --set, --change or --vary would change"),
+        (["1", "--hold", "yaw"], "--hold needs --set, --change or --vary"),
         (["1", "--vary", "agee"], "unknown attribute 'agee'; did you mean 'age'?"),
         (["1", "--vary", "age=40"], "age 40: give a range to vary it in, such as "),
         (["1", "--vary", "age="], "--vary 'age=': give NAME or NAME=LOW..HIGH"),

@@ -17,6 +17,10 @@ from ffgan.cli.program import build_parser
         ("dream", "unknown command dream: see ffgan --help"),
         ("--foo", "unknown option --foo (see ffgan --help)"),
         ("gen 1 --sed 4", "unknown option --sed: did you mean --seed?"),
+        (
+            "gen 1 --age 60",
+            "unknown option --age: an attribute is asked for by --set age=VALUE",
+        ),
         ("gen 1 --foo", "unknown option --foo (see ffgan gen --help)"),
         ("train photos --foo", "unknown option --foo (see ffgan train --help-all)"),
         ("web --prot=80", "unknown option --prot: did you mean --port?"),

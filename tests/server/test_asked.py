@@ -106,6 +106,10 @@ def test_what_is_moved_afterwards_is_measured_again(client: Client) -> None:
     [
         ("brightnes=50", "brightnes", "did you mean brightness?"),
         ("brightness=light", "brightness", "brightness 'light' is not a number: give one"),
+        ("brightness=50-60", "brightness", "brightness '50-60' is not a number: a range is 50..60"),
+        ("sex=male", "sex", "sex: no such parameter here; did you mean gender?"),
+        ("male=1", "male", "male: no such parameter here; did you mean gender?"),
+        ("gender=woman", "gender", "give one of female, male; did you mean 'female'?"),
         ("brightness=99", "brightness", "brightness 99 is beyond what this model can do: give 4"),
         ("brightness=60..50", "brightness", "the range ends below its start: give 50..60"),
         (

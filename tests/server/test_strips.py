@@ -69,7 +69,8 @@ def test_a_grid_varies_the_first_from_left_to_right_and_the_second_down(client: 
     ("url", "parameter", "message"),
     [
         ("/strip.png", "vary", "missing; this URL needs it"),
-        ("/strip.png?vary=x", "vary", "vary: not of the form"),
+        ("/strip.png?vary=x", "vary", "vary: unknown attribute 'x': give one of"),
+        ("/strip.png?vary=smile,yaw", "vary", "vary: give one attribute, such as age, not"),
         (
             "/strip.png?vary=age",
             "vary",
@@ -77,7 +78,8 @@ def test_a_grid_varies_the_first_from_left_to_right_and_the_second_down(client: 
         ),
         ("/strip.png?vary=brightness&count=21", "count", "must be at most 20"),
         ("/strip.png?vary=brightness&brightness=50", "vary", "brightness is varied and asked for"),
-        ("/grid.png?vary=brightness", "vary", "vary: not of the form"),
+        ("/grid.png?vary=brightness", "vary", "vary: give two attributes, such as age,smile, not"),
+        ("/grid.png?vary=age,smlie", "vary", "did you mean 'smile'?"),
         ("/grid.png?vary=tone,skin_tone", "vary", "tone and skin_tone are one measurement"),
         (
             "/grid.png?vary=brightness,background",

@@ -48,6 +48,12 @@ class Attribute:
         """The column of a table of measurements that holds it as a number."""
         return self.of or self.name
 
+    @property
+    def example(self) -> str:
+        """A range such as may be asked for: the middle half of what almost all faces have."""
+        quarter = (self.high - self.low) / 4
+        return f"{self.low + quarter:.3g}..{self.high - quarter:.3g}"
+
     def range_of(self, choice: str) -> tuple[float, float]:
         """Return from where to where the number in ``column`` lies for one of the choices.
 
@@ -62,6 +68,22 @@ class Attribute:
         ends = (-math.inf, *self.bounds, math.inf)
         return ends[place], ends[place + 1]
 
+
+_MEANT: Final = {
+    "boy": "male",
+    "f": "female",
+    "girl": "female",
+    "m": "male",
+    "man": "male",
+    "woman": "female",
+    "blond": "fair",
+    "blonde": "fair",
+    "grey": "fair",
+    "female": "gender",
+    "male": "gender",
+    "sex": "gender",
+}
+"""Other words for names and choices, which no likeness of letters leads to."""
 
 TONES: Final = ("dark", "brown", "tan", "intermediate", "light", "very light")
 """Groups of the skin tone (Del Bino and Bernerd 2013), from the lowest angle on."""
@@ -262,18 +284,20 @@ def named(names: Iterable[str] | None = None) -> list[Attribute]:
         if not isinstance(name, str) or name not in ATTRIBUTES:
             raise UsageError(
                 f"unknown attribute {name!r}"
-                + (_nearest(name) or f": give one of {', '.join(ATTRIBUTES)}")
+                + (_did_you_mean(name, ATTRIBUTES) or f": give one of {', '.join(ATTRIBUTES)}")
             )
     return [one for one in _ALL if one.name in wanted]
 
 
-def _nearest(name: object) -> str:
-    for one in _ALL:
-        if name == one.of and one.kind == "choice":
-            return f"; did you mean {one.name!r}?"
-    return _did_you_mean(name.lower(), ATTRIBUTES) if isinstance(name, str) else ""
+def _did_you_mean(word: object, words: Iterable[str]) -> str:
+    near = nearest_name(word, words) if isinstance(word, str) else None
+    return f"; did you mean {near!r}?" if near else ""
 
 
-def _did_you_mean(word: str, words: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(words), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def nearest_name(word: str, words: Iterable[str]) -> str | None:
+    """Return the one of ``words``, names of attributes or choices, that was most likely meant."""
+    known, word = list(words), word.lower()
+    meant = _MEANT.get(word)
+    if meant in known:
+        return meant
+    return next(iter(difflib.get_close_matches(word, known, 1)), None)

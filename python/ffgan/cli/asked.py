@@ -57,7 +57,7 @@ def constraints(arguments: argparse.Namespace) -> Constraints | None:
     """What --set and --change ask for; None where nothing is asked."""
     if not (arguments.set or arguments.change):
         if arguments.hold and not arguments.vary:
-            raise UsageError("--hold is for what --set, --change or --vary would change")
+            raise UsageError("--hold needs --set, --change or --vary: without them nothing changes")
         return None
     from ffgan.control import Constraints
 

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     total = shown * count
     text = f"{counted(total, 'face')}, {time.monotonic() - began:.1f} s"
     if reached < total:
-        text += f", {total - reached:,} not as far as asked"
+        text += f", {total - reached:,} did not reach what was asked"
     *_, last = files.written
     where = str(last) if len(files.written) == 1 else f"{len(files.written)} files in {last.parent}"
     print(f"{text}: {where}", flush=True)

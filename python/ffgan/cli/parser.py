@@ -43,6 +43,12 @@ class Parser(argparse.ArgumentParser):
         """An option that there is not, and the nearest one or the help that lists them."""
         option = word.partition("=")[0]
         known = {name.lstrip("-"): name for name in self._option_string_actions}
+        if "change" in known:  # of those commands that ask for attributes
+            from ffgan.attributes.definitions import ATTRIBUTES
+
+            attribute = option.lstrip("-").replace("-", "_")
+            if attribute in ATTRIBUTES:
+                return f"{option}: an attribute is asked for by --set {attribute}=VALUE"
         near = nearest(option.lstrip("-"), known)
         if near is not None:
             return f"{option}: did you mean {known[near]}?"

@@ -33,6 +33,8 @@ MAX_VALUE: Final = 1e6
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE: Final = re.compile(rf"({_NUMBER})?\s*\.\.\s*({_NUMBER})?")
 _ONE: Final = re.compile(_NUMBER)
+_DASHED: Final = re.compile(rf"({_NUMBER})\s*(?:-|\u2013|:|to)\s*({_NUMBER})")
+_PERCENT: Final = re.compile(rf"({_NUMBER})\s*%")
 
 _MARGIN: Final = 0.25
 """How far from another choice's bounds a face of one choice is aimed at, in widths of it."""
@@ -245,16 +247,22 @@ def _option(attribute: Attribute, part: object) -> Option:
                 raise UsageError(f"{name} {part}: a range has an end, such as 20.. or ..60")
             return _range(attribute, begin or -math.inf, end or math.inf)
         if not _ONE.fullmatch(part):
-            raise UsageError(
-                f"{name} {part!r} is not a number: give one, or a range such as "
-                f"{attribute.low:g}..{attribute.high:g}"
-            )
+            raise UsageError(f"{name} {part!r} is not a number: {_instead(attribute, part)}")
     if isinstance(part, tuple):
         if len(part) != 2:
             raise UsageError(f"{name} {part!r}: a range is (low, high)")
         return _range(attribute, *part)
     number = _number(attribute, part)
     return Option(number, number, f"{number:g}")
+
+
+def _instead(attribute: Attribute, text: str) -> str:
+    """What to write for a text that is no number, where other notations tell what was meant."""
+    if matched := _DASHED.fullmatch(text):
+        return f"a range is {matched[1]}..{matched[2]}"
+    if (attribute.low, attribute.high) == (0, 1) and (matched := _PERCENT.fullmatch(text)):
+        return f"give {float(matched[1]) / 100:g}"
+    return f"give one, or a range such as {attribute.example} ({attribute.help})"
 
 
 def _range(attribute: Attribute, low: object, high: object) -> Option:

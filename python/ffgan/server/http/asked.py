@@ -111,6 +111,5 @@ def _description(attribute: Attribute) -> str:
     about = f"asks for a face: {attribute.help}"
     if attribute.kind == "choice":
         return f"{about}; one of {', '.join(attribute.choices)}, or several with commas between"
-    unit = f" {attribute.unit}" if attribute.unit else ""
-    between = f"`{attribute.low:g}..{attribute.high:g}`"
-    return f"{about}; a value{unit and ' in' + unit}, a range such as {between}, or several"
+    value = f"a value in {attribute.unit}" if attribute.unit else "a value"
+    return f"{about}; {value}, a range such as `{attribute.example}`, or several"

@@ -12,8 +12,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
+from ffgan.attributes.definitions import nearest_name
 from ffgan.server.http.errors import RequestError
-from ffgan.settings import did_you_mean
 
 # fmt: off
 TRACKING = frozenset((
@@ -84,9 +84,9 @@ def is_tracking(name: str) -> bool:
 
 
 def _alternative(name: str, known: Mapping[str, str]) -> str:
-    return did_you_mean(
-        name.lower(), known, f"there are {', '.join(known)}" if known else "this URL takes none"
-    )
+    if near := nearest_name(name, known):
+        return f"did you mean {near}?"
+    return f"there are {', '.join(known)}" if known else "this URL takes none"
 
 
 def _refused(name: str, message: str) -> RequestError:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from ffgan import images
 from ffgan.attributes import ATTRIBUTES
+from ffgan.attributes.definitions import named
 from ffgan.control import Axis, axes, cells
 from ffgan.control.text import asked_text
 from ffgan.errors import UsageError
@@ -38,8 +39,19 @@ DEFAULT_COUNT = 7
 DEFAULT_SIDE = 5
 
 
+def _one(name: str) -> str:
+    if "," in name:
+        raise ValueError(f"give one attribute, such as age, not {name[:40]!r}; /grid.* takes two")
+    named(name)
+    return name
+
+
 def _two_different(names: str) -> str:
-    first, second = names.split(",")
+    parts = names.split(",")
+    if len(parts) != 2:
+        raise ValueError(f"give two attributes, such as age,smile, not {names[:40]!r}")
+    named(parts)
+    first, second = parts
     if ATTRIBUTES[first].column == ATTRIBUTES[second].column:
         raise ValueError(f"{first} and {second} are one measurement")
     return names
@@ -58,7 +70,13 @@ class VariedParameters(SearchParameters, PictureParameters):
 
 
 class StripParameters(VariedParameters):
-    vary: Annotated[str, Field(pattern=f"^{NAME}$", description="the attribute, such as `age`")]
+    vary: Annotated[
+        str,
+        Field(
+            json_schema_extra={"pattern": f"^{NAME}$"}, description="the attribute, such as `age`"
+        ),
+        AfterValidator(_one),
+    ]
     count: Annotated[
         int, Field(ge=2, le=MOST, description="number of faces; a choice has one for each word")
     ] = DEFAULT_COUNT
@@ -68,7 +86,7 @@ class GridParameters(VariedParameters):
     vary: Annotated[
         str,
         Field(
-            pattern=f"^{NAME},{NAME}$",
+            json_schema_extra={"pattern": f"^{NAME},{NAME}$"},
             description="two attributes, `age,smile`: the first from left to right, the second "
             "from top to bottom",
         ),
