@@ -111,10 +111,20 @@ def test_a_folder_with_other_people_stays_as_it_is(
 def test_a_damaged_settings_file_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for text in ("{", "[]"):
+    for text in ("{", "[]", "[" * 100_000):
         (tmp_path / "settings.json").write_text(text)
         assert cli.main([*GEN, "--out", str(tmp_path)]) == 2
         assert "settings.json is damaged: give another --out" in only_error(capsys)
+
+
+@pytest.mark.parametrize("damage", ["[" * 100_000, '{"latent": [1' + "0" * 400 + "]}"])
+def test_a_damaged_manifest_is_made_again(people: Path, tmp_path: Path, damage: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(people, copy)
+    first, *_ = (people / "manifest.jsonl").read_text().splitlines()
+    (copy / "manifest.jsonl").write_text(f"{first}\n{damage}\n")
+    assert cli.main([*GEN, "--out", str(copy)]) == 0
+    assert content(copy) == content(people)
 
 
 @pytest.mark.slow

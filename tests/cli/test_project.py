@@ -52,6 +52,9 @@ def test_bad_input_is_one_line(
     assert "is the photograph itself" in only_error(capsys)
     text = tmp_path / "text.jpg"
     text.write_text("no picture")
+    # Before the search, which takes long.
+    assert cli.main(["project", str(face), "--steps", "10000", "--out", f"{text}/a.png"]) == 2
+    assert "text.jpg is not a folder: give another --out" in only_error(capsys)
     assert cli.main(["project", str(text)]) == 2
     assert "text.jpg: text, not a JPEG" in only_error(capsys)
 

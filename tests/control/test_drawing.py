@@ -114,6 +114,8 @@ def test_a_held_attribute_is_measured_and_kept(mapped: Model) -> None:
     table = attributes.measure(found.free.image[None], ["background"])
     assert found.attributes["background"] == pytest.approx(float(table["background"][0]), abs=5)
     assert found.asked["background"].aim == table["background"][0]
+    same = ffgan.generate(1, 8, model=mapped, brightness=48, hold="background")
+    np.testing.assert_array_equal(same[0], found.image)
 
 
 def test_what_cannot_be_asked_is_told(mapped: Model, packaged: Model) -> None:
@@ -121,6 +123,10 @@ def test_what_cannot_be_asked_is_told(mapped: Model, packaged: Model) -> None:
         control.face(mapped, 1, Constraints.of({"age": 30}))
     with pytest.raises(UsageError, match="unknown attribute 'brigtness'; did you mean"):
         ffgan.generate(1, model=mapped, brigtness=40)
+    with pytest.raises(UsageError, match=r"gender is not among .*: give some of brightness"):
+        control.face(mapped, 1, Constraints.of({"gender": "male"}))
+    with pytest.raises(UsageError, match=r"change \['age'\]: give amounts by name"):
+        ffgan.generate(1, model=mapped, change=["age"])  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="brightness is asked for and to be held"):
         control.face(mapped, 1, Constraints.of({"brightness": 50}), hold=["brightness"])
     bare = copy.copy(packaged)

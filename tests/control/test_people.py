@@ -31,6 +31,11 @@ def test_the_first_pictures_are_the_same_however_many_are_asked_for(model: Model
     assert few[1].kept and few[1].farthest < 0.6
 
 
+def test_pictures_that_would_be_one_are_refused(model: Model) -> None:
+    with pytest.raises(UsageError, match="nothing is varied: give at least one attribute"):
+        ffgan.identities(1, 2, model=model, vary=())
+
+
 @pytest.mark.slow
 def test_only_what_is_asked_for_varies(model: Model) -> None:
     first, *others = ffgan.identities(1, 4, seed=2, model=model, vary=["yaw"])

@@ -50,6 +50,15 @@ def test_only_a_model_gets_a_map(tmp_path: Path, small_map: control.AttributeMap
     assert other.read_bytes() == b"no model"
 
 
+def test_where_the_fitted_model_cannot_go_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    command = ["fit-attributes", "table", "--samples", "1000000"]
+    assert cli.main([*command, "--out", str(tmp_path / "file" / "a.safetensors")]) == 2
+    assert "file is not a folder: give another --out" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_fit_attributes_writes_a_file_that_gives_faces(
     tmp_path: Path, packaged: Model, capsys: pytest.CaptureFixture[str]

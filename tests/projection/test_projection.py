@@ -157,7 +157,12 @@ def test_without_the_extras_the_pixels_are_left(
         ({"parts": {"pixels": 1.0}}, "part 'pixels': give weights of pyramid, perceptual"),
         ({"parts": {"pyramid": -1.0}}, "the weight of pyramid is -1.0"),
         ({"starts": {}}, "there is no start"),
-        ({"starts": {"short": np.zeros(3, np.float32)}}, r"the start 'short' has the shape \(3,\)"),
+        (
+            {"starts": {"short": np.zeros(3, np.float32)}},
+            "the start 'short' is no latent: give 100",
+        ),
+        ({"starts": {"far": np.full(100, 1e300)}}, "the start 'far' is no latent: give 100"),
+        ({"starts": {"words": ["x"] * 100}}, "the start 'words' is no latent: give 100"),
     ],
 )
 def test_wrong_arguments_are_named(

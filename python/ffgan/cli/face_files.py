@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan import __version__, images, storage
+from ffgan import __version__, images
 from ffgan.cli.asked import face_text
+from ffgan.cli.output import make_folder
 from ffgan.errors import Error, UsageError
 from ffgan.model import Face, Model
 from ffgan.shapes import IMAGE_SIZE
@@ -93,17 +93,7 @@ class FaceFiles:
 
     def prepare(self) -> None:
         """Make the folder, so that a wrong one is found before the first face is drawn."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise UsageError(f"{self.folder} is not a folder: give another --out") from None
-        except OSError as error:
-            raise Error(
-                f"cannot make the folder {self.folder}: {storage.reason(error)}; "
-                + storage.way_out(error, "give another --out")
-            ) from None
-        if not os.access(self.folder, os.W_OK):
-            raise Error(f"the folder {self.folder} is not writable: give another --out")
+        make_folder(self.folder)
 
     def save_face(self, face: Face) -> Path:
         """Write one face; returns its path. Raises Error when that fails."""

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from ffgan.cli.options import add_threads, use_threads
+from ffgan.cli.output import make_folder
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
 from ffgan.latent import MAX_SEED
@@ -49,12 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     use_threads(arguments)
     model = Model.load(arguments.source)
+    source = model.path or arguments.source  # "table" is a packaged one
+    target = arguments.out or source
+    make_folder(target.parent)
     with progress_bars(line_every=60) as progress:
         fitted = control.fit(
             model, samples=arguments.samples, seed=arguments.seed, progress=progress
         )
-    target = arguments.out or arguments.source
-    control.save(fitted, arguments.source, target)
+    control.save(fitted, source, target)
     rows: list[tuple[str, ...]] = [HEADINGS]
     for column, (low, high), *shares in zip(
         fitted.columns, fitted.limits.values(), fitted.linear_fit, fitted.fit, strict=True

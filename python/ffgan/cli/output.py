@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from ffgan import storage
 from ffgan.cli.streams import in_background
+from ffgan.errors import Error, UsageError
 
 
 def notice(text: str) -> None:
@@ -21,6 +25,24 @@ def say(line: str) -> None:
     stream: Any = sys.stderr
     terminal = getattr(stream, "rich_proxied_file", stream)
     print(line, file=terminal if in_background(terminal) else stream, flush=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out, so that a wrong one is found before long work is done for it.
+
+    Raises `UsageError` and `Error`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{folder} is not a folder: give another --out") from None
+    except OSError as error:
+        raise Error(
+            f"cannot make the folder {folder}: {storage.reason(error)}; "
+            + storage.way_out(error, "give another --out")
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise Error(f"the folder {folder} is not writable: give another --out")
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ class PeopleFiles:
             found = json.loads(path.read_bytes())
         except OSError as error:
             raise self._cannot(f"read or write {path}", error) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is damaged: give another --out") from error
         there = found.pop("seed", None) if isinstance(found, dict) else None
         if not isinstance(there, int):
@@ -242,5 +242,5 @@ def _row(line: bytes) -> Row | None:
         good = good and isinstance(row["seed"], int) and isinstance(row["file"], str)
         good = good and {"identity", "image"} <= row.keys()
         return row if good else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

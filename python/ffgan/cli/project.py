@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ffgan import __version__
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
-from ffgan.cli.output import notice, shown_log
+from ffgan.cli.output import make_folder, notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
-from ffgan.errors import Error, UsageError
+from ffgan.errors import UsageError
 
 if TYPE_CHECKING:
     from ffgan.model import Model
@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_threads(arguments)
     picture = place(arguments.photo, arguments.out)
     model = Model.load(arguments.model)
+    make_folder(picture.parent)
     with (
         shown_log("ffgan.projection"),
         shown_log("ffgan.interruption"),
@@ -125,7 +126,7 @@ def write(found: Projection, model: Model, picture: Path, latent: Path, *, besid
     """Write the picture and the latent's file. Raises Error."""
     import numpy as np
 
-    from ffgan import images, storage
+    from ffgan import images
     from ffgan.projection import latent_text, save_latent
 
     measured = {name: value for name, value in vars(found.distances).items() if value is not None}
@@ -136,13 +137,6 @@ def write(found: Projection, model: Model, picture: Path, latent: Path, *, besid
         "latent": latent_text(found.latent, model.hash),
         **{name: f"{value:.4f}" for name, value in measured.items()},
     }
-    try:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Error(
-            f"cannot make the folder {picture.parent}: {storage.reason(error)}; "
-            + storage.way_out(error, "give another --out")
-        ) from error
     image = np.concatenate([found.target, found.image], axis=1) if beside else found.image
     images.save(picture, image, metadata)
     save_latent(latent, found.latent, model, distances=measured)

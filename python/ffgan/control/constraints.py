@@ -150,6 +150,8 @@ class Constraints:
         about the same measurement.
         """
         values, changes = values or {}, changes or {}
+        if not isinstance(changes, Mapping):
+            raise UsageError(f"change {changes!r}: give amounts by name, such as {{'age': 10}}")
         given: dict[str, Constraint] = {}
         for attribute in named([*values, *changes]):
             name = attribute.name

@@ -148,7 +148,7 @@ def draw(
                 tries=tries,
                 threshold=limit,
                 truncation=truncation,
-                hold=tuple(hold),
+                hold=_names(hold),
                 measure_all=measure_all,
             )
         )
@@ -218,7 +218,7 @@ def moved(
                 fitted,
                 measured,
                 threshold=limit,
-                hold=tuple(hold),
+                hold=_names(hold),
                 most_steps=most_steps,
                 measure_all=measure_all,
             )
@@ -226,6 +226,10 @@ def moved(
         for free, wanted in asked
     )
     return _run(model, searches, _Search.send)
+
+
+def _names(hold: Sequence[str]) -> tuple[str, ...]:
+    return (hold,) if isinstance(hold, str) else tuple(hold)
 
 
 class _Search:

@@ -146,6 +146,8 @@ class Identities:
         self.max_distance = _distance("max_distance", max_distance)
         self._fitted = attribute_map(model)
         varied = named(vary)
+        if not varied:
+            raise UsageError("nothing is varied: give at least one attribute")
         self._vary = tuple(one.column for one in varied)
         check(self.wanted, self._fitted)
         for one in varied:

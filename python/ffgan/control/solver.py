@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ffgan.attributes.definitions import Attribute, named
+from ffgan.attributes.definitions import ATTRIBUTES, Attribute, named
 from ffgan.control.constraints import Constraints, Target
 from ffgan.control.fitted_map import AttributeMap
 from ffgan.control.moves import Mover
@@ -99,9 +99,10 @@ def check(wanted: Constraints, fitted: AttributeMap, hold: Sequence[str] = ()) -
     held = [one.column for one in _held(hold)]
     for column in (*wanted.columns, *held):
         if column not in fitted.columns:
+            names = (_name(one) for one in fitted.columns)
             raise UsageError(
-                f"{column} is not among the attributes fitted for this model "
-                f"({', '.join(fitted.columns)}): python -m ffgan fit-attributes MODEL"
+                f"{_name(column)} is not among the attributes fitted for this model: "
+                f"give some of {', '.join(names)}"
             )
     for column in held:
         if column in wanted.columns:
@@ -278,6 +279,11 @@ def _measured(
     image, score = judged
     values = measure(image, columns) if columns else {}
     return _Place(latent.astype(np.float64), image, score, values)
+
+
+def _name(column: str) -> str:
+    """How the first attribute of a column is asked for."""
+    return next(one.name for one in ATTRIBUTES.values() if one.column == column)
 
 
 def _held(hold: Sequence[str]) -> list[Attribute]:

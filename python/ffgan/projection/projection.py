@@ -19,6 +19,7 @@ from ffgan.attributes import recognition
 from ffgan.errors import ExtraError, UsageError
 from ffgan.model import Model, by_network
 from ffgan.projection import photograph
+from ffgan.projection.latent_file import MAX_VALUE
 from ffgan.projection.starts import encoder
 from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import RGB, Float32, Float64, ProgressCallback
@@ -148,10 +149,12 @@ def _check_starts(starts: Mapping[str, Float32]) -> None:
     if not starts:
         raise UsageError("there is no start: give at least one latent, or leave starts out")
     for name, latent in starts.items():
-        if np.shape(latent) != (LATENT_SIZE,) or not np.isfinite(latent).all():
+        array = np.asarray(latent)
+        good = array.shape == (LATENT_SIZE,) and array.dtype.kind in "fiu"
+        if not good or not (np.abs(array) <= MAX_VALUE).all():
             raise UsageError(
-                f"the start {name!r} has the shape {np.shape(latent)}, not ({LATENT_SIZE},), or "
-                "is not finite"
+                f"the start {name!r} is no latent: give {LATENT_SIZE} numbers from "
+                f"-{MAX_VALUE:g} to {MAX_VALUE:g}"
             )
 
 
