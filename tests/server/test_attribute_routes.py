@@ -13,6 +13,7 @@ from support.server import FITTED, Client, FakeModel, fitted, photo, reason
 
 import ffgan
 from ffgan import attributes, images
+from ffgan.attributes import recognition
 from ffgan.errors import ExtraError
 from ffgan.server import Settings
 
@@ -53,6 +54,20 @@ def test_with_a_seed_they_have_the_values_of_its_face(client: Client) -> None:
         assert {name: one["value"] for name, one in found.items()} == {
             name: round(float(measured[name]), 1) for name in FITTED
         }
+
+
+def test_with_something_asked_they_say_how_far_the_person_is(client: Client) -> None:
+    need_dlib_files()
+    asked = client.get("/attributes?seed=3&change=brightness:5").json()
+    free, face = (
+        images.decode(client.get(f"/face.png?{query}").content)
+        for query in ("seed=3", "seed=3&change=brightness:5")
+    )
+    first, second = recognition.embeddings(np.stack([free, face]))
+    assert asked["distance"] == pytest.approx(np.linalg.norm(first - second), abs=0.001)
+    assert 0 < asked["distance"] < 2
+    for query in ("", "?seed=3", "?seeds=3,4&at=0.5&brightness=50"):
+        assert client.get(f"/attributes{query}").json()["distance"] is None
 
 
 @pytest.mark.slow

@@ -118,10 +118,29 @@ def test_what_cannot_be_is_said(tab: Callable[..., Any], server: Served) -> None
     expect(page.locator("#status")).to_have_text(
         re.compile("age 500 is beyond what this model can do: give [0-9]+ to [0-9]+ years")
     )
+    # Of a face that is not there no value is known.
+    for name in ("yaw", "smile"):
+        slider = page.locator(f"#attribute-{name}")
+        low, high = (float(slider.get_attribute(end) or "") for end in ("min", "max"))
+        assert abs(float(slider.input_value()) - (low + high) / 2) <= 0.5 * (high - low) / 10
     page.goto("./?seed=12&change=age:70")
     expect(page.locator("#reached")).to_have_text(
         re.compile(r"This face cannot have all of that\. Nearest: age [0-9]+ years\.")
     )
+
+
+def test_a_face_that_passes_for_another_person_is_said_to(
+    tab: Callable[..., Any], server: Served
+) -> None:
+    page = tab("seed=7&age=65")
+    expect(page.locator("#reached")).to_have_text(
+        re.compile(
+            r"Face recognition would take it for another person \(distance 0\.[6-9][0-9]\)\.$"
+        )
+    )
+    ask(page, "smile", "0.5")
+    page.get_by_role("button", name="Hold age").click()
+    expect(page.locator("#reached")).to_have_text(re.compile(r"^Reached: smile 0\.[45][0-9]\.$"))
 
 
 def test_a_strip_shows_an_attribute_from_end_to_end(
@@ -202,6 +221,9 @@ def test_without_fitted_attributes_the_page_is_what_it_was(
         assert query(page) == "seed=12"
         page.locator("#directions input").first.wait_for()
         expect(page.locator("#attributes")).to_be_empty()
+        expect(page.locator("#reached")).to_have_text(
+            re.compile(r"No attributes can be asked for here\. .*plain\.safetensors has no fitted")
+        )
         expect(page.locator("#vary")).to_be_hidden()
     finally:
         served.stop()

@@ -37,7 +37,7 @@ def check_installed() -> None:
 
 @functools.cache
 def _find_files() -> None:
-    for file in (faces.LANDMARKS_FILE, faces.LANDMARKS_68_FILE):
+    for file in (faces.LANDMARKS_FILE, faces.LANDMARKS_68_FILE, faces.EMBEDDING_FILE):
         faces.model_file(file)
     for network in (networks.AGE_FILE, networks.GENDER_FILE):
         networks.find(network)

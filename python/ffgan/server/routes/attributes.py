@@ -11,7 +11,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from ffgan.attributes import ATTRIBUTES, Attribute
+from ffgan.attributes import ATTRIBUTES, Attribute, recognition
+from ffgan.control import ControlledFace
 from ffgan.control.measuring import measured
 from ffgan.control.text import shown
 from ffgan.server.http import image_uploads
@@ -53,6 +54,14 @@ class AttributeAnswer(BaseModel):
 
 class AttributesAnswer(BaseModel):
     attributes: list[AttributeAnswer]
+    distance: Annotated[
+        float | None,
+        Field(
+            description="where something is asked of a seed's face: that of its embedding, by "
+            "dlib's face recognition network, to the same seed's face without it; below 0.6 are "
+            "mostly pictures of one person"
+        ),
+    ] = None
     unavailable: Annotated[
         str | None, Field(description="why there are none, and the way to have them")
     ] = None
@@ -87,12 +96,17 @@ def _add_attributes_of_faces(app: FastAPI, inference: Inference, settings: Setti
         headers = immutable(request, model, "attributes", digest(known), recipe)
         client = client_of(request)
 
-        async def values_of_face() -> Mapping[str, float]:
-            drawn = await recipe.draw(client, inference, model)
-            return await inference.attributes(client, model, drawn.face.image)
+        async def values_of_face() -> tuple[Mapping[str, float], float | None]:
+            face = (await recipe.draw(client, inference, model)).face
+            values = await inference.attributes(client, model, face.image)
+            if not isinstance(face, ControlledFace):
+                return values, None
+            free, _ = await inference.render(client, model, face.free.latent)
+            apart = functools.partial(recognition.distance, face.image, free)
+            return values, await inference.measure(client, apart)
 
-        values = await inference.run(request, values_of_face(), places=len(recipe.seeds))
-        return JSONResponse(_answer(known.limits, values), headers=headers)
+        values, apart = await inference.run(request, values_of_face(), places=len(recipe.seeds))
+        return JSONResponse(_answer(known.limits, values, apart), headers=headers)
 
     app.add_api_route(
         "/attributes",
@@ -129,13 +143,16 @@ def _add_attributes_of_photographs(
         return JSONResponse(_answer(limits, values), headers=NO_STORE)
 
 
-def _answer(limits: Limits, measured: Mapping[str, float] | None) -> dict[str, object]:
+def _answer(
+    limits: Limits, measured: Mapping[str, float] | None, distance: float | None = None
+) -> dict[str, object]:
     answers = [
         _of(one, limits[one.column], measured)
         for one in ATTRIBUTES.values()
         if one.column in limits
     ]
-    return AttributesAnswer(attributes=answers).model_dump()
+    apart = None if distance is None else round(distance, 3)
+    return AttributesAnswer(attributes=answers, distance=apart).model_dump()
 
 
 def _of(

@@ -25,6 +25,9 @@ function formatted(value, { decimals }) {
   return value.toFixed(decimals).replace(/^-(?=0(\.0*)?$)/, "");
 }
 
+// Above it dlib's face recognition takes two faces for two people's.
+const SAME_PERSON = 0.6;
+
 // Where a text such as "60" asks for one value, that number; of ranges and lists nothing.
 const valueOf = (text) => (text === undefined || text.trim() === "" ? NaN : Number(text));
 
@@ -82,6 +85,7 @@ class NumberControl extends Control {
     const scale = 10 ** decimals;
     const [min, max] = [Math.ceil(low * scale) / scale, Math.floor(high * scale) / scale];
     Object.assign(this.input, { type: "range", id, min, max, step: 1 / scale });
+    this.input.value = (min + max) / 2;
     this.input.setAttribute("aria-label", title);
     this.hold = document.createElement("button");
     Object.assign(this.hold, { type: "button", className: "hold" });
@@ -184,8 +188,9 @@ export class Attributes {
     }
   }
 
-  // What came of what was asked, in a sentence. `reached` is false where it was not.
-  report({ asked, changes }, measured, reached) {
+  // What came of what was asked, in a sentence. `reached` is false where it was not; `distance` is
+  // that of the embeddings with and without what is asked, null where it is not known.
+  report({ asked, changes }, measured, reached, distance) {
     const names = [...asked.keys(), ...changes.keys()];
     if (!names.length) return "Move a slider to ask for a value; it is then held.";
     const parts = names.filter((name) => measured.has(name) && this.#all.has(name));
@@ -194,9 +199,12 @@ export class Attributes {
       return `${one.title.toLowerCase()} ${withUnit(formatted(measured.get(name), one), one)}`;
     });
     if (!words.length) return "";
-    return reached
+    const what = reached
       ? `Reached: ${words.join(", ")}.`
       : `This face cannot have all of that. Nearest: ${words.join(", ")}.`;
+    return distance !== null && distance > SAME_PERSON
+      ? `${what} Face recognition would take it for another person (distance ${distance.toFixed(2)}).`
+      : what;
   }
 }
 

@@ -34,6 +34,8 @@ let view = read(location.search, names);
 let measured = new Map();
 let measuredSeeds = "";
 let reached = true;
+// How far its embedding is from that of the same seed's face of which nothing is asked, if known.
+let distance = null;
 let measuring = new AbortController();
 // The control that made the newest history entry: its further changes replace that entry.
 let lastControl = null;
@@ -100,6 +102,7 @@ function measure(shown, headers) {
   measuredSeeds = String(shown.seeds);
   measured = new Map([...(same ? measured : []), ...measuredOf(headers)]);
   reached = headers.get("X-FFGAN-Reached") !== "no";
+  distance = null;
   showMeasured();
   measureAll(`attributes?${faceQuery(shown)}`, measuring.signal);
 }
@@ -108,7 +111,9 @@ async function measureAll(url, signal) {
   try {
     await pause(REST_SECONDS, signal);
     const response = await request(url, { signal, priority: "low" });
-    const { attributes: all } = await response.json();
+    const answer = await response.json();
+    const all = answer.attributes;
+    distance = answer.distance;
     measured = new Map(all.map(({ name, value }) => [name, value]));
     showMeasured();
   } catch {
@@ -118,7 +123,7 @@ async function measureAll(url, signal) {
 
 function showMeasured() {
   attributes.set(view, measured);
-  element("reached").textContent = attributes.report(view, measured, reached);
+  element("reached").textContent = attributes.report(view, measured, reached, distance);
 }
 
 function writeSnippets(shown) {
@@ -203,9 +208,13 @@ function ask(same, name, text, dragging = false) {
   go({ asked, changes }, { control: name, dragging });
 }
 
-function addAttributes(list) {
+function addAttributes({ attributes: list, unavailable }) {
   element("explore").open = list.length === 0 || view.moves.size > 0 || view.truncation !== 1;
-  if (!list.length) return;
+  element("reached").hidden = false;
+  if (!list.length) {
+    element("reached").textContent = `No attributes can be asked for here. ${unavailable}`;
+    return;
+  }
   names = list.map(({ name }) => name);
   attributes = new Attributes(element("attributes"), list, element("hold-icon"), ask);
   vary = new Vary(
@@ -235,7 +244,6 @@ function addAttributes(list) {
       done: () => say(element("vary-status"), ""),
     },
   );
-  element("reached").hidden = false;
   element("vary").hidden = false;
   attributes.set(view, measured);
   if (begun) portrait.show(view);
@@ -353,6 +361,6 @@ history.replaceState(null, "", `?${pageQuery(view)}`);
 follow({});
 sliders.load().catch((error) => (element("directions").textContent = error.message));
 listed.then(
-  (answer) => addAttributes(answer.attributes),
+  addAttributes,
   (error) => say(element("status"), error.message),
 );
