@@ -14,6 +14,7 @@ from ffgan.attributes import measure_files
 from ffgan.attributes.measurement import Table
 from ffgan.dataset import pack
 from ffgan.errors import DatasetError, UsageError
+from ffgan.images import decoding
 from ffgan.typing import RGB
 
 
@@ -88,3 +89,17 @@ def test_names_that_are_not_text_are_escaped(album: Path, tmp_path: Path) -> Non
         assert shown == f"{tmp_path}/" + name.decode("utf-8", "backslashreplace").replace(
             "\n", "\\n"
         )
+
+
+def test_the_place_is_that_in_a_picture_too_large_to_be_decoded_whole(
+    people: RGB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph = np.full((640, 800, 3), 110, np.uint8)
+    photograph[200:524, 300:624] = people[1].repeat(2, 0).repeat(2, 1)
+    images.save(tmp_path / "large.jpg", photograph)
+    [whole] = measure_files(tmp_path / "large.jpg", "yaw").table
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 300_000)
+    [half] = measure_files(tmp_path / "large.jpg", "yaw").table
+    for side in ("left", "top", "right", "bottom"):
+        assert half[side] == pytest.approx(whole[side], abs=24), side  # of 324
+    assert half["yaw"] == pytest.approx(whole["yaw"], abs=3)

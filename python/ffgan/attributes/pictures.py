@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,12 +17,12 @@ import numpy as np
 from ffgan import _core, images
 from ffgan.attributes.definitions import named
 from ffgan.attributes.measurement import BLOCK, Table, measure
-from ffgan.attributes.photographs import FoundFaces, faces_in, placed, placed_columns
+from ffgan.attributes.photographs import PLACE, FoundFaces, faces_in, placed, placed_columns
 from ffgan.dataset import Dataset, ImageFolder, packed_file, printable
 from ffgan.dataset.folder import MAX_FILE_BYTES
 from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError, UsageError
-from ffgan.faces import Detector
+from ffgan.faces import Box, Detector
 from ffgan.faces.detection import check_search
 from ffgan.typing import RGB, ProgressCallback
 
@@ -200,10 +200,17 @@ def _search(
             with room.hold(need):
                 image: RGB = images.decode(content, reduce=True)
                 del content, read
+                scale = round(max(width, height) / max(image.shape))
                 found = faces_in(image, detector=detector, upsample=upsample)
+                if scale > 1:  # places are those in the picture's own pixels
+                    found = found._replace(boxes=[_larger(box, scale) for box in found.boxes])
                 if found.chips.base is not None:
                     found = found._replace(chips=found.chips.copy())  # lets go of the picture
                 return _Searched(file.name, found)
     except (DatasetError, UnavailableError) as error:
         # The name is said once.
         return _Searched(file.name, None, str(error).removeprefix(f"cannot read {file.name}: "))
+
+
+def _larger(box: Box, scale: int) -> Box:
+    return replace(box, **{side: getattr(box, side) * scale for side, _ in PLACE})
