@@ -64,6 +64,18 @@ def test_what_was_reached_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert summary.startswith("1 face, ")
 
 
+def test_what_cannot_be_measured_is_told_to_be_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bald.png"  # the hair of this face is not found
+    command = ["gen", "1", "--seed", "129", "--change", "hair_lightness=5", "--out", str(file)]
+    assert cli.main([*command, "--no-window"]) == 0
+    face, summary, made = capsys.readouterr().out.splitlines()
+    assert face == "bald.png: hair_lightness unknown, distance 0.00"
+    assert summary == "0 of 1 face reached what was asked"
+    assert made.startswith("1 face, 1 try, ")
+
+
 def test_one_attribute_from_end_to_end_is_one_picture(tmp_path: Path) -> None:
     options = ["--vary", "yaw=-12..12", "--steps", "3", "--size", "80", "--out", str(tmp_path)]
     assert cli.main(["gen", "2", "--seed", "5", "--no-window", *options]) == 0

@@ -117,6 +117,14 @@ def test_a_damaged_settings_file_is_named(
         assert "settings.json is damaged: give another --out" in only_error(capsys)
 
 
+def test_what_cannot_be_measured_is_null_in_the_manifest(tmp_path: Path) -> None:
+    command = ["gen", "--identities", "1", "--images", "1", "--seed", "129"]
+    assert cli.main([*command, "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "manifest.jsonl").read_text()
+    row = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert row["attributes"]["hair_lightness"] is None  # its hair is not found
+
+
 @pytest.mark.parametrize("damage", ["[" * 100_000, '{"latent": [1' + "0" * 400 + "]}"])
 def test_a_damaged_manifest_is_made_again(people: Path, tmp_path: Path, damage: str) -> None:
     copy = tmp_path / "copy"

@@ -109,6 +109,16 @@ def test_generate_takes_attributes_as_keywords(
     assert "seed 5: brightness " in caplog.text
 
 
+def test_a_change_of_what_is_not_known_is_not_reached_and_ends_at_once(
+    packaged: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        ffgan.generate(1, seed=129, model=packaged, change={"hair_lightness": 5})
+    assert caplog.messages == [
+        "seed 129: hair_lightness is not known of the seed's own face, so it cannot stay or change"
+    ]
+
+
 def test_a_held_attribute_is_measured_and_kept(mapped: Model) -> None:
     found = control.face(mapped, 8, Constraints.of({"brightness": 48}), hold=["background"])
     table = attributes.measure(found.free.image[None], ["background"])

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,8 +150,9 @@ class Report:
         for column, target in face.asked.items():
             attribute, value = by_column(column, self._asked), face.attributes[column]
             text = f"{attribute.name} {shown(attribute, value, 0) or 'unknown'}"
-            if not target.low <= value <= target.high:
-                text += f" (not {shown(attribute, target.aim, 0)})"
+            aim = shown(attribute, target.aim, 0)
+            if aim and not target.low <= value <= target.high:
+                text += f" (not {aim})"
             parts.append(text)
         if face.distance is not None:
             parts.append(f"distance {face.distance:.2f}")
@@ -165,8 +167,9 @@ class Report:
         errors = []
         for column, values in self._errors.items():
             attribute = by_column(column, self._asked)
-            if attribute.kind == "number":
-                mean = sum(values) / len(values)
+            known = [value for value in values if not math.isnan(value)]
+            if attribute.kind == "number" and known:
+                mean = sum(known) / len(known)
                 error = f"{attribute.name} {mean:.{max(attribute.decimals, 1)}f}"
                 errors.append(f"{error} {attribute.unit}".rstrip())
         if errors:

@@ -97,7 +97,7 @@ class FaceFiles:
 
     def save_face(self, face: Face) -> Path:
         """Write one face; returns its path. Raises Error when that fails."""
-        path = self._face or self.folder / self.name(face)
+        path = self.folder / self.name(face) if self._face is None else self._face
         described = {"tries": str(face.tries), "score": f"{face.score:.4f}"}
         if self.called is None:
             described["seed"] = str(face.seed)
@@ -106,7 +106,9 @@ class FaceFiles:
         return path
 
     def name(self, face: Face) -> str:
-        """The name of a face's file in the folder."""
+        """The name of a face's file."""
+        if self._face is not None:
+            return self._face.name
         return f"face-{face.seed if self.called is None else self.called}.{self.format}"
 
     def save_sheet(self, faces: Sequence[Face]) -> Path:

@@ -91,7 +91,10 @@ class PeopleFiles:
             "farthest": round(picture.farthest, 4),
             "nearest": round(picture.nearest, 4) if math.isfinite(picture.nearest) else None,
             "attempts": picture.attempts,
-            "attributes": {name: float(f"{one:.5g}") for name, one in picture.attributes.items()},
+            "attributes": {
+                name: None if math.isnan(one) else float(f"{one:.5g}")  # JSON has no NaN
+                for name, one in picture.attributes.items()
+            },
             "latent": [float(str(one)) for one in face.latent],
         }
         self._save(row, face.image)

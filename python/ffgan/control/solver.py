@@ -62,18 +62,21 @@ class ControlledFace(Face):
     def missed(self) -> str:
         """What was not reached, in words, such as "age 52.1 instead of 57 to 63"; else empty."""
         return ", ".join(
-            f"{column} {self.attributes[column]:.4g} instead of {_range_text(one)}"
+            _missed(column, self.attributes[column], one)
             for column, one in self.asked.items()
             if not one.low <= self.attributes[column] <= one.high
         )
 
 
-def _range_text(target: Target) -> str:
+def _missed(column: str, value: float, target: Target) -> str:
+    if math.isnan(target.aim):
+        return f"{column} is not known of the seed's own face, so it cannot stay or change"
+    asked = f"{target.low:.4g} to {target.high:.4g}"
     if math.isinf(target.high):
-        return f"{target.low:.4g} or more"
+        asked = f"{target.low:.4g} or more"
     if math.isinf(target.low):
-        return f"{target.high:.4g} or less"
-    return f"{target.low:.4g} to {target.high:.4g}"
+        asked = f"{target.high:.4g} or less"
+    return f"{column} {'unknown' if math.isnan(value) else f'{value:.4g}'} instead of {asked}"
 
 
 class _Place(NamedTuple):
@@ -143,7 +146,7 @@ def search(
     drawn = free.tries
     best = yield from _attempt(start, goal, measure, threshold)
     for draw in itertools.islice(stream(free.seed), free.tries, tries):
-        if best.good:
+        if best.good or not np.isfinite(goal.aims).all():  # what nothing reaches
             break
         drawn += 1
         latent = truncate(draw, truncation)
