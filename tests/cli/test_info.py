@@ -14,6 +14,7 @@ from support.commands import SECONDS, ffgan_command
 
 import ffgan
 from ffgan import _core, cli
+from ffgan.control import Constraints
 from ffgan.model import Model
 
 
@@ -45,6 +46,23 @@ def test_info_as_json(tmp_path: Path, model: str) -> None:
     assert facts["model"]["hash"] == Model.load(model).hash
     assert facts["engine"] == _core.engine()
     assert facts["versions"]["ffgan"] == ffgan.__version__
+
+
+def test_info_lists_what_faces_can_be_asked_for_by_the_names_that_ask_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["info"]) == 0
+    rows = dict(
+        line.split(None, 2)[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("  attribute ")
+    )
+    assert rows["age"].endswith(" years")
+    assert rows["gender"] == "female, male"
+    assert "male" not in rows
+    for name, can in rows.items():
+        asked = can.split(" to ")[0].split(", ")[0]
+        assert Constraints.of({name: asked})
 
 
 def test_info_of_the_other_discriminator(model: str, capsys: pytest.CaptureFixture[str]) -> None:

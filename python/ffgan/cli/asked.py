@@ -29,7 +29,8 @@ def add_asked(parser: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         help="an attribute's value: a number, a range 20..40, a word, or several with commas; "
-        "may be given for several attributes (default: nothing is asked)",
+        "may be given for several attributes; `ffgan info` lists them with what the model can do "
+        "(default: nothing is asked)",
     )
     parser.add_argument(
         "--change",

@@ -128,10 +128,24 @@ def fact_rows(facts: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     if model is not None:
         rows = [(name, str(model[name])) for name in ("path", "hash", "discriminator", "threshold")]
         rows += [(name, value) for name, value in model["metadata"].items() if name not in model]
-        for column, one in model["attributes"].items():
-            rows.append((f"attribute {column}", f"{one['low']:g} to {one['high']:g}"))
+        rows += attribute_rows(model["attributes"])
     engine = [(name, str(value)) for name, value in facts["engine"].items()]
     return {"model": rows, "engine": engine, "versions": list(facts["versions"].items())}
+
+
+def attribute_rows(fitted: dict[str, dict[str, float]]) -> list[tuple[str, str]]:
+    """What the model's faces can be asked for, by the names that ask for it."""
+    if not fitted:
+        return []
+    from ffgan.attributes import ATTRIBUTES
+
+    rows: list[tuple[str, str]] = []
+    for name, one in ATTRIBUTES.items():
+        if one.column in fitted:
+            ends = fitted[one.column]
+            can = f"{ends['low']:g} to {ends['high']:g} {one.unit}".rstrip()
+            rows.append((f"attribute {name}", ", ".join(one.choices) or can))
+    return rows
 
 
 def heading(title: str, network: dict[str, Any]) -> str:
