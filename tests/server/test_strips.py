@@ -44,6 +44,7 @@ def test_a_strip_goes_from_end_to_end(client: Client, format: str) -> None:
     assert origin["set"] == "brightness=50"
     assert origin["vary"] == f"background={values}"
     assert origin["reached"] == "yes | yes | yes | yes"
+    assert answer.headers["x-ffgan-reached"] == "yes,yes,yes,yes"
     again = client.get(
         f"/strip.{format}?seed=7&vary=background&count=4&brightness=50",
         headers={"If-None-Match": answer.headers["etag"]},

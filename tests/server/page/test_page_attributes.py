@@ -171,6 +171,23 @@ def test_a_strip_shows_an_attribute_from_end_to_end(
     keeps_only_what_it_shows(page)
 
 
+def test_a_strip_says_what_its_face_does_not_reach(tab: Callable[..., Any], server: Served) -> None:
+    page = tab("seed=7&vary=age")
+    strip = httpx.get(f"{server.url}strip.png?seed=7&vary=age", timeout=SECONDS)
+    reached = strip.headers["X-FFGAN-Reached"].split(",")
+    assert len(reached) == 7
+    missed = reached.count("no")
+    assert missed > 0
+    status = page.locator("#vary-status")
+    expect(status).to_have_text(
+        f"This face does not reach {missed} of these 7; the nearest are shown."
+    )
+    for cell, word in zip(page.locator("#sheet button").all(), reached, strict=True):
+        assert (cell.get_attribute("aria-label") or "").endswith(", not reached") == (word == "no")
+    page.get_by_label("Attribute from left to right").select_option("")
+    expect(status).to_have_text("")
+
+
 def test_a_dragged_slider_asks_for_one_face_at_a_time(
     tab: Callable[..., Any], server: Served
 ) -> None:

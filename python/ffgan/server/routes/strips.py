@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from ffgan import images
 from ffgan.attributes import ATTRIBUTES
 from ffgan.attributes.definitions import named
-from ffgan.control import Axis, axes, cells
+from ffgan.control import Axis, ControlledFace, axes, cells
 from ffgan.control.text import asked_text
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED, random_seed
@@ -114,8 +114,9 @@ def _add_strip(
 
     async def strip(request: Request, wanted: StripParameters = query) -> Response:
         """One face with one attribute from end to end, side by side; what else is asked of it
-        holds for all of them. `X-FFGAN-Vary` has the values, and the file's metadata what each
-        face has. With `seed` the response may be cached without limit."""
+        holds for all of them. `X-FFGAN-Vary` has the values, `X-FFGAN-Reached` yes or no for each
+        face, and the file's metadata what it has. With `seed` the response may be cached without
+        limit."""
         return await _sheet(
             request, wanted, {wanted.vary: wanted.count}, inference, settings, bodies, format
         )
@@ -210,9 +211,17 @@ async def _sheet(
         **caching,
         "X-FFGAN-Seed": str(seed),
         "X-FFGAN-Vary": vary,
+        "X-FFGAN-Reached": reached_line(found),
         "Content-Disposition": f'inline; filename="ffgan-{seed}-{"-".join(counts)}.{format}"',
     }
     return BodyResponse(body, bodies, media_type=MEDIA_TYPES[format], headers=headers)
+
+
+def reached_line(found: Sequence[Face]) -> str:
+    """Of each face, whether it has what is asked of it."""
+    return ",".join(
+        "no" if isinstance(face, ControlledFace) and not face.reached else "yes" for face in found
+    )
 
 
 def _axes(counts: dict[str, int], model: Model) -> list[Axis]:

@@ -241,7 +241,7 @@ function addAttributes({ attributes: list, unavailable }) {
       },
       waiting: (words) => say(element("vary-status"), words),
       failed: (words) => say(element("vary-status"), words, element("vary-retry")),
-      done: () => say(element("vary-status"), ""),
+      done: (words) => say(element("vary-status"), words),
     },
   );
   element("vary").hidden = false;

@@ -94,13 +94,19 @@ export class Vary {
         priority: "low",
         waiting: this.#tell.waiting,
       });
-      this.#hang(image, valuesOf(headers.get("X-FFGAN-Vary")));
+      const reached = (headers.get("X-FFGAN-Reached") ?? "").split(",");
+      this.#hang(image, valuesOf(headers.get("X-FFGAN-Vary")), reached);
       for (const link of downloads.querySelectorAll("a")) {
         const { sheet: format } = link.dataset;
         link.href = url.replace(".jpg", `.${format}`);
         link.download = `ffgan-${this.#view.seeds[0]}-${this.#view.vary.join("-")}.${format}`;
       }
-      this.#tell.done();
+      const missed = reached.filter((word) => word === "no").length;
+      this.#tell.done(
+        missed
+          ? `This face does not reach ${missed} of these ${reached.length}; the nearest are shown.`
+          : "",
+      );
     } catch (error) {
       if (signal.aborted) return;
       this.#shown = null;
@@ -116,7 +122,7 @@ export class Vary {
     this.#parts.sheet.replaceChildren();
   }
 
-  #hang(image, [across, down]) {
+  #hang(image, [across, down], reached) {
     const { sheet } = this.#parts;
     const shown = this.#shown;
     this.#clear();
@@ -147,7 +153,8 @@ export class Vary {
           const one = this.#attributes.get(name);
           return `${one.title.toLowerCase()} ${withUnit(text, one)}`;
         });
-        cell.setAttribute("aria-label", `Show ${words.join(", ")}`);
+        const near = reached[j * across.values.length + i] === "no" ? ", not reached" : "";
+        cell.setAttribute("aria-label", `Show ${words.join(", ")}${near}`);
         place(cell, 2 + i, 2 + j);
       });
     });
