@@ -144,7 +144,7 @@ class Constraints:
 
         A value of ``values`` is a number, a pair ``(low, high)``, a list or a set of those (the
         seed picks one), a choice's word, or text of the same: ``60``, ``-20..20``, ``60..``,
-        ``20..30,60..70``, ``female,male``. ``changes`` are numbers: by how much an attribute is to
+        ``20..30,55..65``, ``female,male``. ``changes`` are numbers: by how much an attribute is to
         differ from the same seed's face without constraints. Raises `UsageError` for an unknown
         attribute, a word or value that is none of its own, an empty range, and for two that ask
         about the same measurement.
