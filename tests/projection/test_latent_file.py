@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,14 @@ def test_what_a_file_says_of_its_model_cannot_steer_a_terminal(
     load_latent(tmp_path / "face.json", Model.load())
     (message,) = caplog.messages
     assert message.isprintable()
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    save_latent(tmp_path / "face.json", LATENT, "0123")
+    tracemalloc.start()
+    try:
+        load_latent(tmp_path / "face.json")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20

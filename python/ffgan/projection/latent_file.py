@@ -97,12 +97,15 @@ def load_latent(path: str | os.PathLike[str], model: Model | None = None) -> Flo
 def _read(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = bytearray()
+            # A part at a time: the memory is that of the file, not of the largest one.
+            while len(data) <= MAX_BYTES and (part := file.read(1 << 16)):
+                data += part
     except OSError as error:
         raise Error(f"cannot read {path}: {storage.reason(error)}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{path} is no latent: it has more than {MAX_BYTES >> 20} MB")
-    return data
+    return bytes(data)
 
 
 def _from_picture(data: bytes, path: object) -> bytes:
