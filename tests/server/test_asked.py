@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -167,6 +168,13 @@ def test_another_value_begins_with_what_is_known(model: FakeModel) -> None:
     client.get("/face.png?seed=7&brightness=54")
     assert not drawn & {latent.tobytes() for latent in model.drawn}
     assert client.get("/face.png?seed=7&brightness=50").content == first.content
+
+
+def test_where_the_model_lies_is_not_told_to_clients(model: FakeModel) -> None:
+    model.path = Path("/home/somebody/models/mine.safetensors")
+    text = ready(create_app(model, SETTINGS)).get("/face.png?age=60").text
+    assert "mine.safetensors has no fitted attributes" in text
+    assert "somebody" not in text
 
 
 def test_a_model_without_fitted_attributes_serves_free_faces_as_before(model: FakeModel) -> None:

@@ -22,7 +22,11 @@ def attributes_of(model: Model) -> AttributeMap:
     try:
         fitted = attribute_map(model)
     except ModelError as error:
-        raise RequestError(422, "no_attributes", str(error)) from None
+        # Its file is named by its name only: where it lies is no business of clients.
+        message = str(error)
+        if model.path is not None:
+            message = message.replace(str(model.path), model.path.name)
+        raise RequestError(422, "no_attributes", message) from None
     check_installed()
     return fitted
 
