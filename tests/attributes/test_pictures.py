@@ -103,3 +103,9 @@ def test_the_place_is_that_in_a_picture_too_large_to_be_decoded_whole(
     for side in ("left", "top", "right", "bottom"):
         assert half[side] == pytest.approx(whole[side], abs=24), side  # of 324
     assert half["yaw"] == pytest.approx(whole["yaw"], abs=3)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    measured = measure_files(tmp_path / "pipe.png", "brightness")
+    assert measured.broken == [(f"{tmp_path}/pipe.png", "not a regular file")]
