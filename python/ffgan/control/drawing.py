@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 _AT_ONCE: Final = 16
 """Faces under way together."""
 
+_MOST_WAITING: Final = 64
+"""Faces under way, and those that wait for one before them."""
+
 
 def attribute_map(model: Model) -> AttributeMap:
     """Return the fitted attributes that lie in the model's file; they are read once.
@@ -261,15 +264,21 @@ def _run(
     model: Model, searches: Iterator[_Search], advance: Callable[[_Search, Judged], None]
 ) -> Iterator[ControlledFace]:
     """Yield what the searches find, in their order; `_AT_ONCE` are under way."""
-    waiting = deque(itertools.islice(searches, _AT_ONCE))
+    waiting: deque[_Search] = deque()
     with ThreadPoolExecutor(_core.engine()["threads"]) as pool:
-        while waiting:
+        while True:
             under_way = [one for one in waiting if one.found is None]
+            # One that takes long is no reason to let those behind it wait.
+            room = min(_AT_ONCE - len(under_way), _MOST_WAITING - len(waiting))
+            fresh = list(itertools.islice(searches, room))
+            waiting.extend(fresh)
+            under_way += [one for one in fresh if one.found is None]
+            if not waiting:
+                return
             list(pool.map(advance, under_way, _judged(model, under_way)))
             while waiting and (found := waiting[0].found) is not None:
                 waiting.popleft()
                 yield found
-                waiting.extend(itertools.islice(searches, 1))
 
 
 def _judged(model: Model, searches: Sequence[_Search]) -> list[Judged]:
