@@ -165,6 +165,7 @@ def test_a_copier_is_caught(quick, known, trained, held_out) -> None:
     assert not all(mirrored)
 
 
+@pytest.mark.slow
 def test_one_face_in_ten_is_enough(quick, known, trained, held_out) -> None:
     draws = [np.random.default_rng(noise(s).view(np.uint32).tolist()) for s in range(2 * SAMPLES)]
     copied = np.mean([draw.random() < 0.1 for draw in draws])
@@ -190,6 +191,7 @@ def test_blur_is_not_taken_for_copying(quick, trained, held_out) -> None:
     assert figures["verdict"]["copies"] is False
 
 
+@pytest.mark.slow
 def test_without_held_out_images_copies_stand_out_all_the_same(quick, known, trained) -> None:
     strangers = ffgan.generate(32, seed=5, tries=1)
     for model, copies in ((None, False), (blurred(strangers), False), (copier(known, 0.5), True)):
@@ -261,6 +263,7 @@ def test_candidates_are_those_of_gen(quick, trained, held_out) -> None:
     assert "candidates taken of seeds 3 to 34" in table(result.figures)
 
 
+@pytest.mark.slow
 def test_twice_is_the_same_to_the_last_digit_and_progress_is_told(
     known, held_out, tmp_path
 ) -> None:

@@ -213,7 +213,7 @@ def test_an_anchor_adds_its_weighted_gradient() -> None:
         assert not np.array_equal(gradient, plain[name])
 
 
-@pytest.mark.parametrize("network", ["program", "table"])
+@pytest.mark.parametrize("network", ["program", pytest.param("table", marks=pytest.mark.slow)])
 def test_the_gradient_penalty_does_not_take_dropout_for_a_slope(
     network: _core.DiscriminatorName,
 ) -> None:

@@ -73,6 +73,7 @@ def test_both_add_their_gradients(recognition: str, imagenet: _core.Parameters) 
     np.testing.assert_allclose(three, expected, rtol=2e-2, atol=2e-3 * np.abs(three).max())
 
 
+@pytest.mark.slow
 def test_a_run_can_take_up_the_imagenet_network_and_leave_it(
     recognition: str, imagenet: _core.Parameters
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_run_can_take_it_up_and_leave_it(recognition: str) -> None:
     assert "projected_loss" not in without.step(real, latents)
 
 
+@pytest.mark.slow
 def test_the_state_has_the_identities(recognition: str) -> None:
     real, latents = a_batch()
     first, second = (

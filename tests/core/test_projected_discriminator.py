@@ -136,6 +136,7 @@ def test_the_gradient_is_that_of_the_distances(
         assert not gradient.any()
 
 
+@pytest.mark.slow
 def test_it_learns_to_tell_faces_from_blotches(
     network: str | _core.Parameters, images: Float32
 ) -> None:
@@ -185,6 +186,7 @@ def test_the_number_of_threads_changes_nothing_to_be_seen(
         np.testing.assert_allclose(other, gradients[0], rtol=1e-3, atol=1e-5 * np.abs(other).max())
 
 
+@pytest.mark.slow
 def test_the_penalty_holds_the_heads_back(recognition: str, images: Float32) -> None:
     apart = {}
     for penalty in (0.0, 10.0):

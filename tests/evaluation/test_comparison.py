@@ -84,6 +84,7 @@ def test_pictures_without_faces_are_counted(people: RGB) -> None:
     assert figures["faces_found"]["real"] > 0.9
 
 
+@pytest.mark.slow
 def test_quick_agrees_with_the_long_way(people: RGB, good: Measured, real: Measured) -> None:
     samples = people[:COUNT]
     long = evaluation.compare(good, real)

@@ -142,15 +142,15 @@ def test_a_drive_that_is_away_for_a_moment_is_waited_for(
     out, whole = tmp_path / "out", tmp_path / "whole"
     extract(photos, whole)
     process = Photographs.process
+    once = threading.Lock()  # several threads process photographs
 
     def processing(*arguments: object) -> object:
-        if photos.exists() and not (tmp_path / "was away").exists():
+        if once.acquire(blocking=False):
             photos.rename(tmp_path / "away")
         return process(*arguments)  # type: ignore[arg-type]
 
     def back() -> None:
         until(lambda: any("waiting" in message for message in caplog.messages))
-        (tmp_path / "was away").touch()
         (tmp_path / "away").rename(photos)
 
     monkeypatch.setattr(Photographs, "process", processing)

@@ -57,7 +57,9 @@ def exported(moved_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return export_dnn(moved_model, tmp_path_factory.mktemp("exported") / "model.dnn")
 
 
-@pytest.mark.parametrize("kind", ["dnn", "sync", "biased"])
+@pytest.mark.parametrize(
+    "kind", ["dnn", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("sync", "biased"))]
+)
 def test_an_imported_model_makes_the_faces_of_the_original(kind: str, tmp_path: Path) -> None:
     out = import_dnn(original(tmp_path, kind), tmp_path / "model.safetensors")
     imported = Model.load(out)

@@ -237,7 +237,9 @@ def test_a_response_that_is_not_accepted_ends() -> None:
     assert sent == [PART_BYTES, PART_BYTES]
 
 
-@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize(
+    "turns", [0, 1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in range(2, 6))]
+)
 def test_a_connection_that_comes_as_the_end_begins_does_not_hold_it(
     turns: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -82,7 +82,9 @@ def test_a_model_is_not_published_with_settings_that_are_not_marked(small, faces
 
 
 @pytest.mark.parametrize("settings", [SHORT, WARM], ids=["plain", "warm start and anchor"])
-@pytest.mark.parametrize("stop", [1, 4, 5, 7])
+@pytest.mark.parametrize(
+    "stop", [1, 4, pytest.param(5, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_interrupted_leaves_the_same_bytes(small, faces, settings, stop) -> None:
     train(faces, **settings, name="whole")
     small.during_step = stop_at(stop)

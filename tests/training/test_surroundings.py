@@ -96,6 +96,7 @@ def test_a_signal_ends_the_wait_for_a_drive_with_its_own_status(small, drive) ->
     assert error.value.exit_code == 143
 
 
+@pytest.mark.slow
 def test_the_search_for_components_waits_and_leaves_no_folder_if_it_fails(
     small, faces, tmp_path, monkeypatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_a_process_that_trains_elsewhere_meanwhile_is_not_undone(small, faces, m
     assert LAST in checkpoints("faces")
 
 
+@pytest.mark.slow
 def test_the_clock_leaves_out_what_a_stopped_process_missed() -> None:
     code = (
         "import sys, time; from ffgan.training.clock import Clock\n"

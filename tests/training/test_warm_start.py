@@ -101,6 +101,7 @@ def test_another_seed_gives_the_same_leading_codes(
     )
 
 
+@pytest.mark.slow
 def test_flip_counts_every_image_mirrored_too(images: Images) -> None:
     flipped = principal_components(images, seed=0, flip=True)
     mean = flipped.mean.reshape(SIZE, SIZE, 3)
@@ -114,6 +115,7 @@ def test_flip_counts_every_image_mirrored_too(images: Images) -> None:
     assert np.abs(straight - mirrored).max() > 0.5
 
 
+@pytest.mark.slow
 def test_a_large_data_set_is_represented_by_a_subset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warm_start, "MAX_IMAGES", 200)
     images = Images(400)

@@ -121,6 +121,7 @@ def test_a_display_that_ends_ends_the_window_alone(
         Window("again")
 
 
+@pytest.mark.slow
 def test_a_display_that_does_not_answer_holds_up_nothing(
     own_server: subprocess.Popen[bytes],
 ) -> None:
