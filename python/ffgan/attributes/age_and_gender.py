@@ -19,9 +19,6 @@ from ffgan.attributes import landmarks, networks
 from ffgan.faces import alignment
 from ffgan.typing import RGB, Float32, Float64
 
-_FRACTION: Final = 16  # whole pixels are too coarse for `alignment.squares`
-
-
 # Right, down and larger, in sides of the chip, and by how many radians it is turned.
 _VIEWS: Final = ((0.03, 0.02, 0.03, 0.03), (-0.03, -0.02, -0.03, -0.03))
 
@@ -37,16 +34,10 @@ def views(face: RGB, sides: Sequence[int], *, robust: bool) -> list[RGB]:
     for side in sides:
         chips = []
         for one, five in zip(seen, points, strict=True):
-            square = _square(five, side)
+            square = alignment.fine_squares(five[None], size=side, padding=networks.CHIP_PADDING)
             chips.append(faces.cut(one, _moved(square) if robust else square, side))
         result.append(np.concatenate(chips))
     return result
-
-
-def _square(points: Float64, side: int) -> Float64:
-    scaled = np.rint(points[None] * _FRACTION).astype(np.int64)
-    square = alignment.squares(scaled, "dlib", size=side, padding=networks.CHIP_PADDING)
-    return square / [_FRACTION, _FRACTION, _FRACTION, 1]
 
 
 def _moved(square: Float64) -> Float64:

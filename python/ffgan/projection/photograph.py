@@ -17,8 +17,6 @@ from ffgan.shapes import IMAGE_SHAPE, IMAGE_SIZE
 from ffgan.typing import RGB, Float64
 from ffgan.wording import counted
 
-FINER = 16
-
 SMALL = 2_000_000
 """Pixels of a picture that is searched once more for smaller faces where none is found."""
 
@@ -84,8 +82,5 @@ def squares(face: RGB) -> Float64:
 
     Raises `ExtraError`.
     """
-    # dlib takes whole pixels, and here fractions are known: of a face that is so much larger.
-    points = np.rint(FINER * landmarks.find(face, 68, robust=False)).astype(np.int64)
-    found = alignment.squares(points[None], "dlib", size=faces.CHIP_SIZE, padding=faces.PADDING)
-    found[:, :3] /= FINER
-    return found
+    points = landmarks.find(face, 68, robust=False)[None]
+    return alignment.fine_squares(points, size=faces.CHIP_SIZE, padding=faces.PADDING)
