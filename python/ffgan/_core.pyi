@@ -15,6 +15,8 @@ DiscriminatorName: TypeAlias = Literal["program", "table"]
 Parameters: TypeAlias = dict[str, Float32]
 
 __version__: str
+IMAGE_SHAPE: tuple[int, int, int]  # rows, columns, channels
+LATENT_SIZE: int
 
 class Layer(TypedDict):
     name: str

@@ -7,11 +7,11 @@ from typing import Final
 
 from ffgan import _core
 
-IMAGE_SHAPE: Final = _core.layers("generator")[-1]["shape"]
+IMAGE_SHAPE: Final = _core.IMAGE_SHAPE
 """Of an image that the networks make and judge: rows, columns, channels."""
 
 IMAGE_SIZE: Final = IMAGE_SHAPE[0]
 """Its side, in pixels."""
 
-LATENT_SIZE: Final = _core.parameter_shapes("generator")["conv1.weight"][0]
+LATENT_SIZE: Final = _core.LATENT_SIZE
 """The numbers of a latent, the vector that the generator makes an image of."""

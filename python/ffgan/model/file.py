@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffgan import _core, storage
 from ffgan.errors import ModelError, ModelWriteError
@@ -116,9 +119,23 @@ def read_model(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:
     The header is checked against the networks' own names, shapes and the file's size before the
     tensors are read. Raises `ModelError`.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    metadata, parameters = read_unverified(path)
+    verify(path, metadata, parameters)
+    return metadata, parameters
 
+
+def verify(path: Path, metadata: Mapping[str, str], parameters: Mapping[str, Float32]) -> None:
+    """Raise `ModelError` for parameters that are not those of which the metadata have the SHA-256.
+
+    Nothing is raised where the metadata have none.
+    """
+    stated = metadata.get("parameters_sha256")
+    if stated is not None and stated != parameters_hash(parameters):
+        raise ModelError(f"{path} is damaged: its parameters do not match their SHA-256")
+
+
+def read_unverified(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:
+    """As `read_model`, but for the SHA-256, which takes as long as all the rest."""
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -127,20 +144,18 @@ def read_model(path: Path) -> tuple[dict[str, str], dict[str, Float32]]:
             header = _header(path, file.read(8), size)
             description = json.loads(file.read(header))
             metadata = _check_header(path, description)
-            file.seek(0)
-            tensors = load(file.read())
+            content = np.empty(size - 8 - header, np.uint8)
+            if file.readinto(content.data) != len(content):
+                raise ValueError("it is cut off")
+            parameters = _tensors(description, content)
     except FileNotFoundError as error:
         raise ModelError(
             f"{path} does not exist: give a model file, or train one: python -m ffgan train DIR"
         ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, SafetensorError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged or not a safetensors file: {error}") from error
-    parameters = {name: array.astype(np.float32) for name, array in tensors.items()}
-    stated = metadata.get("parameters_sha256")
-    if stated is not None and stated != parameters_hash(parameters):
-        raise ModelError(f"{path} is damaged: its parameters do not match their SHA-256")
     return metadata, parameters
 
 
@@ -151,6 +166,40 @@ def _header(path: Path, start: bytes, size: int) -> int:
     if length > min(_LARGEST_HEADER, size - 8) or size > _LARGEST_FILE:
         raise ModelError(f"{path} is not a model file of this program, or is truncated")
     return length
+
+
+def _tensors(description: Mapping[str, Any], content: NDArray[np.uint8]) -> dict[str, Float32]:
+    """The float32 tensors of a header that `_check_header` has seen, of the bytes behind it.
+
+    They share one block of memory. The library safetensors would copy each twice on its way here,
+    which takes longer than all this. Raises ValueError.
+    """
+    entries = {name: entry for name, entry in description.items() if name != "__metadata__"}
+    shapes = {name: tuple(map(int, entry["shape"])) for name, entry in entries.items()}
+    block = np.empty(sum(map(math.prod, shapes.values())), np.float32)
+    tensors, taken, read = {}, 0, 0
+    for name, entry in sorted(entries.items(), key=lambda item: _offsets(*item)):
+        begin, end = _offsets(name, entry)
+        kind = np.dtype("<f2" if entry["dtype"] == "F16" else "<f4")
+        count = math.prod(shapes[name])
+        if begin != read or end - begin != count * kind.itemsize or end > len(content):
+            raise ValueError(f"the bytes of the tensor '{name}' are not where they should be")
+        values = block[taken : taken + count]
+        values[...] = content[begin:end].view(kind)
+        tensors[name] = values.reshape(shapes[name])
+        taken, read = taken + count, end
+    if read != len(content):
+        raise ValueError("bytes are left behind its tensors")
+    return tensors
+
+
+def _offsets(name: str, entry: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the bytes of a tensor begin and end; raises ValueError unless that is told."""
+    offsets = entry.get("data_offsets")
+    if not (isinstance(offsets, list) and len(offsets) == 2 and {*map(type, offsets)} == {int}):
+        raise ValueError(f"it does not tell where the tensor '{name}' is")
+    begin, end = offsets
+    return begin, end
 
 
 def _check_header(path: Path, description: object) -> dict[str, str]:

@@ -7,6 +7,7 @@ import functools
 import math
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,12 +65,15 @@ class Model:
     def _set_up(self) -> None:
         """Make the engine's networks, which hold no more than the parameters say."""
         networks = by_network(self.parameters)
-        self._generator = _core.Generator(networks.get("generator", {}))
-        self._discriminator = _core.Discriminator(
-            cast("_core.DiscriminatorName", self.discriminator),
-            networks.get("discriminator", {}),
-            self.dropout,
-        )
+        with ThreadPoolExecutor(1) as pool:
+            discriminator = pool.submit(
+                _core.Discriminator,
+                cast("_core.DiscriminatorName", self.discriminator),
+                networks.get("discriminator", {}),
+                self.dropout,
+            )
+            self._generator = _core.Generator(networks.get("generator", {}))
+            self._discriminator = discriminator.result()
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, as other processes get a model; the networks are made again."""
@@ -116,11 +120,18 @@ class Model:
         file = model_file.packaged_model() if path is None else Path(path)
         if str(file) in PACKAGED_MODELS and not file.exists():
             file = model_file.packaged_model(str(file))
-        metadata, parameters = model_file.read_model(file)
+        metadata, parameters = model_file.read_unverified(file)
         networks = by_network(parameters)
-        model = cls(networks["generator"], networks["discriminator"], metadata, file)
+        with ThreadPoolExecutor(1) as pool:
+            verified = pool.submit(model_file.verify, file, metadata, parameters)
+            try:
+                model = cls(networks["generator"], networks["discriminator"], metadata, file)
+            except ModelError:
+                verified.result()  # of a damaged file this is the better reason
+                raise
+            verified.result()
         if "parameters_sha256" in metadata:
-            model.hash = metadata["parameters_sha256"]  # read_model has compared it
+            model.hash = metadata["parameters_sha256"]  # it has been compared
         return model
 
     def latents(self, n: int = 1, seed: int | None = None, *, truncation: float = 1.0) -> Float32:

@@ -78,6 +78,8 @@ template <typename network> py::list profile(const network& self, long repetitio
 } // namespace
 
 void register_networks(py::module_& m) {
+    m.attr("IMAGE_SHAPE") = py::make_tuple(image_size, image_size, image_channels);
+    m.attr("LATENT_SIZE") = latent_size;
     m.def(
         "layers", &layers, "network"_a,
         "The layers of 'generator', 'program' or 'table' from input to output: name, shape (rows, "
@@ -87,7 +89,9 @@ void register_networks(py::module_& m) {
 
     py::class_<generator>(m, "Generator", "Inference with batch norm folded; safe to share.")
         .def(py::init([](const py::dict& parameters) {
-                 return std::make_unique<generator>(to_named_tensors(parameters));
+                 named_tensors tensors = to_named_tensors(parameters);
+                 py::gil_scoped_release release; // packing takes a while, no Python object in it
+                 return std::make_unique<generator>(std::move(tensors));
              }),
              "parameters"_a)
         .def("generate", &generate, py::arg("latents").noconvert(),
@@ -101,8 +105,9 @@ void register_networks(py::module_& m) {
         m, "Discriminator",
         "Inference with dropout off and batch norm on stored statistics; safe to share.")
         .def(py::init([](const std::string& network, const py::dict& parameters, float dropout) {
-                 return std::make_unique<discriminator>(network, to_named_tensors(parameters),
-                                                        dropout);
+                 named_tensors tensors = to_named_tensors(parameters);
+                 py::gil_scoped_release release; // packing takes a while, no Python object in it
+                 return std::make_unique<discriminator>(network, std::move(tensors), dropout);
              }),
              "network"_a, "parameters"_a, "dropout"_a)
         .def("score", &score, py::arg("images").noconvert(),

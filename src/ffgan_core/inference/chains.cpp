@@ -7,6 +7,7 @@
 #include "networks/fold.h"
 
 #include <stdexcept>
+#include <utility>
 
 namespace ffgan {
 namespace {
@@ -26,13 +27,13 @@ tiling tiling_of(const convolution_facts& c) {
             tiling::direction::correlate};
 }
 
-// Convolution i (from 1 on) of a network whose norms are folded.
-feed_forward_layer layer_of(const named_tensors& folded, const convolution_facts& c,
-                            std::size_t i) {
+// Convolution i (from 1 on) of a network whose norms are folded. Takes its filters away: a model is
+// many megabytes, and whoever waits for one face waits for each copy.
+feed_forward_layer layer_of(named_tensors& folded, const convolution_facts& c, std::size_t i) {
     const std::string name = "conv" + std::to_string(i);
     return {name,
             tiling_of(c),
-            folded.at(name + ".weight").values,
+            std::move(folded.at(name + ".weight").values),
             folded.at(name + ".bias").values,
             false,
             0,
@@ -75,22 +76,21 @@ feed_forward_layer pixel_squares(const named_tensors& parameters, const convolut
 
 } // namespace
 
-std::unique_ptr<feed_forward> make_generator_chain(const named_tensors& parameters) {
+std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters) {
     check_parameters("generator", parameters);
     const std::vector<convolution_facts> all = convolutions_of("generator");
-    const named_tensors folded = fold_norms("generator", parameters, 1.0f);
+    named_tensors folded = fold_norms("generator", std::move(parameters), 1.0f);
     std::vector<feed_forward_layer> chain;
     for (std::size_t i = 0; i + 1 < all.size(); ++i) {
         chain.push_back(layer_of(folded, all[i], i + 1));
         chain.back().activate = true;
     }
-    chain.push_back(pixel_squares(parameters, all.back(), all.size()));
+    chain.push_back(pixel_squares(folded, all.back(), all.size()));
     return std::make_unique<feed_forward>(std::move(chain));
 }
 
 std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& network,
-                                                       const named_tensors& parameters,
-                                                       float dropout) {
+                                                       named_tensors parameters, float dropout) {
     if (!(dropout >= 0 && dropout < 1))
         throw std::invalid_argument("dropout is not in [0, 1)");
     check_parameters(network, parameters);
@@ -111,7 +111,7 @@ std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& networ
             }
         }
     } else {
-        const named_tensors folded = fold_norms(network, parameters, keep);
+        named_tensors folded = fold_norms(network, std::move(parameters), keep);
         for (std::size_t i = 0; i < all.size(); ++i) {
             chain.push_back(layer_of(folded, all[i], i + 1));
             chain.back().activate = i + 1 < all.size();

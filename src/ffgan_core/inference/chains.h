@@ -16,12 +16,11 @@ namespace ffgan {
 // Latents (1 x 1 x 100) to 81 x 81 x 12: the last transposed convolution makes the four pixels
 // (row, column) in {0, 1}^2 of each 2 x 2 square, channel (2 * row + column) * 3 + c, before the
 // sigmoid. Throws std::invalid_argument when `parameters` are not those of the generator.
-std::unique_ptr<feed_forward> make_generator_chain(const named_tensors& parameters);
+std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters);
 
 // Images (162 x 162 x 3, in [0, 255/256]) to the input of the last, fully connected layer.
 // network: "program" or "table"; dropout: the rate it was trained with.
 std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& network,
-                                                       const named_tensors& parameters,
-                                                       float dropout);
+                                                       named_tensors parameters, float dropout);
 
 } // namespace ffgan

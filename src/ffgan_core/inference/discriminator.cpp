@@ -9,10 +9,12 @@
 #include <mutex>
 #else
 #include "inference/chains.h"
+#include "networks/architecture.h"
 #endif
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace ffgan {
 namespace {
@@ -35,8 +37,7 @@ struct discriminator::implementation {
     std::unique_ptr<network> net;
 };
 
-discriminator::discriminator(const std::string& name, const named_tensors& parameters,
-                             float dropout)
+discriminator::discriminator(const std::string& name, named_tensors parameters, float dropout)
     : implementation_(std::make_unique<implementation>()) {
     implementation_->net = make_inference_network(checked(name), parameters, dropout);
 }
@@ -64,12 +65,12 @@ struct discriminator::implementation {
     float bias = 0;
 };
 
-discriminator::discriminator(const std::string& name, const named_tensors& parameters,
-                             float dropout)
+discriminator::discriminator(const std::string& name, named_tensors parameters, float dropout)
     : implementation_(std::make_unique<implementation>()) {
-    implementation_->chain = make_discriminator_chain(checked(name), parameters, dropout);
+    check_parameters(checked(name), parameters);
     implementation_->bias = parameters.at("fc.bias").values[0];
-    const std::vector<float>& given = parameters.at("fc.weight").values;
+    const std::vector<float> given = parameters.at("fc.weight").values;
+    implementation_->chain = make_discriminator_chain(name, std::move(parameters), dropout);
     const layers::tiling& last = implementation_->chain->layers().back().how;
     const std::size_t channels = static_cast<std::size_t>(last.out_channels);
     const std::size_t places = given.size() / channels;

@@ -19,7 +19,7 @@ class discriminator {
   public:
     // name: "program" or "table". dropout: the rate it was trained with. Throws
     // std::invalid_argument when `parameters` are not those of the network.
-    discriminator(const std::string& name, const named_tensors& parameters, float dropout);
+    discriminator(const std::string& name, named_tensors parameters, float dropout);
     ~discriminator();
 
     // pixels: count x 162 x 162 x 3, RGB. scores: count logits, above 0 where it believes a

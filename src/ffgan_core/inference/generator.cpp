@@ -11,6 +11,7 @@
 #endif
 
 #include <algorithm>
+#include <utility>
 
 namespace ffgan {
 
@@ -36,7 +37,7 @@ struct generator::implementation {
     }
 };
 
-generator::generator(const named_tensors& parameters)
+generator::generator(named_tensors parameters)
     : implementation_(std::make_unique<implementation>()) {
     implementation_->net = make_inference_network("generator", parameters, 0.0f);
 }
@@ -109,9 +110,9 @@ void to_pixels(const float* __restrict row, std::uint8_t* __restrict out) {
 
 } // namespace
 
-generator::generator(const named_tensors& parameters)
+generator::generator(named_tensors parameters)
     : implementation_(std::make_unique<implementation>()) {
-    implementation_->chain = make_generator_chain(parameters);
+    implementation_->chain = make_generator_chain(std::move(parameters));
 }
 
 void generator::generate(const float* latents, long count, std::uint8_t* pixels) const {

@@ -18,7 +18,7 @@ namespace ffgan {
 class generator {
   public:
     // Throws std::invalid_argument when `parameters` are not those of the generator.
-    explicit generator(const named_tensors& parameters);
+    explicit generator(named_tensors parameters);
     ~generator();
 
     // latents: count x 100; pixels: count x 162 x 162 x 3, RGB, the sigmoid times 255, rounded.

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 
 namespace ffgan {
 
@@ -23,18 +24,14 @@ norm_affine affine_of_norm(const named_tensors& parameters, const std::string& n
     return result;
 }
 
-named_tensors fold_norms(const std::string& network, const named_tensors& parameters, float keep) {
-    named_tensors folded;
-    for (const auto& [name, tensor] : parameters)
-        if (name.rfind("norm", 0) != 0)
-            folded[name] = tensor;
+named_tensors fold_norms(const std::string& network, named_tensors parameters, float keep) {
     const std::vector<convolution_facts> all = convolutions_of(network);
     for (std::size_t i = 0; i + 1 < all.size(); ++i) {
         const convolution_facts& c = all[i];
         const std::string number = std::to_string(i + 1), norm = "norm" + number;
         const std::size_t filters = static_cast<std::size_t>(c.out_channels);
         const std::size_t taps = static_cast<std::size_t>(c.kernel * c.kernel);
-        named_tensor& bias = folded["conv" + number + ".bias"];
+        named_tensor& bias = parameters["conv" + number + ".bias"];
         if (bias.values.empty())
             bias = {{c.out_channels}, std::vector<float>(filters, 0.0f)};
         std::vector<float> factors(filters, keep);
@@ -48,13 +45,15 @@ named_tensors fold_norms(const std::string& network, const named_tensors& parame
         for (float& value : bias.values)
             value *= keep;
         // Filters are the second axis of a transposed convolution's weights.
-        std::vector<float>& weights = folded.at("conv" + number + ".weight").values;
+        std::vector<float>& weights = parameters.at("conv" + number + ".weight").values;
         const std::size_t inner = c.transposed ? taps : weights.size() / filters;
         for (std::size_t block = 0; block * inner < weights.size(); ++block)
             for (std::size_t k = 0; k < inner; ++k)
                 weights[block * inner + k] *= factors[block % filters];
     }
-    return folded;
+    for (auto it = parameters.begin(); it != parameters.end();)
+        it = it->first.rfind("norm", 0) == 0 ? parameters.erase(it) : std::next(it);
+    return parameters;
 }
 
 } // namespace ffgan

@@ -22,6 +22,6 @@ norm_affine affine_of_norm(const named_tensors& parameters, const std::string& n
 // The parameters of "generator" or "program" without norms. Each convolution but the last takes
 // over the norm behind it, if there is one, and the dropout's expectation `keep`: a (leaky) ReLU
 // commutes with a positive factor.
-named_tensors fold_norms(const std::string& network, const named_tensors& parameters, float keep);
+named_tensors fold_norms(const std::string& network, named_tensors parameters, float keep);
 
 } // namespace ffgan
