@@ -10,23 +10,22 @@ Examples:
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from ffgan import _build, _cpu
+from ffgan import _build, _cpu, _openblas
 
 _cpu.check(_build.CPU_FLAGS, _build.ARCH)  # before the first instruction that could be missing
 
-from ffgan import _core  # noqa: E402
-from ffgan.errors import Error  # noqa: E402
-from ffgan.model import DEFAULT_TRIES, Face, Model  # noqa: E402
-from ffgan.typing import UInt8  # noqa: E402
+with _openblas.sleeping_threads():
+    from ffgan import _core
 
 if TYPE_CHECKING:
     from ffgan.control import identities
+    from ffgan.errors import Error
     from ffgan.extraction import extract
+    from ffgan.model import Face, Model
+    from ffgan.packaged import generate, load
     from ffgan.projection import project
     from ffgan.training import train
 
@@ -44,79 +43,26 @@ __all__ = [
     "train",
 ]
 
-_packaged: Model | None = None
-
-
-def load(path: str | os.PathLike[str] | None = None) -> Model:
-    """Load a model file; without a path the model that comes with the package.
-
-    Raises `ffgan.errors.ModelError` when the file is missing, damaged or of another kind.
-    """
-    return Model.load(path)
-
-
-def generate(
-    n: int = 1,
-    seed: int | None = None,
-    *,
-    tries: int = DEFAULT_TRIES,
-    threshold: float | None = None,
-    truncation: float = 1.0,
-    model: Model | str | os.PathLike[str] | None = None,
-    change: Mapping[str, float] | None = None,
-    hold: Sequence[str] = (),
-    **wanted: object,
-) -> UInt8:
-    """Return n faces as (n, 162, 162, 3) uint8 RGB; image i is the face of seed + i.
-
-    Without ``model``: the one that comes with the package, loaded once. See `Model.face` for the
-    candidate search behind ``tries`` and ``threshold``.
-
-    ``wanted``: attributes by name, such as ``age=60, smile=0.8, yaw=(-20, 20), gender="male"``; see
-    `ffgan.control.Constraints.of` for the values. ``change``: by how much attributes are to differ
-    from the seed's face without constraints. ``hold``: names of attributes to keep at its values. A
-    face that cannot be brought to what is asked for comes as near as it gets, with a warning in the
-    log ``ffgan.control``; `ffgan.control.faces` tells what was reached. Raises `ffgan.Error`.
-    """
-    global _packaged
-    if model is None:
-        if _packaged is None:
-            _packaged = load()
-        model = _packaged
-    elif not isinstance(model, Model):
-        model = load(Path(model))
-    if not (wanted or change or hold):
-        return model.generate(n, seed, tries=tries, threshold=threshold, truncation=truncation)
-    from ffgan import control  # not needed for free faces
-
-    return control.generate(
-        model,
-        n,
-        seed,
-        control.Constraints.of(wanted, change),
-        tries=tries,
-        threshold=threshold,
-        truncation=truncation,
-        hold=hold,
-    )
+# Where the names are. Each brings along what the others may not need: NumPy, OpenCV.
+_HOMES = {
+    "Error": "errors",
+    "Face": "model",
+    "Model": "model",
+    "extract": "extraction",
+    "generate": "packaged",
+    "identities": "control",
+    "load": "packaged",
+    "project": "projection",
+    "train": "training",
+}
+_MODULES = ("errors", "latent", "model", "shapes", "storage", "typing")
+"""Reached as attributes, too, without an import of their own."""
 
 
 def __getattr__(name: str) -> Any:
-    # These bring OpenCV along, which costs more than everything else that is imported here.
-    if name == "identities":
-        from ffgan.control import identities
-
-        return identities
-    if name == "extract":
-        from ffgan.extraction import extract
-
-        return extract
-    if name == "project":
-        from ffgan.projection import project
-
-        return project
-    if name == "train":
-        from ffgan.training import train
-
-        return train
-    raise AttributeError(f"module 'ffgan' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commands import environment, only_error
+from support.commands import only_error
 
 from ffgan import attributes, cli, images
 from ffgan.model import Model
@@ -160,22 +158,3 @@ def test_help_names_all_attributes(capsys: pytest.CaptureFixture[str]) -> None:
     _, _, text = capsys.readouterr().out.partition("Attributes: ")
     listed = text.split(".")[0].replace("\n", " ").split(", ")
     assert listed == list(attributes.ATTRIBUTES)
-
-
-@pytest.mark.slow
-def test_free_faces_do_not_wait_for_control(tmp_path: Path, model: str) -> None:
-    code = (
-        "import sys; from ffgan import cli; "
-        f"cli.main(['gen', '1', '--no-window', '--model', {model!r}]); "
-        "print([name for name in ('ffgan.attributes', 'ffgan.control', 'ffgan.projection') "
-        "if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines()[-1] == "[]"

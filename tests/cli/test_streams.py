@@ -25,7 +25,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from ffgan import cli
-from ffgan.cli import output, parser, program
+from ffgan.cli import commands, output, parser
 def run(arguments):
     for number in range(3):
         output.notice("line " + str(number))
@@ -33,7 +33,8 @@ def run(arguments):
     print("the result")
     return 0
 prints = len(sys.argv) > 1
-program.COMMANDS["info"] = parser.Command("a", "b", "c", lambda parser: None, run, prints)
+command = parser.Command("b", "c", lambda parser: None, run, prints)
+commands.COMMANDS["info"] = commands.Listed("a", lambda: command)
 sys.exit(cli.main(["info"]))
 """
 

@@ -25,7 +25,7 @@ FFGAN = [sys.executable, "-m", "ffgan"]
 SHOW = """
 import sys, time
 from ffgan import cli
-from ffgan.cli import parser, program, progress
+from ffgan.cli import commands, parser, progress
 from ffgan.progress import Progress
 def run(arguments):
     measures = {"loss_d": 0.9, "loss_g": 1.4, "accuracy_real": 0.8, "accuracy_fake": 0.7}
@@ -39,7 +39,8 @@ def run(arguments):
         time.sleep(0.2)
     print("at its end \\u4eba")
     return 0
-program.COMMANDS["info"] = parser.Command("a", "b", "c", lambda parser: None, run)
+command = parser.Command("b", "c", lambda parser: None, run)
+commands.COMMANDS["info"] = commands.Listed("a", lambda: command)
 sys.exit(cli.main(["info"]))
 """
 NEW = ["--init", "scratch", "--recipe", "original", "--batch", "2", "--log-every", "1"]

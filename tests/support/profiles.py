@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ffgan.images.containers import PNG_SIGNATURE, png_chunk
+from ffgan.images.chunks import PNG_SIGNATURE, png_chunk
 
 P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))

@@ -222,7 +222,6 @@ def _of_model(
 
 
 COMMAND = Command(
-    "measure what faces look like",
     "Measure what faces look like: age, gender, pose, expression, colours and light.",
     EXAMPLES,
     add_options,

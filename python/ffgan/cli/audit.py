@@ -116,7 +116,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "find out whether a model copies",
     "Find out whether a model copies: its faces beside the images it was trained on.",
     EXAMPLES,
     add_options,

@@ -64,7 +64,6 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 IMPORT = Command(
-    "read a model file of the original FFgan",
     "Turn a .dnn file of the original FFgan into a model file of this program.",
     IMPORT_EXAMPLES,
     add_import_options,
@@ -73,7 +72,6 @@ IMPORT = Command(
 
 
 EXPORT = Command(
-    "write a model for dlib or ONNX",
     "Write a model as .dnn, which a plain dlib program loads, or as .onnx.",
     EXPORT_EXAMPLES,
     add_export_options,

@@ -89,7 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "measure how good a model is",
     "Measure how good a model is: its faces beside real images, in numbers.",
     EXAMPLES,
     add_options,

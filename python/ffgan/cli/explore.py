@@ -81,7 +81,6 @@ def open_browser(page: str) -> None:
 
 
 COMMAND = Command(
-    "explore the latent space in the browser",
     "Open the page in the browser: sliders along the latent space, blends, a gallery.",
     EXAMPLES,
     add_options,

@@ -62,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "cut the faces out of photographs",
     "Find the faces in photographs, cut them out upright, leave out bad ones.",
     EXAMPLES,
     add_options,

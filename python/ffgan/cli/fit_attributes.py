@@ -72,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "learn to draw faces with asked-for attributes",
     "Measure a model's faces and learn how its latents change their attributes.",
     EXAMPLES,
     add_options,

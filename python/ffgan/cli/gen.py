@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ffgan import images
 from ffgan.cli import gen_people, gen_strips
 from ffgan.cli.asked import Report, add_asked, asked_text, constraints, start_of
 from ffgan.cli.face_files import FaceFiles, origin
@@ -19,7 +20,6 @@ from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import DisplayError, UsageError
-from ffgan.images import DEFAULT_QUALITY
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Face, Model
 from ffgan.wording import counted
@@ -80,7 +80,7 @@ def add_options(parser: Parser) -> None:
         "--quality",
         metavar="1..100",
         type=integer(1, 100),
-        default=DEFAULT_QUALITY,
+        default=images.DEFAULT_QUALITY,
         help="of jpg and webp (default: %(default)s)",
     )
     files.add_argument(
@@ -144,6 +144,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_combinations(arguments)
     use_threads(arguments)
+    images.import_opencv_meanwhile()
     if arguments.identities is not None:
         return gen_people.run(arguments)
     if arguments.vary:
@@ -305,7 +306,6 @@ def summary(files: FaceFiles, count: int, tries: int, seconds: float, start: str
 
 
 COMMAND = Command(
-    "draw faces",
     "Draw faces, show them in a window, write them to files.",
     EXAMPLES,
     add_options,

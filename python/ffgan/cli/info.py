@@ -154,7 +154,6 @@ def versions() -> dict[str, str]:
 
 
 COMMAND = Command(
-    "print the networks, the model, the engine",
     "Print the networks' layers, the model's metadata and what the engine runs on.",
     EXAMPLES,
     add_options,

@@ -6,9 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ffgan import _core
+from ffgan import _core, images
 from ffgan.cli.parser import Parser, integer, number
-from ffgan.images import COLOURS, FITS
 from ffgan.latent import MAX_SEED
 from ffgan.model import DEFAULT_TRIES, MAX_TRIES
 
@@ -95,7 +94,7 @@ def add_colour(parser: argparse._ActionsContainer, default: str | None = None) -
     """Give `parser` what is done with a picture that is not in sRGB."""
     parser.add_argument(
         "--colour",
-        choices=COLOURS,
+        choices=images.COLOURS,
         default=default,
         help="convert: pictures in another colour space become sRGB; ignore: their numbers are "
         "taken as they are (default: "
@@ -107,7 +106,7 @@ def add_fit(parser: argparse._ActionsContainer) -> None:
     """Give `parser` what is done with a picture that is not square."""
     parser.add_argument(
         "--fit",
-        choices=FITS,
+        choices=images.FITS,
         default="crop",
         help="how a picture that is not square is made so (default: %(default)s)",
     )

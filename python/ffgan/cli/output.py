@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ffgan import storage
 from ffgan.cli.streams import in_background
 from ffgan.errors import Error, UsageError
 
@@ -32,6 +31,8 @@ def make_folder(folder: Path) -> None:
 
     Raises `UsageError` and `Error`.
     """
+    from ffgan import storage  # which imports NumPy: see ffgan.cli.commands
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

@@ -57,7 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "make one file of a folder of pictures",
     "Decode a folder of pictures once, into one file that `train` reads fastest.",
     EXAMPLES,
     add_options,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -76,6 +75,8 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was most likely meant, if one is near."""
+    import difflib  # only for what is wrong
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
@@ -121,12 +122,11 @@ def real(text: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One subcommand: its line in the overview, its help, its options and what it does.
+    """One subcommand: its help, its options and what it does.
 
     ``prints``: what it prints is its result; else its results are files or a service.
     """
 
-    summary: str
     description: str
     examples: str
     add_options: Callable[[Parser], None]

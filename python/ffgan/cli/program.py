@@ -9,27 +9,14 @@ one line on stderr: exit status 2 for bad input, 1 for a failure, 130 for Ctrl+C
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from ffgan import __version__
-from ffgan.cli import (
-    attributes,
-    audit,
-    convert,
-    evaluate,
-    explore,
-    extract,
-    fit_attributes,
-    gen,
-    info,
-    pack,
-    project,
-    train,
-    web,
-)
+from ffgan.cli.commands import COMMANDS
 from ffgan.cli.original_flags import modern
 from ffgan.cli.output import notice
 from ffgan.cli.parser import Parser
@@ -57,24 +44,6 @@ commands of these names. `ffgan COMMAND --help` explains a command. Exit status:
 0 done, 2 bad input, 1 failure, 3 signs of copying (audit), 130 Ctrl+C, 143
 ended by SIGTERM, 129 by SIGHUP."""
 
-COMMANDS = {
-    "train": train.COMMAND,
-    "gen": gen.COMMAND,
-    "web": web.COMMAND,
-    "explore": explore.COMMAND,
-    "info": info.COMMAND,
-    "attributes": attributes.COMMAND,
-    "evaluate": evaluate.COMMAND,
-    "audit": audit.COMMAND,
-    "extract": extract.COMMAND,
-    "project": project.COMMAND,
-    "pack": pack.COMMAND,
-    "fit-attributes": fit_attributes.COMMAND,
-    "import": convert.IMPORT,
-    "export": convert.EXPORT,
-}
-
-
 COMMON_OPTIONS = ("--debug", "--help", "-h", "--version", "--")
 
 
@@ -100,15 +69,11 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     parsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", parser_class=Parser
     )
-    for name, command in COMMANDS.items():
-        subparser = parsers.add_parser(
-            name,
-            help=command.summary,
-            description=command.description,
-            epilog=command.examples,
-            parents=[common],
-        )
+    for name, listed in COMMANDS.items():
+        subparser = parsers.add_parser(name, help=listed.summary, parents=[common])
         if name in arguments:
+            command = listed.load()
+            subparser.description, subparser.epilog = command.description, command.examples
             command.add_options(subparser)
     return parser
 
@@ -162,7 +127,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with safe_streams() as (out, _):
         status, printed = run(given)
         out.flush()
-        return status if status or out.failure is None else lost_output(out, printed)
+        if status == 0 and out.failure is not None:
+            status = lost_output(out, printed)
+    if argv is None:
+        gc.freeze()  # else the process, which ends here, would first look for garbage
+    return status
 
 
 def run(given: Sequence[str]) -> tuple[int, bool]:
@@ -176,7 +145,7 @@ def run(given: Sequence[str]) -> tuple[int, bool]:
         if arguments.command is None:
             parser.print_help()
             return 2, printed
-        command = COMMANDS[arguments.command]
+        command = COMMANDS[arguments.command].load()
         printed = command.prints
         with signals_end():
             return command.run(arguments), printed

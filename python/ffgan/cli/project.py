@@ -161,7 +161,6 @@ def table(found: Projection, picture: Path, latent: Path) -> str:
 
 
 COMMAND = Command(
-    "find the face nearest to a photograph",
     "Find the latent whose face is nearest to a photograph.",
     EXAMPLES,
     add_options,

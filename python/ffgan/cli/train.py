@@ -64,7 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "train on a folder of pictures",
     "Train, or resume training, on all pictures in a folder and its subfolders.",
     EXAMPLES,
     add_options,

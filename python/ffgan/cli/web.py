@@ -128,7 +128,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "serve faces to browsers",
     "Serve faces to browsers.",
     EXAMPLES,
     add_options,

@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Image files in and out: decoding to 8-bit RGB, encoding with text metadata, resizing, grids.
 
-Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at the first use.
+Images are numpy arrays (height, width, 3), uint8, RGB. OpenCV is imported at the first use, and so
+is what reads files: who only writes some need not wait for it.
 """
 
-from ffgan.images.colour import COLOUR_NOTES, COLOURS, Colour, Colours
-from ffgan.images.containers import (
-    SNIFFED,
-    Container,
-    container,
-    describe,
-    dimensions,
-    file_type,
-)
-from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture, memory_of
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ffgan.images.encoding import (
     DEFAULT_QUALITY,
     WEBP_MAX_SIDE,
@@ -25,10 +19,23 @@ from ffgan.images.encoding import (
 )
 from ffgan.images.kinds import EXTRAS, lacks_extra, missing_extra, suffixes
 from ffgan.images.labels import labelled_grid
-from ffgan.images.lazy_opencv import opencv
-from ffgan.images.metadata import MAX_TEXT, METADATA_WITHIN, made_by_ffgan, read_metadata
+from ffgan.images.lazy_opencv import import_opencv_meanwhile, opencv
+from ffgan.images.metadata_writing import MAX_TEXT
 from ffgan.images.room import Room
 from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize, sheet
+
+if TYPE_CHECKING:
+    from ffgan.images.colour import COLOUR_NOTES, COLOURS, Colour, Colours
+    from ffgan.images.containers import (
+        SNIFFED,
+        Container,
+        container,
+        describe,
+        dimensions,
+        file_type,
+    )
+    from ffgan.images.decoding import MAX_PIXELS, Picture, decode, decode_picture, memory_of
+    from ffgan.images.metadata import METADATA_WITHIN, made_by_ffgan, read_metadata
 
 __all__ = [
     "COLOURS",
@@ -59,6 +66,7 @@ __all__ = [
     "fit_square",
     "format_of",
     "grid",
+    "import_opencv_meanwhile",
     "labelled_grid",
     "lacks_extra",
     "made_by_ffgan",
@@ -71,3 +79,13 @@ __all__ = [
     "sheet",
     "suffixes",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in ("colour", "containers", "decoding", "metadata"):
+            found = importlib.import_module(f"{__name__}.{module}")
+            if hasattr(found, name):
+                value = globals()[name] = getattr(found, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

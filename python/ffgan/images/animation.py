@@ -17,10 +17,11 @@ from typing import Any
 
 from ffgan.errors import Error, UsageError
 from ffgan.images import mp4
-from ffgan.images.containers import WebP, riff_chunk, webp_file
+from ffgan.images.chunks import riff_chunk, webp_file
+from ffgan.images.containers import WebP
 from ffgan.images.encoding import DEFAULT_QUALITY, encode
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.metadata import WEBP_HAS_XMP, xmp
+from ffgan.images.metadata_writing import WEBP_HAS_XMP, xmp
 from ffgan.typing import RGB
 
 logger = logging.getLogger("ffgan.images")

@@ -12,8 +12,7 @@ import numpy as np
 from ffgan import storage
 from ffgan.errors import Error, UsageError
 from ffgan.images.lazy_opencv import opencv
-from ffgan.images.metadata import insert_metadata
-from ffgan.images.raster import strips
+from ffgan.images.metadata_writing import insert_metadata
 from ffgan.typing import RGB
 
 Format: TypeAlias = Literal["png", "jpg", "webp"]
@@ -70,6 +69,8 @@ def encode(
         raise UsageError(f"format {format!r}: give png, jpg or webp")
     try:
         if overwrite:
+            from ffgan.images.raster import strips
+
             for rows in strips(image.shape):
                 image[rows] = image[rows, :, ::-1]
             done, buffer = cv2.imencode(f".{format}", image, options[format])

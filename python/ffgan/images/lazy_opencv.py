@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
 from types import ModuleType
 
+from ffgan import _openblas
 from ffgan.errors import Error
 
 
@@ -13,7 +16,8 @@ from ffgan.errors import Error
 def opencv() -> ModuleType:
     """OpenCV, imported at the first call and quiet; raises Error where it cannot be loaded."""
     try:
-        import cv2
+        with _openblas.sleeping_threads():
+            import cv2
     except ImportError as error:
         if "failed to map segment" in str(error):
             raise Error(
@@ -30,6 +34,19 @@ def opencv() -> ModuleType:
     else:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
+
+
+def import_opencv_meanwhile() -> None:
+    """Begin to import OpenCV in a thread, for who will encode a picture after other work.
+
+    Where it cannot be loaded, the first use says so.
+    """
+
+    def load() -> None:
+        with contextlib.suppress(Error):
+            opencv()
+
+    threading.Thread(target=load, name="opencv").start()
 
 
 def opencv_version() -> tuple[int, int]:

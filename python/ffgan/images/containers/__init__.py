@@ -8,21 +8,21 @@ a class; an object holds a file's bytes and parses them once.
 from __future__ import annotations
 
 from ffgan.errors import DatasetError
+from ffgan.images.chunks import PNG_SIGNATURE
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.bmp import Bmp
 from ffgan.images.containers.dng import Dng, is_dng
 from ffgan.images.containers.isobmff import AVIF_BRANDS, HEIC_BRANDS, Avif, Heic, brands
 from ffgan.images.containers.jpeg import Jpeg
 from ffgan.images.containers.jxl import BOXES, CODESTREAM, JpegXl
-from ffgan.images.containers.png import PNG_SIGNATURE, Png, png_chunk
+from ffgan.images.containers.png import Png
 from ffgan.images.containers.sniff import SNIFFED, UNKNOWN, describe
 from ffgan.images.containers.tiff import Tiff
-from ffgan.images.containers.webp import WebP, riff_chunk, webp_file
+from ffgan.images.containers.webp import WebP
 
 __all__ = [
     "CUT_OFF",
     "DAMAGED",
-    "PNG_SIGNATURE",
     "SNIFFED",
     "UNKNOWN",
     "Avif",
@@ -39,9 +39,6 @@ __all__ = [
     "describe",
     "dimensions",
     "file_type",
-    "png_chunk",
-    "riff_chunk",
-    "webp_file",
 ]
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from ffgan.errors import DatasetError
+from ffgan.images.chunks import PNG_SIGNATURE
 from ffgan.images.colour_space import PRIMARIES, SRGB_PRIMARIES, SRGB_TRANSFER, ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.tiff import exif_orientation
-
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25
 
@@ -111,9 +110,3 @@ def _by_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace 
     if all(abs(one - other) < 0.002 for one, other in known):
         return ColourSpace(transfer=transfer)
     return ColourSpace(primaries=given, transfer=transfer)
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    """The bytes of a chunk."""
-    crc = zlib.crc32(kind + content)
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from ffgan.errors import DatasetError
+from ffgan.images.chunks import riff_chunk, webp_file
 from ffgan.images.colour_space import ColourSpace
 from ffgan.images.containers.base import CUT_OFF, DAMAGED, Container
 from ffgan.images.containers.tiff import exif_orientation
@@ -74,13 +75,3 @@ class WebP(Container):
             return still
         has_alpha = 0x10
         return webp_file(riff_chunk(b"VP8X", struct.pack("<I", has_alpha) + frame[6:12]) + pixels)
-
-
-def riff_chunk(kind: bytes, content: bytes) -> bytes:
-    """The bytes of a chunk, filled up to an even length."""
-    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def webp_file(chunks: bytes) -> bytes:
-    """The bytes of a WebP file of the chunks given."""
-    return riff_chunk(b"RIFF", b"WEBP" + chunks)

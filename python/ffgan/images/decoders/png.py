@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan.errors import DatasetError
-from ffgan.images.containers import DAMAGED, PNG_SIGNATURE, Png, png_chunk
+from ffgan.images.chunks import PNG_SIGNATURE, png_chunk
+from ffgan.images.containers import DAMAGED, Png
 from ffgan.images.decoders.inflated import Inflated
 from ffgan.images.decoders.opencv import imdecode
 from ffgan.images.lazy_opencv import opencv
