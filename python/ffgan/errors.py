@@ -63,6 +63,10 @@ class DisplayError(Error):
     """A window was asked for and none can be opened."""
 
 
+class DeviceError(Error):
+    """The GPU of a build with CUDA cannot be used, its memory is full, or it failed."""
+
+
 class ServerError(Error):
     """The web server cannot start."""
 

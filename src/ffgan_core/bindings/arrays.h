@@ -28,6 +28,7 @@ inline const std::vector<long> image_shape{162, 162, 3};
 named_tensors to_named_tensors(const pybind11::dict& arrays);
 pybind11::dict to_dict(const named_tensors& tensors);
 
+void register_errors();
 void register_engine(pybind11::module_& m);
 void register_testing(pybind11::module_& m);
 void register_faces(pybind11::module_& m);

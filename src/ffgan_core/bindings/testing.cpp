@@ -11,6 +11,8 @@
 #include "training/augment.h"
 #include "training/projected_discriminator.h"
 
+#include <dlib/cuda/cuda_errors.h>
+
 #include <algorithm>
 #include <variant>
 #include <vector>
@@ -154,6 +156,9 @@ py::tuple judge_projected(projected_discriminator& self, const array<float>& ima
 void register_testing(py::module_& parent) {
     py::module_ m = parent.def_submodule(
         "_testing", "Parts of the trainer, one by one, for tests. Nothing else may use it.");
+    m.def(
+        "raise_cuda_error", [](const std::string& message) { throw dlib::cuda_error(message); },
+        "message"_a, "As a call of CUDA that fails does it, in any build.");
     m.def("augment", &augment, py::arg("images").noconvert(), py::kw_only(), "key"_a,
           "colour"_a = false, "translation"_a = 0, "cutout"_a = 0, "adjoint"_a = false,
           "Differentiable augmentation of images (n, 3, rows, columns) float32 in [0, 1], or its "

@@ -4,6 +4,7 @@
 #include "base/shapes.h"
 
 #ifdef DLIB_USE_CUDA
+#include "base/device.h"
 #include "base/pixels.h"
 #include "networks/network.h"
 #include <mutex>
@@ -44,6 +45,7 @@ discriminator::discriminator(const std::string& name, named_tensors parameters, 
 
 void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
     constexpr long batch_limit = 8; // bounds the memory: "table" takes 45 MB an image
+    need_device();                  // before a lock that nobody gives back in a forked process
     const std::lock_guard<std::mutex> lock(implementation_->mutex);
     dlib::resizable_tensor x;
     for (long begin = 0; begin < count; begin += batch_limit) {

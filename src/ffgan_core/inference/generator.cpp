@@ -2,6 +2,7 @@
 #include "inference/generator.h"
 
 #ifdef DLIB_USE_CUDA
+#include "base/device.h"
 #include "base/pixels.h"
 #include "networks/network.h"
 #include <mutex>
@@ -26,6 +27,7 @@ struct generator::implementation {
     template <typename consumer>
     void in_batches(const float* latents, long count, const consumer& consume) {
         constexpr long batch_limit = 16; // bounds the memory of a large request: 4 MB an image
+        need_device();                   // before a lock that nobody gives back in a forked process
         const std::lock_guard<std::mutex> lock(mutex);
         dlib::resizable_tensor x;
         for (long begin = 0; begin < count; begin += batch_limit) {

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "base/device.h"
 #include "base/random.h"
 #include "networks/architecture.h"
 #include "networks/network.h"
@@ -238,6 +239,7 @@ template <typename net_type> class dlib_network final : public network {
     }
 
     const dlib::tensor& forward(const dlib::tensor& x) override {
+        need_device();
         net_.forward(x);
         return net_.get_output();
     }

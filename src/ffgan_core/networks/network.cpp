@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "networks/network.h"
 
+#include "base/device.h"
 #include "networks/architecture.h"
 #include "networks/dlib_network.h"
 #include "networks/fold.h"
@@ -12,6 +13,7 @@ namespace ffgan {
 using detail::dlib_network;
 
 std::unique_ptr<network> make_network(const std::string& name) {
+    need_device();
     if (name == "generator")
         return std::make_unique<dlib_network<generator_network>>();
     if (name == "program")
@@ -27,6 +29,7 @@ std::unique_ptr<network> make_inference_network(const std::string& name,
     if (!(dropout >= 0 && dropout < 1))
         throw std::invalid_argument("dropout is not in [0, 1)");
     check_parameters(name, parameters);
+    need_device();
     std::unique_ptr<network> net;
     if (name == "generator") {
         net = std::make_unique<dlib_network<folded_generator_network>>();
