@@ -28,7 +28,7 @@ class Driver:
     """The memory of the GPU that CUDA computes on, by its driver."""
 
     def __init__(self) -> None:
-        _core.layers("generator")  # makes the context that the driver's calls are about
+        device.faces()  # makes the context that the driver's calls are about
         self._cuda = ctypes.CDLL("libcuda.so.1")
 
     def free(self) -> int:

@@ -45,7 +45,8 @@ discriminator::discriminator(const std::string& name, named_tensors parameters, 
 
 void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
     constexpr long batch_limit = 8; // bounds the memory: "table" takes 45 MB an image
-    need_device();                  // before a lock that nobody gives back in a forked process
+    // Before the lock, which in a forked process nobody may be there to give back.
+    need_device();
     const std::lock_guard<std::mutex> lock(implementation_->mutex);
     dlib::resizable_tensor x;
     for (long begin = 0; begin < count; begin += batch_limit) {

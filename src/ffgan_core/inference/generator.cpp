@@ -27,7 +27,8 @@ struct generator::implementation {
     template <typename consumer>
     void in_batches(const float* latents, long count, const consumer& consume) {
         constexpr long batch_limit = 16; // bounds the memory of a large request: 4 MB an image
-        need_device();                   // before a lock that nobody gives back in a forked process
+        // Before the lock, which in a forked process nobody may be there to give back.
+        need_device();
         const std::lock_guard<std::mutex> lock(mutex);
         dlib::resizable_tensor x;
         for (long begin = 0; begin < count; begin += batch_limit) {
