@@ -42,10 +42,11 @@ if(FFGAN_BLAS MATCHES "AUTO|SYSTEM")
 endif()
 
 if(NOT FFGAN_BLAS_NAME AND FFGAN_BLAS MATCHES "AUTO|PYPI")
+    # Found, not imported: its import loads the library, which a cross-build cannot.
     execute_process(
         COMMAND
             ${Python_EXECUTABLE} -c
-            "import scipy_openblas32 as b; print(b.get_lib_dir(), b.get_library(True), b.__version__, sep=';')"
+            "import importlib.metadata as m; d = m.distribution('scipy-openblas32'); f = next(f for f in d.files if f.name.startswith('libscipy_openblas')); p = f.locate(); print(p.parent, p.name, d.version, sep=';')"
         OUTPUT_VARIABLE _pypi_blas
         OUTPUT_STRIP_TRAILING_WHITESPACE
         ERROR_VARIABLE _pypi_blas_error
@@ -65,7 +66,7 @@ if(NOT FFGAN_BLAS_NAME AND FFGAN_BLAS MATCHES "AUTO|PYPI")
                                        INTERFACE cblas_${_function}=scipy_cblas_${_function})
         endforeach()
     elseif(FFGAN_BLAS STREQUAL "PYPI")
-        message(FATAL_ERROR "FFGAN_BLAS=PYPI, but ${Python_EXECUTABLE} cannot import"
+        message(FATAL_ERROR "FFGAN_BLAS=PYPI, but ${Python_EXECUTABLE} does not find"
                             " scipy_openblas32: ${_pypi_blas_error}\n"
                             "Install it: pip install scipy-openblas32")
     endif()
