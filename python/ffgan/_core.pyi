@@ -114,6 +114,12 @@ class FaceLandmarks:
 def face_squares(points: Int64, size: int, padding: float) -> Float64:
     """Points (k, 5 or 68, 2) -> (k, 4): column and row of the centre, side, radians clockwise."""
 
+def resize(image: UInt8, rows: int, columns: int) -> UInt8:
+    """`image` (h, w, 3) as (rows, columns, 3), the same bytes on every machine."""
+
+def average_areas(image: UInt8, rows: int, columns: int) -> Float32:
+    """A smaller `image`, from 0 to 255: as by `resize`, and not rounded."""
+
 def cut_faces(image: UInt8, squares: Float64, size: int) -> UInt8:
     """Squares (k, 4) -> (k, size, size, 3)."""
 

@@ -73,11 +73,18 @@ def test_one_seed_is_one_face_whatever_the_first_seed_was(tmp_path: Path, model:
     ).read_bytes()
 
 
-def test_format_and_size(tmp_path: Path, model: str) -> None:
-    options = ["--format", "jpg", "--size", "150", "--seed", "0", "--out", str(tmp_path)]
-    assert cli.main(["gen", "2", "--no-window", "--model", model, *options]) == 0
-    for name in ("face-0.jpg", "face-1.jpg"):
-        assert images.decode((tmp_path / name).read_bytes()).shape == (150, 150, 3)
+def test_format_and_size_change_no_score(tmp_path: Path, model: str) -> None:
+    options = ["--format", "jpg", "--size", "150", "--seed", "0", "--tries", "2"]
+    gen = ["gen", "2", "--no-window", "--model", model, "--out", str(tmp_path)]
+    assert cli.main([*gen, *options]) == 0
+    loaded = Model.load(model)
+    for seed in range(2):
+        path, face = tmp_path / f"face-{seed}.jpg", loaded.face(seed, tries=2)
+        small = images.resize(face.image, 150)
+        assert np.array_equal(
+            images.decode(path.read_bytes()), images.decode(images.encode(small, "jpg"))
+        )
+        assert float(images.read_metadata(path)["score"]) == pytest.approx(face.score, abs=1e-4)
 
 
 def test_grid_writes_one_sheet_instead(tmp_path: Path, model: str) -> None:

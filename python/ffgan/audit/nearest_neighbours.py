@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ffgan import features
 from ffgan.evaluation import metrics
+from ffgan.images import resize
 from ffgan.typing import RGB, Float64
 
 Space: TypeAlias = Literal["pixels", "faces"]
@@ -50,11 +51,9 @@ def concatenate(parts: list[Representations]) -> Representations:
 
 def represent(images: RGB, network: features.Network) -> Representations:
     """Represent images (n, 162, 162, 3) uint8 RGB in both spaces; ``network``: that of faces."""
-    import cv2
-
     pixels = np.empty((len(images), SIDE, SIDE, 3), np.uint8)
     for row, image in zip(pixels, images, strict=True):
-        row[:] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        row[:] = resize(image, SIDE)
     return Representations(pixels.reshape(len(images), -1), network.extract(images))
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from ffgan import faces, features, storage
+from ffgan import faces, features, images, storage
 from ffgan.dataset import Dataset
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.evaluation.measurement import OUTPUT_NAMES, SEED, NetworkOutputs
@@ -77,6 +77,7 @@ def cache_key(
         "fit": dataset.fit,
         # Caches of earlier versions, which ignored colours, do not say so.
         **({} if dataset.colour == "ignore" else {"colour": dataset.colour}),
+        "resizing": images.RESIZING,
         "count": count,
         "seed": SEED,
         "values": OUTPUT_NAMES,

@@ -22,7 +22,7 @@ from ffgan.images.labels import labelled_grid
 from ffgan.images.lazy_opencv import import_opencv_meanwhile, opencv
 from ffgan.images.metadata_writing import MAX_TEXT
 from ffgan.images.room import Room
-from ffgan.images.transforms import FITS, Fit, fit_square, grid, resize, sheet
+from ffgan.images.transforms import FITS, RESIZING, Fit, fit_square, grid, resize, sheet
 
 if TYPE_CHECKING:
     from ffgan.images.colour import COLOUR_NOTES, COLOURS, Colour, Colours
@@ -46,6 +46,7 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_TEXT",
     "METADATA_WITHIN",
+    "RESIZING",
     "SNIFFED",
     "WEBP_MAX_SIDE",
     "Colour",

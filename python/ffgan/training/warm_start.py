@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ffgan import _core
 from ffgan.errors import DatasetError
+from ffgan.images import resize
 from ffgan.shapes import LATENT_SIZE
 from ffgan.typing import Float32, UInt8
 
@@ -48,12 +50,10 @@ def learning_rate(step: int, steps: int) -> float:
 
 def reduce(images: UInt8) -> Float32:
     """(n, h, w, 3) uint8 to (n, 54 * 54 * 3) float32 in 0..1, by averaging areas."""
-    import cv2
-
     reduced = np.empty((len(images), SIZE, SIZE, 3), np.float32)
     for row, image in zip(reduced, images, strict=True):
-        row[:] = cv2.resize(image.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    return (reduced / 255.0).reshape(len(images), -1)
+        row[:] = _core.average_areas(image, SIZE, SIZE)
+    return (reduced / np.float32(255)).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,6 @@ def principal_components(
     are left out. `progress(done, total)` is called after every image and may raise to stop.
     Raises DatasetError when not more images than components can be read.
     """
-    import cv2
-
     order = np.random.default_rng((seed, 3)).permutation(len(dataset))
     order = np.sort(order[: MAX_IMAGES // 2 if flip else MAX_IMAGES])
     images = np.empty((len(order), SIZE, SIZE, 3), np.uint8)
@@ -135,7 +133,7 @@ def principal_components(
         except DatasetError:
             continue
         else:
-            images[count] = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            images[count] = resize(image, SIZE)
             count += 1
         finally:
             if progress is not None:

@@ -32,6 +32,7 @@ void register_errors();
 void register_engine(pybind11::module_& m);
 void register_testing(pybind11::module_& m);
 void register_faces(pybind11::module_& m);
+void register_pictures(pybind11::module_& m);
 void register_networks(pybind11::module_& m);
 void register_trainer(pybind11::module_& m);
 void register_projector(pybind11::module_& m);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     ffgan::bindings::register_engine(m);
     ffgan::bindings::register_testing(m);
     ffgan::bindings::register_faces(m);
+    ffgan::bindings::register_pictures(m);
     ffgan::bindings::register_networks(m);
     ffgan::bindings::register_trainer(m);
     ffgan::bindings::register_projector(m);
