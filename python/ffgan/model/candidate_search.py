@@ -2,16 +2,21 @@
 """The candidate search of the original, one draw at a time.
 
 Whoever runs it decides when a draw is rendered and judged, and together with what else:
-`Model.face` does so at once, the web server with the draws of other requests in one batch. A seed
-finds the same face either way.
+`Model.face` does so at once, `Model.faces` with the draws of the next seeds, the web server with
+those of other requests. A seed finds the same face either way.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
+
+import numpy as np
 
 from ffgan.errors import UsageError
 from ffgan.latent import check_seed, stream, truncate
@@ -19,6 +24,12 @@ from ffgan.typing import Float32, UInt8
 
 Judged: TypeAlias = tuple[UInt8, float]
 """An image (162, 162, 3) uint8 RGB and the discriminator's logit for it."""
+
+Judge: TypeAlias = Callable[[Float32], tuple[UInt8, Float32]]
+"""Makes images (n, 162, 162, 3) uint8 RGB and logits (n,) of latents (n, 100)."""
+
+BATCH = 8
+"""Draws that `searched` has judged together."""
 
 DEFAULT_TRIES = 15
 MAX_TRIES = 1000
@@ -63,3 +74,68 @@ def search(
         if score > threshold or attempt == tries:
             return Face(best.image, seed, best.latent, attempt, best.score)
     raise AssertionError("a seed's stream has no end")
+
+
+class _Search:
+    """The search of one seed: the latent that is to be judged next, or the face that it found."""
+
+    def __init__(self, draws: Generator[Float32, Judged, Face]) -> None:
+        self._draws = draws
+        self.latent = next(draws)
+        self.face: Face | None = None
+        self.is_waiting = True  # for its latent to be judged
+
+    def answer(self, image: UInt8, score: float) -> None:
+        self.is_waiting = True
+        try:
+            self.latent = self._draws.send((image, score))
+        except StopIteration as found:
+            self.face, self.is_waiting = found.value, False
+
+
+def searched(
+    seeds: Iterator[int],
+    judge: Judge,
+    cores: int,
+    *,
+    tries: int,
+    threshold: float,
+    truncation: float,
+) -> Iterator[Face]:
+    """Yield the face of each seed, in their order; the draws of several are judged together.
+
+    The first face comes after as few draws as it needs. Then the batches grow to `BATCH`, and one
+    more than there are ``cores`` is on its way, in threads: each is then judged on one core, and no
+    core waits for another, nor for what the caller does with a face. Raises `UsageError` as
+    `search` does.
+    """
+    at_once = cores + 1
+    most = 4 * BATCH * at_once  # seeds, so that one with many draws holds up none
+    working: deque[_Search] = deque()
+    judging: deque[tuple[list[_Search], Future[tuple[UInt8, Float32]]]] = deque()
+    size = 1
+
+    def next_batch() -> list[_Search]:
+        batch = list(islice((one for one in working if one.is_waiting), size))
+        for seed in islice(seeds, min(size - len(batch), most - len(working))):
+            draws = search(seed, tries=tries, threshold=threshold, truncation=truncation)
+            working.append(_Search(draws))
+            batch.append(working[-1])
+        for one in batch:
+            one.is_waiting = False
+        return batch
+
+    with ThreadPoolExecutor(at_once, "draws") as pool:
+        while True:
+            while len(judging) < (at_once if size == BATCH else 1) and (batch := next_batch()):
+                latents = np.stack([one.latent for one in batch])
+                judging.append((batch, pool.submit(judge, latents)))
+            if not judging:
+                return
+            batch, judged = judging.popleft()
+            for one, image, score in zip(batch, *judged.result(), strict=True):
+                one.answer(image.copy(), float(score))  # else a face would hold all of its batch
+            size = min(2 * size, BATCH)
+            while working and (face := working[0].face) is not None:
+                working.popleft()
+                yield face

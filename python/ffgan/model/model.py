@@ -17,7 +17,7 @@ from ffgan import _core
 from ffgan.errors import ModelError, UsageError
 from ffgan.latent import first_seed, noise, truncate
 from ffgan.model import file as model_file
-from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search
+from ffgan.model.candidate_search import DEFAULT_TRIES, Face, search, searched
 from ffgan.model.checks import check_parameters, check_probe
 from ffgan.model.directions import Direction, direction_names, directions
 from ffgan.model.file import PACKAGED_MODELS, by_network
@@ -199,10 +199,25 @@ class Model:
         threshold: float | None = None,
         truncation: float = 1.0,
     ) -> Iterator[Face]:
-        """Yield n faces one by one; face i is that of seed + i. Without a seed: a random one."""
+        """Yield n faces one by one; face i is that of seed + i. Without a seed: a random one.
+
+        Some faces are drawn ahead, in batches, which is faster than `face` by face.
+        """
         first = first_seed(n, seed)
-        for i in range(n):
-            yield self.face(first + i, tries=tries, threshold=threshold, truncation=truncation)
+        limit = self.threshold if threshold is None else float(threshold)
+
+        def judge(latents: Float32) -> tuple[UInt8, Float32]:
+            images = self.render(latents)
+            return images, self.score(images)
+
+        if n == 1:
+            yield self.face(first, tries=tries, threshold=threshold, truncation=truncation)
+            return
+        seeds = iter(range(first, first + n))
+        cores = _core.engine()["threads"]
+        yield from searched(
+            seeds, judge, cores, tries=tries, threshold=limit, truncation=truncation
+        )
 
     def generate(
         self,
