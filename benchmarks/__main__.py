@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import engines
-from benchmarks.engines import DLIB
+from benchmarks.engines import BEFORE, BF16_SUBJECT, DLIB, FOLDER
 from benchmarks.engines.plain_dlib import PROGRAM
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import dlib_program, machine, workload
@@ -81,7 +81,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--threads", type=positive, metavar="N", help="threads of each engine (default: all cores)"
     )
     parser.add_argument(
-        "--force", action="store_true", help="measure on a busy machine too, and mark the result"
+        "--even-if-busy",
+        "--force",
+        dest="force",
+        action="store_true",
+        help="measure on a busy machine too, and mark the result",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="also measure an earlier build of ffgan: the folder that holds its package, with its "
+        "extension, or a source tree of such",
+    )
+    parser.add_argument(
+        "--faces",
+        type=positive,
+        default=rows.FACES_WRITTEN,
+        metavar="N",
+        help="files of the row `files` (default: %(default)s)",
     )
     parser.add_argument(
         "--dlib-source",
@@ -112,21 +130,32 @@ def make_workload(folder: Path) -> dict[str, Any]:
     return workload.info(folder)
 
 
+def earlier_build(folder: Path) -> Path:
+    """The folder to import an earlier build from. Raises `BenchmarkError` unless it is one."""
+    for place in (folder, folder / "python"):
+        if list(place.glob("ffgan/_core*.so")):
+            return place.resolve()
+    raise BenchmarkError(f"--against {folder}: there is no ffgan/_core*.so in it, nor in python/")
+
+
 def exclusions(
-    chosen: Sequence[engines.Engine], architecture: str, options: argparse.Namespace
+    chosen: Sequence[engines.Engine], bf16: bool, options: argparse.Namespace
 ) -> dict[str, str]:
-    """Why a chosen engine is not measured, by name. Compiles plain dlib where that is chosen."""
+    """Why a chosen engine is not measured, by name. Compiles plain dlib where that is chosen.
+
+    `bf16`: whether this build of ffgan computes in it.
+    """
     reasons = {}
     for engine in chosen:
         if reason := engine.missing():
             reasons[engine.name] = reason
+        elif engine.name == BF16_SUBJECT and not bf16:
+            reasons[engine.name] = "this build of ffgan computes in float32"
         elif options.quick and engine.compiles:
             reasons[engine.name] = "left out by --quick"
     if any(engine.name == DLIB for engine in chosen):
         try:
-            program = dlib_program.program(
-                options.dlib_source, architecture, compile_it=not options.quick
-            )
+            program = dlib_program.program(options.dlib_source, compile_it=not options.quick)
             os.environ[PROGRAM] = str(program)
         except dlib_program.NotBuiltError as error:
             reasons[DLIB] = str(error)
@@ -136,7 +165,11 @@ def exclusions(
 def measure(options: argparse.Namespace) -> tuple[list[RowResult], dict[str, Any]]:
     every_row = rows.quick_rows() if options.quick else rows.all_rows()
     wanted = rows.choose(every_row, options.rows) if options.rows else every_row
-    chosen = engines.choose(options.engines or [engine.name for engine in engines.ENGINES])
+    named = options.engines or [each.name for each in engines.ENGINES if each.name != BEFORE]
+    if options.against is not None:
+        os.environ[FOLDER] = str(earlier_build(options.against))
+        named = [*named, BEFORE]
+    chosen = engines.choose(named)
     guard = Guard(options.force)
     guard.check_before()
     began = time.monotonic()
@@ -145,7 +178,7 @@ def measure(options: argparse.Namespace) -> tuple[list[RowResult], dict[str, Any
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ffgan-benchmark-")))
         info = make_workload(folder)
         threads = options.threads or info["engine"]["threads"]
-        excluded = exclusions(chosen, info["architecture"], options)
+        excluded = exclusions(chosen, info["bf16"], options)
         status = stack.enter_context(console.status("preparing"))
         session = stack.enter_context(
             Session(
@@ -160,7 +193,7 @@ def measure(options: argparse.Namespace) -> tuple[list[RowResult], dict[str, Any
             )
         )
         found = []
-        for row in wanted:
+        for row in rows.with_faces(wanted, options.faces):
             found.append(session.measure(row))
             if not console.is_terminal:
                 print(f"{time.monotonic() - began:4.0f} s  {row.name}", file=sys.stderr, flush=True)

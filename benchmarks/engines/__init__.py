@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure.computation import Computation
+from benchmarks.measure.machine import flags
 from benchmarks.output.rows import Kind
 
 INSTALL = "pip install '.[bench]'"
@@ -20,7 +22,10 @@ INSTALL = "pip install '.[bench]'"
 
 @dataclass(frozen=True)
 class Engine:
-    """`module` of this package has `create(variant, folder, threads)`."""
+    """`module` of this package has `create(variant, folder, threads, precision)`.
+
+    `precision`: "f32", or "bf16" for one that rounds the operands of products to that.
+    """
 
     name: str
     title: str
@@ -28,6 +33,7 @@ class Engine:
     kinds: tuple[Kind, ...]
     packages: tuple[str, ...] = ()
     variant: str = ""
+    precision: str = "f32"
     compiles: bool = False
     takes_memory_row: bool = True
 
@@ -36,6 +42,10 @@ class Engine:
         absent = [name for name in self.packages if importlib.util.find_spec(name) is None]
         if absent:
             return f"not installed ({', '.join(absent)}): {INSTALL}"
+        if self.precision == "bf16" and not BF16 & set(flags()):
+            return "this processor has no instructions for bf16"
+        if self.name == BEFORE and FOLDER not in os.environ:
+            return "no earlier build is given: --against DIR"
         if self.compiles and shutil.which("g++") is None:
             return "needs a C++ compiler: apt-get install g++"
         return None
@@ -44,13 +54,22 @@ class Engine:
 INFERENCE: tuple[Kind, ...] = ("generator", "discriminator")
 EVERYTHING: tuple[Kind, ...] = (*INFERENCE, "train")
 CLASSIFIER: tuple[Kind, ...] = ("classifier",)
+DRAWING: tuple[Kind, ...] = ("draw",)
 
 SUBJECT = "ffgan"
+BEFORE = "ffgan-before"
+BF16_SUBJECT = "ffgan-bf16"
 DLIB = "dlib"
 
+# Where the measuring process tells in which folder an earlier build's package is.
+FOLDER = "FFGAN_BENCHMARK_BEFORE"
+BF16 = {"avx512_bf16", "amx_bf16"}
+
 ENGINES = (
-    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING + CLASSIFIER, ("ffgan",)),
+    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING, ("ffgan",)),
+    Engine(BEFORE, "ffgan before", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING),
     Engine("ffgan-uint8", "ffgan, to uint8", "ffgan_core", ("generator",), ("ffgan",), "uint8"),
+    Engine(BF16_SUBJECT, "ffgan, bf16", "ffgan_core", ("generator",), ("ffgan",), precision="bf16"),
     Engine("pytorch", "PyTorch", "pytorch", EVERYTHING, ("torch",), "contiguous"),
     Engine(
         "pytorch-channels-last",
@@ -71,6 +90,25 @@ ENGINES = (
         takes_memory_row=False,  # it would be the compiler's
     ),
     Engine(
+        "pytorch-bf16",
+        "PyTorch, channels_last, bf16",
+        "pytorch",
+        INFERENCE,
+        ("torch",),
+        "channels_last",
+        "bf16",
+    ),
+    Engine(
+        "pytorch-compile-bf16",
+        "PyTorch, torch.compile, bf16",
+        "pytorch",
+        INFERENCE,
+        ("torch",),
+        "compile",
+        "bf16",
+        compiles=True,
+    ),
+    Engine(
         "onnxruntime",
         "ONNX Runtime",
         "onnx_runtime",
@@ -78,6 +116,14 @@ ENGINES = (
         ("onnxruntime", "onnx"),
     ),
     Engine("openvino", "OpenVINO", "openvino_cpu", INFERENCE, ("openvino", "onnx")),
+    Engine(
+        "openvino-bf16",
+        "OpenVINO, bf16",
+        "openvino_cpu",
+        INFERENCE,
+        ("openvino", "onnx"),
+        precision="bf16",
+    ),
     Engine(DLIB, "plain dlib", "plain_dlib", EVERYTHING),
 )
 
@@ -106,5 +152,5 @@ def create(name: str, folder: Path, threads: int) -> Computation:
     """Set the engine up in this process."""
     engine = find(name)
     module: Any = importlib.import_module(f"benchmarks.engines.{engine.module}")
-    computation: Computation = module.create(engine.variant, folder, threads)
+    computation: Computation = module.create(engine.variant, folder, threads, engine.precision)
     return computation

@@ -24,10 +24,11 @@ from ffgan.attributes import networks
 
 
 class FfganCore(Computation):
-    def __init__(self, folder: Path, threads: int, uint8: bool) -> None:
+    def __init__(self, folder: Path, threads: int, uint8: bool, precision: str) -> None:
         super().__init__(folder, threads)
         _core.set_threads(threads)
         self.uint8 = uint8
+        self.precision = precision
         self.compute: Callable[[], Any] = lambda: None
 
     def versions(self) -> dict[str, str]:
@@ -42,9 +43,12 @@ class FfganCore(Computation):
             chips = workload.chips(self.folder, task.network, task.batch)
             self.compute = lambda: classify(chips)
             return
+        if task.kind == "draw":
+            self.compute = self._drawing(task)
+            return
         parameters = workload.parameters(self.folder, task.inputs)
         if task.kind == "generator":
-            generator = _core.Generator(parameters)
+            generator = self._generator(parameters)
             latents = workload.latents(self.folder, task.batch)
             generate = generator.generate if self.uint8 else generator.generate_float
             self.compute = lambda: generate(latents)
@@ -70,6 +74,24 @@ class FfganCore(Computation):
             return outputs.transpose(0, 3, 1, 2) / np.float32(255)
         return outputs
 
+    def _generator(self, parameters: workload.Parameters) -> Any:
+        if self.precision == "f32":
+            return _core.Generator(parameters)
+        make: Any = _core.Generator  # an earlier build takes no precision
+        return make(parameters, precision=self.precision)
+
+    def _drawing(self, task: Task) -> Callable[[], Any]:
+        """As the candidate search: G makes images, D judges them."""
+        dropout = workload.info(self.folder)["dropouts"][task.network]
+        generator = self._generator(workload.parameters(self.folder, "generator"))
+        discriminator = _core.Discriminator(
+            task.network,  # type: ignore[arg-type]
+            workload.parameters(self.folder, task.network),
+            dropout,
+        )
+        latents = workload.latents(self.folder, task.batch)
+        return lambda: discriminator.score(generator.generate(latents))
+
     def _training(self, task: Task, dropout: float) -> Callable[[], Any]:
         first = workload.parameters(self.folder, task.inputs)
         trainer = _core.Trainer(
@@ -87,5 +109,5 @@ class FfganCore(Computation):
         return lambda: trainer.step(images, latents)
 
 
-def create(variant: str, folder: Path, threads: int) -> Computation:
-    return FfganCore(folder, threads, uint8=variant == "uint8")
+def create(variant: str, folder: Path, threads: int, precision: str) -> Computation:
+    return FfganCore(folder, threads, variant == "uint8", precision)

@@ -59,5 +59,5 @@ class OnnxRuntime(Computation):
         return outputs[:, 0] if task.kind == "discriminator" else outputs
 
 
-def create(_variant: str, folder: Path, threads: int) -> Computation:
+def create(_variant: str, folder: Path, threads: int, _precision: str) -> Computation:
     return OnnxRuntime(folder, threads)

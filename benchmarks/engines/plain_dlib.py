@@ -125,5 +125,5 @@ def _layers(network: str, tensors: workload.Parameters, affine: bool) -> list[ND
     return [array.ravel() for array in values]
 
 
-def create(_variant: str, folder: Path, threads: int) -> Computation:
+def create(_variant: str, folder: Path, threads: int, _precision: str) -> Computation:
     return PlainDlib(folder, threads)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PyTorch on the CPU, each way it may be fastest.
 
-contiguous, channels_last: eager, in that layout. compile: torch.compile, at inference with its
+contiguous, channels_last: eager, in that layout. bf16: parameters, input and all between are that,
+the output is float32 again. compile: torch.compile, at inference with its
 `freezing`, which lays out the weights beforehand as oneDNN wants them, and in training
 channels_last.
 
@@ -185,8 +186,9 @@ class Training:
 
 
 class PyTorch(Computation):
-    def __init__(self, folder: Path, threads: int, variant: str) -> None:
+    def __init__(self, folder: Path, threads: int, variant: str, precision: str) -> None:
         super().__init__(folder, threads)
+        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
         self.compiled = variant == "compile"
@@ -219,15 +221,16 @@ class PyTorch(Computation):
             module = FoldedDiscriminator(*folded)
             inputs = torch.from_numpy(workload.planes(self.folder, task.batch))
             inputs = inputs.contiguous(memory_format=self.layout)
-        module.eval().requires_grad_(False).to(memory_format=self.layout)  # type: ignore[call-overload]
+        module.eval().requires_grad_(False).to(self.dtype, memory_format=self.layout)  # type: ignore[call-overload]
+        inputs = inputs.to(self.dtype)
         if self.compiled:
             from torch._inductor import config as inductor_config  # slow to import
 
             inductor_config.freezing = True
             compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
-            self.compute = lambda: compiled(inputs)
+            self.compute = lambda: compiled(inputs).float()
         else:
-            self.compute = lambda: module(inputs)
+            self.compute = lambda: module(inputs).float()
 
     def run(self) -> Any:
         if self.training is not None:
@@ -242,5 +245,5 @@ class PyTorch(Computation):
         return np.ascontiguousarray(self.run().numpy())
 
 
-def create(variant: str, folder: Path, threads: int) -> Computation:
-    return PyTorch(folder, threads, variant)
+def create(variant: str, folder: Path, threads: int, precision: str) -> Computation:
+    return PyTorch(folder, threads, variant, precision)

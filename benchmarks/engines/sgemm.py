@@ -46,5 +46,5 @@ class Sgemm(Computation):
         raise NotImplementedError
 
 
-def create(variant: str, folder: Path, threads: int) -> Computation:
+def create(variant: str, folder: Path, threads: int, _precision: str) -> Computation:
     return Sgemm(folder, threads, variant)

@@ -192,7 +192,7 @@ class Guard:
 
     @staticmethod
     def _refusal(load: Load) -> str:
-        return f"busy: {load}; wait until it is quiet, or measure all the same with --force"
+        return f"busy: {load}; wait until it is quiet, or measure all the same: --even-if-busy"
 
     def as_json(self) -> dict[str, Any]:
         return {

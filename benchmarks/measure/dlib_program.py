@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compiles plain_dlib.cpp, once, as ffgan's build does: dlib, BLAS, instructions."""
+"""Compiles plain_dlib.cpp, once, for this processor, with the BLAS of ffgan's build."""
 
 from __future__ import annotations
 
@@ -39,12 +39,6 @@ CBLAS = """
     dtrsm
 """
 
-ARCHITECTURES = {
-    "x86-64-v3": ["-march=x86-64-v3"],
-    "x86-64-v2": ["-march=x86-64-v2"],
-    "native": ["-march=native"],
-}
-
 
 class NotBuiltError(BenchmarkError):
     """There is no program, and why."""
@@ -59,11 +53,11 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "ffgan"
 
 
-def program(source: Path | None, architecture: str, compile_it: bool) -> Path:
+def program(source: Path | None, compile_it: bool) -> Path:
     """The path of the compiled program; compiles it unless it is in the cache.
 
     `source` is a folder of dlib's source or its archive; None: the archive that ffgan's build
-    fetched. `architecture` is what ffgan was compiled for, `ffgan._build.ARCH`. Raises
+    fetched. It is compiled for this processor. Raises
     `NotBuiltError`, with the reason, when it is not compiled.
     """
     found = source or cache_folder() / ARCHIVE
@@ -72,7 +66,7 @@ def program(source: Path | None, architecture: str, compile_it: bool) -> Path:
             f"not built: {found} is not there; give dlib's source, --dlib-source DIR"
         )
     blas = _blas()
-    command = ["g++", "-std=c++17", "-O3", "-DNDEBUG", *ARCHITECTURES.get(architecture, [])]
+    command = ["g++", "-std=c++17", "-O3", "-DNDEBUG", "-march=native"]
     command += ["-DDLIB_NO_GUI_SUPPORT", "-DDLIB_USE_BLAS"]
     command += [f"-Dcblas_{name}=scipy_cblas_{name}" for name in CBLAS.split()]
     library = Path(blas.get_lib_dir()) / blas.get_library(True)

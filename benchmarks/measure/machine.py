@@ -23,7 +23,16 @@ def flags() -> list[str]:
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":
-            known = ("sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+            known = (
+                "sse4_2",
+                "avx2",
+                "fma",
+                "avx512f",
+                "avx512_vnni",
+                "avx512_bf16",
+                "amx_tile",
+                "amx_bf16",
+            )
             present = value.split()
             return [flag for flag in known if flag in present]
     return []

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import engines
 from benchmarks.engines import SUBJECT, Engine
 from benchmarks.errors import BenchmarkError
-from benchmarks.measure import agreement, whole_process
+from benchmarks.measure import agreement, many_files, whole_process
 from benchmarks.measure.busy import Guard
 from benchmarks.measure.workers import LIMIT_SECONDS, Worker, WorkerError
 from benchmarks.output.results import Result, RowResult
@@ -98,6 +98,11 @@ class Session:
                     row, self.chosen, self.folder, model, self.threads, self.guard
                 )
 
+            case "files":
+                return many_files.measure(
+                    row, self.chosen, self.folder, self.threads, self.guard, self._worker
+                )
+
     def _worker(self, name: str, threads: int) -> Worker:
         """The engine's worker, started anew when it is gone."""
         key = (name, threads)
@@ -134,10 +139,14 @@ class Session:
         reference = outputs(ours[0].result)
         agreeing = []
         for each in contestants:
-            uint8 = engines.find(each.result.engine).variant == "uint8"
+            engine = engines.find(each.result.engine)
             try:
                 each.result.check = agreement.difference(
-                    each.task.kind, reference, outputs(each.result), uint8
+                    each.task.kind,
+                    reference,
+                    outputs(each.result),
+                    engine.variant == "uint8",
+                    engine.precision,
                 )
                 agreeing.append(each)
             except BenchmarkError as error:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks import engines
+from benchmarks.engines import BEFORE
 from benchmarks.measure.busy import Guard
 from benchmarks.measure.workers import LIMIT_SECONDS, ROOT, environment
 from benchmarks.output.results import Result, RowResult
@@ -22,6 +23,12 @@ from benchmarks.output.summary import Summary
 SEED = 7
 
 
+def gen(count: int, out: str, *options: str) -> list[str]:
+    """The command that writes faces."""
+    command = [sys.executable, "-m", "ffgan", "gen", f"{count}", "--seed", f"{SEED}"]
+    return [*command, "--out", out, "--no-window", *options]
+
+
 def commands(folder: Path, model: str) -> dict[str, tuple[str, list[str]]]:
     """By the engine's name: its title and the command."""
     ours, theirs = str(folder / "ffgan.png"), str(folder / "pytorch.png")
@@ -29,8 +36,9 @@ def commands(folder: Path, model: str) -> dict[str, tuple[str, list[str]]]:
     return {
         "ffgan": (
             "ffgan gen 1",
-            [python, "-m", "ffgan", "gen", "1", "--seed", f"{SEED}", "--out", ours, "--no-window"],
+            gen(1, ours),
         ),
+        BEFORE: ("ffgan gen 1, before", gen(1, str(folder / "before.png"))),
         "pytorch": (
             "PyTorch script",
             [python, "-m", "benchmarks.measure.pytorch_face", model, theirs],
@@ -51,11 +59,11 @@ def measure(
             continue
         result = Result(name, title)
         found.results.append(result)
-        if name == "pytorch":
+        if name in ("pytorch", BEFORE):
             result.absent = engines.find(name).missing()
         if result.absent is not None:
             continue
-        result.problem = _failure(command, threads)  # also fills the disk's cache
+        result.problem = _failure(command, threads, name)  # also fills the disk's cache
         if result.problem is None:
             running[name] = command
     samples: dict[str, list[float]] = {name: [] for name in running}
@@ -65,7 +73,7 @@ def measure(
         taken = {}
         for name, command in running.items():
             began = time.perf_counter()
-            _run(command, threads)
+            _run(command, threads, name)
             taken[name] = time.perf_counter() - began
         if not guard.accept_round():
             continue
@@ -78,21 +86,24 @@ def measure(
     return found
 
 
-def _run(command: list[str], threads: int) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], threads: int, name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=environment(threads),
+        env=environment(threads, name),
         timeout=LIMIT_SECONDS,
         check=False,
     )
 
 
-def _failure(command: list[str], threads: int) -> str | None:
-    run = _run(command, threads)
-    if run.returncode == 0:
-        return None
+def _failure(command: list[str], threads: int, name: str) -> str | None:
+    run = _run(command, threads, name)
+    return None if run.returncode == 0 else problem(run)
+
+
+def problem(run: subprocess.CompletedProcess[str]) -> str:
+    """How a command ended that should not have ended so."""
     lines = run.stderr.strip().splitlines()
     return f"ended with status {run.returncode}{f': {lines[-1]}' if lines else ''}"

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engines import BEFORE, FOLDER
 from benchmarks.errors import BenchmarkError
 from benchmarks.output.rows import Task
 
@@ -27,14 +28,22 @@ class WorkerError(BenchmarkError):
     """An engine failed: said in the result, and no reason to stop."""
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(threads: int, engine: str = "") -> dict[str, str]:
     """This process's, with the number of threads for every library that could look for it there.
+
+    An earlier build of ffgan is found by its folder.
 
     How idle threads wait is left to each library, whose default is its fastest; the pause before
     each slice sees to it that they have gone to sleep.
     """
     count = str(threads)
+    path = os.environ.get("PYTHONPATH", "")
+    if engine == BEFORE:
+        path = os.pathsep.join(part for part in (os.environ[FOLDER], path) if part)
     return os.environ | {
+        "PYTHONPATH": path,
+        # Else a source tree's modules would be compiled at each start, an installed one's not.
+        "PYTHONDONTWRITEBYTECODE": "",
         "FFGAN_NUM_THREADS": count,
         "OMP_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
@@ -64,7 +73,7 @@ class Worker:
             stderr=self._complaints,
             text=True,
             cwd=ROOT,
-            env=environment(threads),
+            env=environment(threads, engine),
             start_new_session=True,  # so that a compiler below it can be ended with it
         )
         self._replies: queue.Queue[str] = queue.Queue()

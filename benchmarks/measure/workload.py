@@ -110,7 +110,7 @@ def made_up_norms(tensors: Parameters, random: np.random.Generator) -> None:
 
 def write(folder: Path) -> None:
     import ffgan
-    from ffgan import _build, _core
+    from ffgan import _core
     from ffgan.attributes import networks as networks_of_faces
     from ffgan.model import by_network
     from ffgan.model.onnx import export_onnx
@@ -158,7 +158,7 @@ def write(folder: Path) -> None:
         "dropouts": dropouts,
         "model": {"path": str(model.path), "sha256": model.hash},
         "ffgan": ffgan.__version__,
-        "architecture": _build.ARCH,
+        "bf16": "precision" in str(_core.Generator.__init__.__doc__),
         "engine": dict(_core.engine()),
     }
     (folder / "info.json").write_text(json.dumps(content), encoding="utf-8")

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from benchmarks.errors import BenchmarkError
 
-Kind = Literal["generator", "discriminator", "classifier", "train", "sgemm"]
-Measure = Literal["time", "scaling", "memory", "process"]
+Kind = Literal["generator", "discriminator", "classifier", "draw", "train", "sgemm"]
+Measure = Literal["time", "scaling", "memory", "process", "files"]
 
 SGEMM_SIZE = 2048
+FACES_WRITTEN = 10_000
+DRAWN_TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Task:
     """What a worker is asked to compute.
 
     generator: images (batch, 3, 162, 162) of latents, float32; discriminator: the logits of
-    `network` for `batch` images; classifier: what `network`, "age" or "gender", makes of `batch`
-    faces; train: one step of the generator against `network`; sgemm: one
-    product of two square float32 matrices of SGEMM_SIZE.
+    `network` for `batch` images; draw: the logits of images that are made for it; classifier: what
+    `network`, "age" or "gender", makes of `batch` faces; train: one step of the generator against
+    `network`; sgemm: one product of two square float32 matrices of SGEMM_SIZE.
     """
 
     kind: Kind
@@ -44,6 +46,8 @@ class Task:
         """
         if self.kind == "sgemm":
             return 2.0 * SGEMM_SIZE**3
+        if self.kind == "draw":
+            return 2.0 * (macs["generator"]["all"] + macs[self.network]["all"])
         if self.kind != "train":
             return 2.0 * macs[self.network]["all"]
         d, g = macs[self.network], macs["generator"]
@@ -68,6 +72,7 @@ class Row:
     task: Task
     plan: Plan
     unit: str
+    faces: int = 0
 
 
 SGEMM = Task("sgemm", "", 1)
@@ -80,6 +85,8 @@ TRAINING = Plan((3, 3), 0, 0.0)
 SCALING = Plan((3, 12), 12, 0.3)
 PROCESS = Plan((7, 7), 0, 0.0)
 
+FILES = Plan((1, 1), 0, 0.5)
+
 QUICK_INFERENCE = Plan((3, 6), 3, 0.1)
 QUICK_TRAINING = Plan((3, 3), 0, 0.0)
 QUICK_SCALING = Plan((3, 6), 3, 0.1)
@@ -87,7 +94,8 @@ QUICK_PROCESS = Plan((3, 3), 0, 0.0)
 
 QUICK_LEAVES_OUT = (
     "generator at batch 64, the discriminator `table`, age and gender, training at batch 64 "
-    "(8 instead), peak memory, the scaling of training, torch.compile, and compiling plain dlib"
+    "(8 instead), peak memory, the scaling of training, writing many files, torch.compile, and "
+    "compiling plain dlib"
 )
 
 
@@ -162,6 +170,23 @@ def process(plan: Plan) -> Row:
     )
 
 
+def files(plan: Plan, count: int) -> Row:
+    return Row(
+        "files",
+        f"Whole process: {count:,} faces as JPEG files",
+        "files",
+        Task("draw", "program", DRAWN_TOGETHER),
+        plan,
+        "ms per face",
+        count,
+    )
+
+
+def with_faces(rows: Sequence[Row], count: int) -> list[Row]:
+    """The rows, with so many faces in `files`."""
+    return [files(row.plan, count) if row.measure == "files" else row for row in rows]
+
+
 def all_rows() -> list[Row]:
     train_program = training("program", 64, TRAINING)
     return [
@@ -175,6 +200,7 @@ def all_rows() -> list[Row]:
         scaling(training("program", 16, TRAINING), TRAINING),
         *(scaling(generator(batch, INFERENCE), SCALING) for batch in (8, 64)),
         process(PROCESS),
+        files(FILES, FACES_WRITTEN),
     ]
 
 

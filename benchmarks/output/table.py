@@ -74,8 +74,10 @@ def machine_line(document: dict[str, Any]) -> str:
     """What and on what, in one line."""
     machine = document["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    engine = document["ffgan"]["engine"]
     return (
-        f"{machine['processor']}, {machine['usable_cores']} cores, {document['threads']} threads, "
+        f"{machine['processor']} ({' '.join(machine['instructions'])}), {machine['usable_cores']} "
+        f"cores, {document['threads']} threads, ffgan's instruction set {engine['instructions']}, "
         f"{document['date']}; {versions}"
     )
 

@@ -46,7 +46,8 @@ def a_row(problem: str | None = None, absent: str | None = None) -> RowResult:
 
 def a_document(most: float = 0.0) -> dict[str, Any]:
     return {
-        "machine": {"processor": "A Processor", "usable_cores": 2},
+        "machine": {"processor": "A Processor", "usable_cores": 2, "instructions": ["avx2"]},
+        "ffgan": {"engine": {"instructions": "AVX2"}},
         "threads": 2,
         "date": "2024-01-02",
         "versions": {"torch": "2"},
@@ -89,7 +90,8 @@ def test_the_tables_name_every_engine_and_its_numbers() -> None:
     screen = io.StringIO()
     table.show([found], a_document(), Console(file=screen, width=100))
     assert "OpenVINO: not installed (openvino): pip install '.[bench]'" in screen.getvalue()
-    assert "A Processor" in screen.getvalue()
+    assert "A Processor (avx2)" in screen.getvalue()
+    assert "ffgan's instruction set AVX2" in " ".join(screen.getvalue().split())
 
 
 def test_a_table_of_a_busy_machine_says_so() -> None:
@@ -115,16 +117,36 @@ def test_a_missing_peer_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatc
         "not installed (openvino): pip install '.[bench]'"
     )
     options = SimpleNamespace(quick=True, dlib_source=None)
-    chosen = engines.choose(["openvino", "pytorch-compile"])
-    reasons = __main__.exclusions(chosen, "native", options)  # type: ignore[arg-type]
+    chosen = engines.choose(["openvino", "pytorch-compile", "ffgan-bf16"])
+    reasons = __main__.exclusions(chosen, False, options)  # type: ignore[arg-type]
     assert "openvino" in reasons
     assert "pytorch-compile" in reasons
+    assert "bf16" in reasons["ffgan-bf16"] or "float32" in reasons["ffgan-bf16"]
     assert "ffgan" not in reasons
 
 
 def test_dlib_that_is_not_there_is_named_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"not built: .*nothing is not there.*--dlib-source"):
-        dlib_program.program(tmp_path / "nothing", "native", compile_it=True)
+        dlib_program.program(tmp_path / "nothing", compile_it=True)
+
+
+def test_an_earlier_build_is_a_folder_with_its_extension(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"--against .*: there is no ffgan/_core\*\.so in it"):
+        __main__.earlier_build(tmp_path)
+    package = tmp_path / "python" / "ffgan"
+    package.mkdir(parents=True)
+    (package / "_core.so").touch()
+    assert __main__.earlier_build(tmp_path) == tmp_path / "python"
+    assert __main__.earlier_build(tmp_path / "python") == tmp_path / "python"
+
+
+def test_bf16_is_compared_with_a_bound_of_its_own() -> None:
+    ours = np.array([10.0, -20.0])
+    assert agreement.difference("discriminator", ours, ours + 0.5, False, "bf16") < 0.03
+    with pytest.raises(BenchmarkError, match="computes something else"):
+        agreement.difference("discriminator", ours, ours + 0.5, False)
+    with pytest.raises(BenchmarkError, match="computes something else"):
+        agreement.difference("discriminator", ours, ours + 5, False, "bf16")
 
 
 def test_own_work_is_no_load() -> None:
@@ -146,7 +168,7 @@ def test_a_guard_repeats_busy_rounds_and_then_gives_up(monkeypatch: pytest.Monke
     assert next_round(guard)
     assert not next_round(guard)
     assert not next_round(guard)
-    with pytest.raises(BusyError, match=r"1\.20 of .*cc1plus \(7\) 1\.10.*--force") as refusal:
+    with pytest.raises(BusyError, match=r"1\.20 of .*cc1plus \(7\) 1\.10.*--even-if") as refusal:
         next_round(guard)
     assert "\n" not in str(refusal.value)
     assert not guard.busy
@@ -196,7 +218,7 @@ def test_one_row_of_ffgan_alone(tmp_path: Path) -> None:
     file, markdown = tmp_path / "result.json", tmp_path / "result.md"
     done = run(
         "--quick",
-        "--force",
+        "--even-if-busy",
         "--engines=ffgan",
         "--rows=generator-1",
         f"--json={file}",
@@ -241,7 +263,7 @@ def test_a_busy_machine_is_refused() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("benchmarks: busy: other processes use")
     assert f"({process.pid})" in done.stderr
-    assert "--force" in done.stderr
+    assert "--even-if-busy" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
