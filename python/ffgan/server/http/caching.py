@@ -38,7 +38,8 @@ def software() -> list[str]:
     changes nothing.
     """
     engine = {name: value for name, value in _core.engine().items() if name != "threads"}
-    return [__version__, images.encoder(), json.dumps(engine, sort_keys=True)]
+    made_by = [__version__, images.encoder(), str(images.RESIZING)]
+    return [*made_by, json.dumps(engine, sort_keys=True)]
 
 
 def entity_tag(model: Model, *inputs: object) -> str:
