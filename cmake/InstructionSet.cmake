@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Chooses the instruction set for which everything is compiled. dlib's SIMD types change with the
-# compiler's flags, so dlib, the core and the tests must all share one choice; and a processor that
-# lacks an instruction ends the process, so the choice is also written down for ffgan/_cpu.py, which
-# refuses such a processor with an error before the extension is loaded.
+# Chooses the instruction set for which everything but the kernels is compiled; these are compiled
+# for several, of which the best one that the processor has is chosen when they run (Kernels.cmake).
+# dlib's SIMD types change with the compiler's flags, so dlib, the core and the tests must all share
+# one choice; and a processor that lacks an instruction ends the process, so the choice is also
+# written down for ffgan/_cpu.py, which refuses such a processor with an error before the extension
+# is loaded.
 
 set(FFGAN_ARCH
     "AUTO"
-    CACHE STRING "AUTO, x86-64-v3 (AVX2 and FMA), x86-64-v2 (SSE4.2), baseline, or native")
+    CACHE STRING "AUTO (x86-64-v2), x86-64-v3 (AVX2 and FMA), x86-64-v2 (SSE4.2), baseline, or native")
 set_property(CACHE FFGAN_ARCH PROPERTY STRINGS AUTO x86-64-v3 x86-64-v2 baseline native)
 
 # Spelt out rather than -march=x86-64-v3, which GCC knows only from version 11 on.
@@ -75,8 +77,8 @@ function(_cpu_flags_of result)
     set(${result} ${flags} PARENT_SCOPE)
 endfunction()
 
-# Compiles what follows in this folder and below for FFGAN_ARCH. Sets FFGAN_ARCH_NAME and
-# FFGAN_CPU_FLAGS. An installed dlib was compiled for an instruction set already: `installed_options`
+# Compiles what follows in this folder and below for FFGAN_ARCH. Sets FFGAN_ARCH_NAME,
+# FFGAN_CPU_FLAGS and FFGAN_BASELINE_OPTIONS. An installed dlib was compiled for an instruction set already: `installed_options`
 # are the options that it asks of its users, and AUTO adds nothing to them.
 macro(ffgan_compile_for_instruction_set installed_dlib installed_options)
     set(FFGAN_ARCH_NAME "${FFGAN_ARCH}")
@@ -94,17 +96,8 @@ macro(ffgan_compile_for_instruction_set installed_dlib installed_options)
         if(${installed_dlib})
             set(FFGAN_ARCH_NAME "as the installed dlib")
         else()
-            set(FFGAN_ARCH_NAME baseline)
-            if(EXISTS /proc/cpuinfo)
-                file(STRINGS /proc/cpuinfo _host_flags REGEX "^flags" LIMIT_COUNT 1)
-                string(REGEX MATCHALL "[a-z0-9_]+" _host_flags "${_host_flags}")
-                _cpu_flags_of(_missing ${_x86_64_v3_options})
-                list(REMOVE_ITEM _missing ${_host_flags})
-                if(NOT _missing)
-                    set(FFGAN_ARCH_NAME x86-64-v3)
-                    set(_options ${_x86_64_v3_options})
-                endif()
-            endif()
+            set(FFGAN_ARCH_NAME x86-64-v2)
+            set(_options ${_x86_64_v2_options})
         endif()
     elseif(FFGAN_ARCH STREQUAL "x86-64-v3")
         set(_options ${_x86_64_v3_options})
@@ -118,8 +111,10 @@ macro(ffgan_compile_for_instruction_set installed_dlib installed_options)
     endif()
 
     _cpu_flags_of(FFGAN_CPU_FLAGS ${_options} ${installed_options})
+    set(FFGAN_BASELINE_OPTIONS)
     foreach(_option IN LISTS _options)
-        add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:${_option}>)
+        list(APPEND FFGAN_BASELINE_OPTIONS $<$<COMPILE_LANGUAGE:C,CXX>:${_option}>)
     endforeach()
+    add_compile_options(${FFGAN_BASELINE_OPTIONS})
     message(STATUS "Instruction set: ${FFGAN_ARCH_NAME}")
 endmacro()

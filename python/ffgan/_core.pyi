@@ -28,7 +28,8 @@ class Engine(TypedDict):
     dlib: str
     blas: str
     cuda: bool
-    instructions: str
+    instructions: str  # the instruction set in use: `FFGAN_ISA`, else the best one
+    compiled_instructions: str  # those to choose from
     convolution: str
     threads: int
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refuses a processor that lacks instructions the extension was compiled for.
 
-The extension's first such instruction would end the process without a word, so this runs before
-it is loaded and uses nothing but Python.
+All but the kernels, which are chosen when they run, is compiled for one baseline. The extension's
+first instruction beyond the processor would end the process without a word, so this runs before it
+is loaded and uses nothing but Python.
 """
 
 from __future__ import annotations
@@ -36,5 +37,6 @@ def check(required: Iterable[str], arch: str, cpuinfo: Path = CPUINFO) -> None:
     if missing:
         raise ImportError(
             f"this build of ffgan is for {arch} and this processor ({platform.machine()}) lacks"
-            f" {', '.join(missing)}: build ffgan on this machine instead (pip install .)"
+            f" {', '.join(missing)}: build ffgan on this machine"
+            " (pip install . -C cmake.define.FFGAN_ARCH=baseline)"
         )

@@ -33,6 +33,12 @@ class UsageError(Error, ValueError):
     exit_code = 2
 
 
+class InstructionSetError(Error):
+    """FFGAN_ISA names an instruction set that this build or this processor does not have."""
+
+    exit_code = 2
+
+
 class DatasetError(Error):
     """A training folder or an image in it cannot be used."""
 

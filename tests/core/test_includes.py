@@ -14,7 +14,9 @@ INCLUDE = re.compile(r'^\s*#include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 # From the bottom: a folder may include itself and those of the lines above it.
 ORDER = (
     ("base",),
+    ("plans",),
     ("kernels",),
+    ("dispatch",),
     ("layers",),
     ("networks", "pretrained", "faces"),
     ("serialization",),
@@ -24,7 +26,10 @@ ORDER = (
     ("bindings",),
 )
 # Beyond the order: what these folders need none of.
-APART = {"faces": {"networks", "pretrained"}, "serialization": {"kernels", "layers", "faces"}}
+APART = {
+    "faces": {"networks", "pretrained"},
+    "serialization": {"plans", "kernels", "dispatch", "layers", "faces"},
+}
 
 FLOOR = {folder: floor for floor, folders in enumerate(ORDER) for folder in folders}
 

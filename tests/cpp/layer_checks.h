@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/threads.h"
+#include "kernels/dropout_kernels.h"
 #include "layers/dropout.h"
 
 #include <algorithm>
@@ -171,8 +172,9 @@ inline resizable_tensor mask_of(const layers::dropout& layer, std::uint64_t key,
     mask = layer.factor();
     if (layer.get_drop_rate() == 0 || layer.get_mode() == layers::dropout::mode::inference)
         return mask;
-    std::vector<std::uint64_t> bits;
-    layers::detail::dropout_mask(key, layer.get_drop_rate(), static_cast<long>(like.size()), bits);
+    const long n = static_cast<long>(like.size());
+    std::vector<std::uint64_t> bits(static_cast<std::size_t>(layers::mask_words(n)));
+    layers::dropout_mask(key, layer.get_drop_rate(), n, bits.data());
     for (std::size_t i = 0; i < mask.size(); ++i)
         mask.host()[i] = static_cast<float>(bits[i / 64] >> (i % 64) & 1);
     return mask;

@@ -3,8 +3,8 @@
 // The matrix product against a plain loop in double precision. Prints one line per check; exits 1
 // when any failed.
 
+#include "base/blas.h"
 #include "base/random.h"
-#include "kernels/blas.h"
 
 #include <algorithm>
 #include <cmath>

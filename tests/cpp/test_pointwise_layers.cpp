@@ -114,9 +114,9 @@ void dropouts() {
     }
     // Neighbouring keys must not give shifted or equal masks: the agreement of two masks of rate
     // 0.5 is binomial with probability 0.5.
-    std::vector<std::uint64_t> a, b;
-    layers::detail::dropout_mask(1, 0.5f, size, a);
-    layers::detail::dropout_mask(2, 0.5f, size, b);
+    std::vector<std::uint64_t> a(static_cast<std::size_t>(layers::mask_words(size))), b(a);
+    layers::dropout_mask(1, 0.5f, size, a.data());
+    layers::dropout_mask(2, 0.5f, size, b.data());
     long agree = 0;
     for (long i = 0; i < size; ++i)
         agree += ((a[static_cast<std::size_t>(i / 64)] ^ b[static_cast<std::size_t>(i / 64)]) >>

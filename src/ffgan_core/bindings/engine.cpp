@@ -17,6 +17,7 @@ void register_engine(py::module_& m) {
             result["blas"] = e.blas;
             result["cuda"] = e.cuda;
             result["instructions"] = e.instructions;
+            result["compiled_instructions"] = e.compiled_instructions;
             result["convolution"] = e.convolution;
             result["threads"] = e.threads;
             return result;

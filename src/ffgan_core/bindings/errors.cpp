@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/device.h"
 #include "bindings/arrays.h"
+#include "dispatch/instruction_set.h"
 
 #include <dlib/cuda/cuda_errors.h>
 
@@ -11,11 +12,13 @@ namespace py = pybind11;
 namespace ffgan::bindings {
 namespace {
 
-void raise_device_error(const std::string& message) {
+void raise(const char* name, const std::string& message) {
     // Where users look for it; imported by the time that anything can fail.
-    const py::object type = py::module_::import("ffgan.errors").attr("DeviceError");
+    const py::object type = py::module_::import("ffgan.errors").attr(name);
     py::set_error(type, message.c_str());
 }
+
+void raise_device_error(const std::string& message) { raise("DeviceError", message); }
 
 } // namespace
 
@@ -28,6 +31,8 @@ void register_errors() {
             raise_device_error(e.what());
         } catch (const dlib::cuda_error& e) {
             raise_device_error(explain_device_error(e.what()));
+        } catch (const instruction_set_error& e) {
+            raise("InstructionSetError", e.what());
         }
     });
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #else
 #include "inference/chains.h"
+#include "kernels/pixel_kernels.h"
 #include "networks/architecture.h"
 #endif
 
@@ -85,9 +86,8 @@ discriminator::discriminator(const std::string& name, named_tensors parameters, 
 
 namespace {
 
-void to_input(const std::uint8_t* __restrict pixels, float* __restrict input) {
-    for (long i = 0; i < image_values; ++i)
-        input[i] = static_cast<float>(pixels[i]) * pixel_to_input;
+void to_input(const std::uint8_t* pixels, float* input) {
+    pixels_to_floats(image_values, pixels, pixel_to_input, input);
 }
 
 } // namespace

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "inference/engine.h"
 
+#include "base/blas.h"
 #include "base/threads.h"
-#include "kernels/blas.h"
+#include "dispatch/instruction_set.h"
 
 namespace ffgan {
 
@@ -17,15 +18,9 @@ engine_description describe_engine() {
     e.cuda = false;
     e.convolution = "ffgan's layers: minimal filtering, packed products";
 #endif
-#if defined(__AVX512F__)
-    e.instructions = "AVX-512";
-#elif defined(__AVX2__)
-    e.instructions = "AVX2";
-#elif defined(__AVX__)
-    e.instructions = "AVX";
-#else
-    e.instructions = "baseline";
-#endif
+    e.instructions = instruction_set();
+    for (const compiled_instruction_set& set : compiled_instruction_sets())
+        e.compiled_instructions += (e.compiled_instructions.empty() ? "" : ", ") + set.name;
     e.threads = threads();
     return e;
 }

@@ -9,11 +9,12 @@
 namespace ffgan {
 
 struct engine_description {
-    std::string dlib;         // version
-    std::string blas;         // name and version
-    bool cuda;                // built with CUDA
-    std::string instructions; // the instruction set that this was compiled for
-    std::string convolution;  // whose convolution layers
+    std::string dlib;                  // version
+    std::string blas;                  // name and version
+    bool cuda;                         // built with CUDA
+    std::string instructions;          // the instruction set that the kernels use
+    std::string compiled_instructions; // those that they were compiled for
+    std::string convolution;           // whose convolution layers
     long threads;
 };
 

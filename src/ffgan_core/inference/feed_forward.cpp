@@ -2,7 +2,8 @@
 #include "inference/feed_forward.h"
 
 #include "base/threads.h"
-#include "kernels/packed_convolution.h"
+#include "base/workspace.h"
+#include "layers/packed_convolution.h"
 
 #include <algorithm>
 #include <chrono>

@@ -11,7 +11,6 @@
 
 #pragma once
 
-#include "base/float8.h"
 #include "base/layer_time.h"
 #include "kernels/tiled_convolution.h"
 

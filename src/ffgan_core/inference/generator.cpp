@@ -7,8 +7,8 @@
 #include "networks/network.h"
 #include <mutex>
 #else
-#include "base/exponential.h"
 #include "inference/chains.h"
+#include "kernels/pixel_kernels.h"
 #endif
 
 #include <algorithm>
@@ -71,9 +71,7 @@ void sigmoid_row(const layers::image_view& output, long place, long y, float* ro
     constexpr long values = square * image_channels;
     for (long x = 0; x < image_size / square; ++x)
         std::copy_n(output.at(place, x) + y * values, values, row + x * values);
-    // The row's last, incomplete vector reads into the room that the caller left behind it.
-    for (long i = 0; i < row_values; i += 8)
-        store8(row + i, sigmoid8(load8(row + i)));
+    sigmoid_values(row_values, row);
 }
 
 } // namespace
@@ -88,7 +86,7 @@ struct generator::implementation {
         f([&](long image,
               float* input) { std::copy_n(latents + image * latent_size, latent_size, input); },
           [&](long image, const layers::image_view& output, long begin, long end) {
-              float row[(row_values + 7) / 8 * 8] = {};
+              float row[row_values];
               for (long place = begin; place < end; ++place)
                   for (long y = 0; y < square; ++y) {
                       sigmoid_row(output, place, y, row);
@@ -104,15 +102,6 @@ struct generator::implementation {
     }
 };
 
-namespace {
-
-void to_pixels(const float* __restrict row, std::uint8_t* __restrict out) {
-    for (long i = 0; i < row_values; ++i)
-        out[i] = static_cast<std::uint8_t>(static_cast<int>(row[i] * 255.0f + 0.5f));
-}
-
-} // namespace
-
 generator::generator(named_tensors parameters)
     : implementation_(std::make_unique<implementation>()) {
     implementation_->chain = make_generator_chain(std::move(parameters));
@@ -120,7 +109,7 @@ generator::generator(named_tensors parameters)
 
 void generator::generate(const float* latents, long count, std::uint8_t* pixels) const {
     implementation_->each_row(latents, count, [&](long image, long y, const float* row) {
-        to_pixels(row, pixels + image * image_values + y * row_values);
+        unit_to_pixels(row_values, row, pixels + image * image_values + y * row_values);
     });
 }
 
@@ -140,7 +129,9 @@ std::vector<layer_time> generator::profile(long repetitions) const {
     std::vector<layer_time> times;
     implementation::with_rows(
         latents.data(),
-        [&](long, long y, const float* row) { to_pixels(row, pixels.data() + y * row_values); },
+        [&](long, long y, const float* row) {
+            unit_to_pixels(row_values, row, pixels.data() + y * row_values);
+        },
         [&](const auto& source, const auto& sink) {
             times = implementation_->chain->profile(source, sink, repetitions);
         });

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/channel_order.h"
 
-#include "base/float8.h"
+#include "kernels/float8.h"
+
+#include <utility>
 
 namespace ffgan::layers {
 namespace {
@@ -9,8 +11,33 @@ namespace {
 #if defined(__clang__)
 #define FFGAN_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-#define FFGAN_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, int32x8{__VA_ARGS__})
+#define FFGAN_SHUFFLE(a, b, ...)                                                                   \
+    __builtin_shuffle(a, b, detail::integers_of<std::decay_t<decltype(a)>>{__VA_ARGS__})
 #endif
+
+#if !defined(__AVX__)
+
+[[gnu::always_inline]] inline void transpose(float4& a, float4& b, float4& c, float4& d) {
+    const float4 ac = FFGAN_SHUFFLE(a, c, 0, 4, 1, 5), ac2 = FFGAN_SHUFFLE(a, c, 2, 6, 3, 7);
+    const float4 bd = FFGAN_SHUFFLE(b, d, 0, 4, 1, 5), bd2 = FFGAN_SHUFFLE(b, d, 2, 6, 3, 7);
+    a = FFGAN_SHUFFLE(ac, bd, 0, 4, 1, 5);
+    b = FFGAN_SHUFFLE(ac, bd, 2, 6, 3, 7);
+    c = FFGAN_SHUFFLE(ac2, bd2, 0, 4, 1, 5);
+    d = FFGAN_SHUFFLE(ac2, bd2, 2, 6, 3, 7);
+}
+
+[[gnu::always_inline]] inline void transpose(float8 (&x)[8]) {
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        transpose(x[i].low, x[i + 1].low, x[i + 2].low, x[i + 3].low);
+        transpose(x[i].high, x[i + 1].high, x[i + 2].high, x[i + 3].high);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i)
+        std::swap(x[i].high, x[i + 4].low);
+}
+
+#else
 
 [[gnu::always_inline]] inline void transpose(float8 (&x)[8]) {
     float8 pairs[8];
@@ -35,6 +62,8 @@ namespace {
         x[i + 4] = FFGAN_SHUFFLE(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
+
+#endif
 
 } // namespace
 

@@ -6,9 +6,12 @@
 // infinity, F(4, 2) adds 2, F(4, 3) adds 2 and -2: for three taps the matrices are those of Lavin
 // and Gray. The adjoints give gradients: of y by g, filter_adjoint(input(d) * output_adjoint(dy)).
 //
-// V is float or a vector of floats.
+// V is float or a vector of floats. Multiples by powers of two are exact, so that whether they are
+// fused with a sum makes no difference.
 
 #pragma once
+
+#include "kernels/multiply_add.h"
 
 namespace ffgan::layers {
 
@@ -94,7 +97,7 @@ template <> struct minimal_filtering<4, 2> {
         u[0] = 0.5f * g[0];
         u[1] = -0.5f * (g[0] + g[1]);
         u[2] = (1.0f / 6) * (g[1] - g[0]);
-        u[3] = (1.0f / 6) * g[0] + (1.0f / 3) * g[1];
+        u[3] = multiply_add(1.0f / 6, g[0], (1.0f / 3) * g[1]);
         u[4] = g[1];
     }
     template <class V> static void output(const V* m, V* y) {
@@ -173,15 +176,14 @@ template <> struct minimal_filtering<4, 3> {
         v[5] = 4.0f * d[1] - 5.0f * d[3] + d[5];
     }
     template <class V> static void filter(const V* g, V* u) {
-        const V near = (-1.0f / 6) * (g[0] + g[2]);
+        const V outer = g[0] + g[2];
         const V middle = (1.0f / 6) * g[1];
-        const V far = (1.0f / 24) * g[0] + (1.0f / 6) * g[2];
-        const V half = (1.0f / 12) * g[1];
+        const V far = multiply_add(1.0f / 24, g[0], (1.0f / 6) * g[2]);
         u[0] = 0.25f * g[0];
-        u[1] = near - middle;
-        u[2] = near + middle;
-        u[3] = far + half;
-        u[4] = far - half;
+        u[1] = multiply_add(-1.0f / 6, outer, -middle);
+        u[2] = multiply_add(-1.0f / 6, outer, middle);
+        u[3] = multiply_add(1.0f / 12, g[1], far);
+        u[4] = multiply_add(-1.0f / 12, g[1], far);
         u[5] = g[2];
     }
     template <class V> static void output(const V* m, V* y) {

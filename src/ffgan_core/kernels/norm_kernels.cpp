@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/norm_kernels.h"
 
-#include "base/float8.h"
 #include "base/threads.h"
+#include "kernels/float8.h"
 #include "kernels/pointwise.h"
 
 #include <algorithm>
@@ -80,7 +80,7 @@ template <bool Before, bool After, bool Masked> class channel_pass {
             const float* x = input + offset;
             float* y = output + offset;
             by_eights(shape_.places, [&](long i, auto count) {
-                float8 v = (before(load_up_to_8(x + i, count)) - mean) * scale + shift;
+                float8 v = scaled(before(load_up_to_8(x + i, count)) - mean, scale, shift);
                 if (After)
                     v = leaky8(v, v, around_.slope_after);
                 store_up_to_8(y + i, count, dropped(v, offset + i, count));
@@ -101,10 +101,10 @@ template <bool Before, bool After, bool Masked> class channel_pass {
                     i += begin;
                     const float8 c = before(load_up_to_8(x + i, count)) - mean;
                     // Beyond the end the gradient is 0, and adds nothing.
-                    const float8 d =
-                        of_norm(load_up_to_8(g + i, count), c * scale + shift, offset + i, count);
+                    const float8 d = of_norm(load_up_to_8(g + i, count), scaled(c, scale, shift),
+                                             offset + i, count);
                     plain += d;
-                    centred += d * c;
+                    centred = near_multiply_add(d, c, centred);
                 });
                 sums.plain += sum8(plain);
                 sums.centred += sum8(centred);
@@ -125,9 +125,9 @@ template <bool Before, bool After, bool Masked> class channel_pass {
             by_eights(shape_.places, [&](long i, auto count) {
                 const float8 x8 = load_up_to_8(x + i, count);
                 const float8 c = before(x8) - mean;
-                float8 result = scale * (of_norm(load_up_to_8(g + i, count), c * scale + shift,
-                                                 offset + i, count) -
-                                         constant - slope * c);
+                const float8 of_output =
+                    of_norm(load_up_to_8(g + i, count), scaled(c, scale, shift), offset + i, count);
+                float8 result = scale * near_multiply_add(-slope, c, of_output - constant);
                 if (Before)
                     result = leaky8(x8, result, around_.slope_before);
                 if (add)
@@ -139,6 +139,9 @@ template <bool Before, bool After, bool Masked> class channel_pass {
 
   private:
     long plane(long sample) const { return (sample * shape_.channels + channel_) * shape_.places; }
+    static float8 scaled(float8 x, float scale, float shift) {
+        return near_multiply_add(scale, x, broadcast8(shift));
+    }
     float8 before(float8 x) const { return Before ? leaky8(x, x, around_.slope_before) : x; }
     float8 dropped(float8 v, long index, long count) const {
         if (Masked)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/packed_product.h"
 
+#include "base/sizes.h"
 #include "kernels/register_tile.h"
-#include "kernels/sizes.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/panel_product.h"
 
+#include "kernels/emulated_product.h"
 #include "kernels/register_tile.h"
+
+#include <vector>
 
 namespace ffgan::panel {
 namespace {
@@ -76,11 +79,51 @@ void multiply_tiles(long rows, const float* l, long l_stride, long depth, const 
     }
 }
 
+#ifndef FFGAN_FUSES
+
+// As multiply below.
+void multiply_emulated(long rows, const float* l, long l_stride, long depth, const float* panel,
+                       bool add, float* c, long c_stride) {
+    static thread_local std::vector<double> wide;
+    wide.assign(panel, panel + depth * columns);
+    const bool usual = emulated::in_range(panel, depth * columns);
+    for (long i = 0; i < rows; i += 2) {
+        const float* first = l + i * l_stride;
+        const bool two = i + 1 < rows;
+        const float* second = two ? first + l_stride : first;
+        float* target = c + i * c_stride;
+        bool done = usual && emulated::in_range(first, depth) && emulated::in_range(second, depth);
+        float sums[2][2][8];
+        for (long half = 0; half < 2; ++half)
+            done =
+                done && (two ? emulated::multiply_eight<true>
+                             : emulated::multiply_eight<false>)(first, second, depth,
+                                                                wide.data() + 8 * half, sums[half]);
+        if (!done) {
+            multiply_tiles<rows_in_sequence>(two ? 2 : 1, first, l_stride, depth, panel, columns,
+                                             add, target, c_stride);
+            continue;
+        }
+        for (long row = 0; row < (two ? 2 : 1); ++row)
+            for (long half = 0; half < 2; ++half) {
+                float* place = target + row * c_stride + 8 * half;
+                const float8 sum = load8(sums[half][row]);
+                store8(place, add ? load8(place) + sum : sum);
+            }
+    }
+}
+
+#endif
+
 } // namespace
 
 void multiply(long rows, const float* l, long l_stride, long depth, const float* panel, bool add,
               float* c, long c_stride) {
+#ifdef FFGAN_FUSES
     multiply_tiles<rows_in_sequence>(rows, l, l_stride, depth, panel, columns, add, c, c_stride);
+#else
+    multiply_emulated(rows, l, l_stride, depth, panel, add, c, c_stride);
+#endif
 }
 
 void multiply_transposed(long rows, const float* l, long l_stride, long depth, const float* panel,

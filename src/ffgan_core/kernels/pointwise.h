@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "base/float8.h"
+#include "kernels/float8.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -36,14 +36,12 @@ template <class F> void by_eights(long n, F&& f) {
 
 // The first `count` of the values, then zeros.
 inline float8 first_of_8(float8 v, long count) {
-    for (long i = count; i < 8; ++i)
-        v[i] = 0;
-    return v;
+    return count >= 8 ? v : kept_lanes((std::uint64_t{1} << count) - 1, v);
 }
 
 // value where gate > 0, elsewhere slope * value.
 inline float8 leaky8(float8 gate, float8 value, float slope) {
-    return gate > float8{} ? value : slope * value;
+    return select(gate > float8{}, value, slope * value);
 }
 
 // Bits [index, index + count) of a mask, count at most 8; what is above them is arbitrary.
@@ -56,15 +54,6 @@ inline std::uint64_t mask_bits(const std::uint64_t* mask, long index, long count
 }
 
 // The values whose bit is 1, and zeros.
-inline float8 kept(std::uint64_t bits, float8 values) {
-    const int32x8 select = {1, 2, 4, 8, 16, 32, 64, 128};
-    const std::int32_t byte = static_cast<std::int32_t>(bits & 255);
-    const int32x8 chosen = (select & byte) != 0;
-    int32x8 raw;
-    std::memcpy(&raw, &values, sizeof raw);
-    raw &= chosen;
-    std::memcpy(&values, &raw, sizeof values);
-    return values;
-}
+inline float8 kept(std::uint64_t bits, float8 values) { return kept_lanes(bits, values); }
 
 } // namespace ffgan::layers

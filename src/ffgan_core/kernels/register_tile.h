@@ -5,12 +5,13 @@
 
 #pragma once
 
-#include "base/float8.h"
+#include "kernels/float8.h"
+#include "plans/tiled_filters.h"
 
 namespace ffgan {
 
 constexpr long tile_rows = 6;
-constexpr long tile_columns = 16;
+constexpr long tile_columns = layers::panel_columns;
 
 template <long Height> struct register_tile {
     float8 sum[Height][2] = {};
@@ -22,8 +23,8 @@ template <long Height> struct register_tile {
 #pragma GCC unroll 6
         for (long i = 0; i < Height; ++i) {
             const float8 x = broadcast8(left(i));
-            sum[i][0] += x * r0;
-            sum[i][1] += x * r1;
+            sum[i][0] = multiply_add(x, r0, sum[i][0]);
+            sum[i][1] = multiply_add(x, r1, sum[i][1]);
         }
     }
 

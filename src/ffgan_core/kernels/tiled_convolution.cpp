@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/tiled_convolution.h"
 
-#include "base/float8.h"
+#include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/channel_order.h"
+#include "kernels/float8.h"
 #include "kernels/panel_product.h"
-#include "kernels/sizes.h"
 #include "kernels/tiles.h"
 
 #include <algorithm>
@@ -81,9 +81,9 @@ class finish {
         x += bias_[half];
         if (activate_) {
             const float8 lower = x * slope_;
-            x = x > float8{} ? x : lower;
+            x = select(x > float8{}, x, lower);
         }
-        return scaled_ ? x * scale_[half] + shift_[half] : x;
+        return scaled_ ? multiply_add(x, scale_[half], shift_[half]) : x;
     }
 
   private:
@@ -227,7 +227,7 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
     static thread_local workspace filters_workspace, bias_workspace;
     const tiled_filters packed(how);
     float* storage = filters_workspace.get(count(packed.size()));
-    packed.pack(filters, storage);
+    pack_filters(packed, filters, storage);
     epilogue end;
     if (bias != nullptr) {
         float* padded = bias_workspace.get(count(packed.panels() * panel::columns));

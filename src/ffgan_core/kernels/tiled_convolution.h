@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "kernels/tiling.h"
+#include "plans/tiled_filters.h"
 
 #include <functional>
 #include <vector>
@@ -33,31 +33,6 @@ struct epilogue {
     const float* shift = nullptr;
 };
 
-// Filters in the form in which a tiling multiplies them.
-class tiled_filters {
-  public:
-    explicit tiled_filters(const tiling& how);
-
-    // filters: (shape.filters, shape.channels, kernel, kernel). `storage` holds size() floats.
-    long size() const { return size_; }
-    void pack(const float* filters, float* storage) const;
-
-    const tiling& how() const { return how_; }
-    // Channels (or rows of taps, without minimal filtering) are worked on in `chunks()` parts.
-    long chunks() const { return chunks_; }
-    long chunk_begin(long chunk) const { return chunk * chunk_size_; }
-    long chunk_end(long chunk) const;
-    long depth(long chunk) const;
-    long panels() const { return panels_; } // per phase of the output
-
-    // The panels (depth x 16) of all positions for one phase and panel of the output.
-    const float* panel(const float* storage, long plane, long chunk, long panel) const;
-
-  private:
-    tiling how_;
-    long chunk_size_, chunks_, panels_, size_;
-};
-
 // One row of tiles of one sample. The views must be readable and writable wherever the tiling
 // reads and writes; a pixel of `out` has room for whole panels of 16 channels, or for its channels
 // only.
@@ -66,6 +41,10 @@ struct strip {
     image_view out;
     long tile_row;
 };
+
+// Puts filters (shape.filters, shape.channels, kernel, kernel) into that form; `storage` holds
+// plan.size() floats.
+void pack_filters(const tiled_filters& plan, const float* filters, float* storage);
 
 // Computes outputs [first, last) of the strips, an output being a pair (phase, panel of channels),
 // numbered phase * panels + panel. Before chunk c of the depth is worked on, load(c) makes the

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "base/float8.h"
+#include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/channel_order.h"
+#include "kernels/float8.h"
 #include "kernels/panel_product.h"
-#include "kernels/sizes.h"
 #include "kernels/tiles.h"
 
 #include <algorithm>

@@ -11,10 +11,6 @@
 
 namespace ffgan::layers {
 
-// Tiles multiplied together: enough that streaming the filters past them costs little.
-constexpr long block_tiles = 48;
-// Floats of the transformed input of a block, for L2 next to the panels of the filters.
-constexpr long block_floats = 64 * 1024;
 // Keeps the positions of a tile, which are written together, out of one set of the L1 cache.
 constexpr long position_padding = 16;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/unfolded_image.h"
 
-#include "base/float8.h"
+#include "base/sizes.h"
 #include "base/threads.h"
-#include "kernels/sizes.h"
+#include "kernels/float8.h"
 
 #include <algorithm>
 

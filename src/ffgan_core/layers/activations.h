@@ -9,6 +9,8 @@
 #ifdef DLIB_USE_CUDA
 #include <dlib/dnn.h>
 #else
+#include "kernels/activation_kernels.h"
+
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
 #include <string>
@@ -30,16 +32,6 @@ using relu = dlib::relu_;
 using sigmoid = dlib::sig_;
 
 #else
-
-namespace detail {
-// On n floats; output may be input. A gradient is added to data_gradient when `add`, else written.
-void leaky_relu_forward(long n, float slope, const float* input, float* output);
-void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,
-                         float* data_gradient);
-void sigmoid_forward(long n, const float* input, float* output);
-void sigmoid_backward(long n, const float* output, const float* gradient, bool add,
-                      float* data_gradient);
-} // namespace detail
 
 // What every activation is to dlib: an in-place layer without parameters.
 class activation {
@@ -70,14 +62,13 @@ class leaky_relu : public activation {
     float get_alpha() const { return slope_; }
 
     void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
-        detail::leaky_relu_forward(static_cast<long>(input.size()), slope_, input.host(),
-                                   output.host());
+        leaky_relu_forward(static_cast<long>(input.size()), slope_, input.host(), output.host());
     }
     void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
                           dlib::tensor& data_grad, dlib::tensor&) {
-        detail::leaky_relu_backward(static_cast<long>(data_grad.size()), slope_,
-                                    computed_output.host(), gradient_input.host(),
-                                    !is_same_object(gradient_input, data_grad), data_grad.host());
+        leaky_relu_backward(static_cast<long>(data_grad.size()), slope_, computed_output.host(),
+                            gradient_input.host(), !is_same_object(gradient_input, data_grad),
+                            data_grad.host());
     }
 
     friend void serialize(const leaky_relu& item, std::ostream& out) {
@@ -108,16 +99,14 @@ class relu : public activation {
 
     void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
         if (!disabled_)
-            detail::leaky_relu_forward(static_cast<long>(input.size()), 0, input.host(),
-                                       output.host());
+            leaky_relu_forward(static_cast<long>(input.size()), 0, input.host(), output.host());
     }
     void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
                           dlib::tensor& data_grad, dlib::tensor&) {
         if (!disabled_)
-            detail::leaky_relu_backward(static_cast<long>(data_grad.size()), 0,
-                                        computed_output.host(), gradient_input.host(),
-                                        !is_same_object(gradient_input, data_grad),
-                                        data_grad.host());
+            leaky_relu_backward(static_cast<long>(data_grad.size()), 0, computed_output.host(),
+                                gradient_input.host(), !is_same_object(gradient_input, data_grad),
+                                data_grad.host());
     }
 
     friend void serialize(const relu& item, std::ostream& out) {
@@ -149,13 +138,13 @@ class relu : public activation {
 class sigmoid : public activation {
   public:
     void forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
-        detail::sigmoid_forward(static_cast<long>(input.size()), input.host(), output.host());
+        sigmoid_forward(static_cast<long>(input.size()), input.host(), output.host());
     }
     void backward_inplace(const dlib::tensor& computed_output, const dlib::tensor& gradient_input,
                           dlib::tensor& data_grad, dlib::tensor&) {
-        detail::sigmoid_backward(static_cast<long>(data_grad.size()), computed_output.host(),
-                                 gradient_input.host(), !is_same_object(gradient_input, data_grad),
-                                 data_grad.host());
+        sigmoid_backward(static_cast<long>(data_grad.size()), computed_output.host(),
+                         gradient_input.host(), !is_same_object(gradient_input, data_grad),
+                         data_grad.host());
     }
 
     friend void serialize(const sigmoid&, std::ostream& out) {

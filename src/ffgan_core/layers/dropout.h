@@ -14,22 +14,6 @@
 
 namespace ffgan::layers {
 
-namespace detail {
-// Bit i of the words: 1 keeps element i, which happens with probability 1 - rate (to 2^-16),
-// independently; a pure function of (key, i).
-void dropout_mask(std::uint64_t key, float rate, long n, std::vector<std::uint64_t>& mask);
-
-// Bits first to first + n become those from 0 on; n <= first.
-void repeat_mask(long first, long n, std::vector<std::uint64_t>& mask);
-
-// output = (or +=) input where kept, else 0.
-void dropout_apply(const std::vector<std::uint64_t>& mask, long n, const float* input, bool add,
-                   float* output);
-
-// output = (or +=) factor * input.
-void dropout_scale(float factor, long n, const float* input, bool add, float* output);
-} // namespace detail
-
 // dlib's, with which the original trains.
 constexpr float default_dropout = 0.5f;
 

@@ -1,26 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/leaky_relu_dropout.h"
 
-#include "base/threads.h"
-#include "kernels/pointwise.h"
-
-#include <algorithm>
+#include "kernels/activation_kernels.h"
 
 namespace ffgan::layers {
-namespace {
-
-// f(i, count) for every eight of n elements and the rest, in parallel.
-template <class F> void by_eights_in_parallel(long n, F&& f) {
-    constexpr long grain = 64; // elements
-    parallel_chunks((n + grain - 1) / grain, [&](long, long first, long last) {
-        const long begin = first * grain;
-        by_eights(std::min(n, last * grain) - begin,
-                  [&](long i, auto count) { f(begin + i, count); });
-    });
-}
-
-} // namespace
-
 #ifdef DLIB_USE_CUDA
 
 void leaky_relu_dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
@@ -45,39 +28,17 @@ void leaky_relu_dropout::backward_inplace(const dlib::tensor& computed_output,
 #else
 
 void leaky_relu_dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
-    const long n = static_cast<long>(input.size());
     dropout_.draw(input);
-    const float* x = input.host();
-    float* y = output.host();
-    by_eights_in_parallel(n, [=, slope = slope_, mask = dropout_.mask(),
-                              factor = dropout_.factor()](long i, auto count) {
-        float8 v = load_up_to_8(x + i, count);
-        v = leaky8(v, v, slope);
-        if (mask)
-            v = kept(mask_bits(mask, i, count), v);
-        store_up_to_8(y + i, count, v * factor);
-    });
+    leaky_relu_dropout_forward(static_cast<long>(input.size()), slope_, dropout_.mask(),
+                               dropout_.factor(), input.host(), output.host());
 }
 
 void leaky_relu_dropout::backward_inplace(const dlib::tensor& computed_output,
                                           const dlib::tensor& gradient_input,
                                           dlib::tensor& data_grad, dlib::tensor&) {
-    const bool add = !is_same_object(gradient_input, data_grad);
-    const float* y = computed_output.host();
-    const float* g = gradient_input.host();
-    float* d = data_grad.host();
-    by_eights_in_parallel(static_cast<long>(data_grad.size()),
-                          [=, slope = slope_, mask = dropout_.mask(),
-                           factor = dropout_.factor()](long i, auto count) {
-                              float8 v = load_up_to_8(g + i, count);
-                              if (mask)
-                                  v = kept(mask_bits(mask, i, count), v);
-                              // What is kept has the sign it had before.
-                              v = leaky8(load_up_to_8(y + i, count), v, slope) * factor;
-                              if (add)
-                                  v += load_up_to_8(d + i, count);
-                              store_up_to_8(d + i, count, v);
-                          });
+    leaky_relu_dropout_backward(static_cast<long>(data_grad.size()), slope_, dropout_.mask(),
+                                dropout_.factor(), computed_output.host(), gradient_input.host(),
+                                !is_same_object(gradient_input, data_grad), data_grad.host());
 }
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/convolution_graph.h"
 
+#include "base/sizes.h"
 #include "base/threads.h"
-#include "kernels/sizes.h"
 
 #include <algorithm>
 #include <limits>

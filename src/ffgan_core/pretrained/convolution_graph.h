@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/network_pool.h"
-#include "kernels/packed_convolution.h"
+#include "layers/packed_convolution.h"
 
 #include <cstddef>
 #include <functional>

@@ -2,12 +2,12 @@
 #include "pretrained/face_classifier.h"
 
 #include "base/shapes.h"
-#include "kernels/sizes.h"
+#include "base/sizes.h"
+#include "kernels/pixel_kernels.h"
 #include "pretrained/convolution_graph.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -120,15 +120,6 @@ std::unique_ptr<convolution_graph> make_network(const std::string& name,
     throw std::invalid_argument("there is no network '" + name + "': choose age or gender");
 }
 
-void softmax(const float* logits, long classes, float* probabilities) {
-    const float largest = *std::max_element(logits, logits + classes);
-    float sum = 0;
-    for (long i = 0; i < classes; ++i)
-        sum += probabilities[i] = std::exp(logits[i] - largest);
-    for (long i = 0; i < classes; ++i)
-        probabilities[i] /= sum;
-}
-
 } // namespace
 
 struct face_classifier::implementation {
@@ -163,7 +154,7 @@ void face_classifier::probabilities(const std::uint8_t* chips, long count,
             }
         },
         [&](long i, const layers::image_view& logits) {
-            softmax(logits.at(0, 0), classes(), probabilities + i * classes());
+            softmax(classes(), logits.at(0, 0), probabilities + i * classes());
         });
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/imagenet_features.h"
 
-#include "base/float8.h"
+#include "base/blas.h"
 #include "base/shapes.h"
 #include "base/threads.h"
-#include "kernels/blas.h"
+#include "base/workspace.h"
+#include "kernels/depthwise_kernels.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -16,24 +17,12 @@ namespace ffgan {
 namespace {
 
 constexpr long too_fine = 81; // the side of features that are left out, those and larger ones
-constexpr long lanes = 8;
 // The network was trained on (pixel - 127) / 128.
 constexpr float input_factor = 1 / (128 * pixel_to_input), input_offset = -127.0f / 128.0f;
 
 std::size_t as_size(long n) { return static_cast<std::size_t>(n); }
-long divided_up(long a, long b) { return (a + b - 1) / b; }
 
 // ---- Layers, on one image, on the calling thread ------------------------------------------------
-
-// Planes of side x side from such of in_side x in_side, padded as TensorFlow's "SAME" does: as
-// little as it takes, the odd pixel behind.
-struct window {
-    long kernel, stride, in_side, side, before;
-
-    window(long kernel, long stride, long in_side)
-        : kernel(kernel), stride(stride), in_side(in_side), side(divided_up(in_side, stride)),
-          before(std::max((side - 1) * stride + kernel - in_side, 0L) / 2) {}
-};
 
 void add_bias(const std::vector<float>& bias, long places, float* x) {
     for (const float b : bias) {
@@ -41,25 +30,6 @@ void add_bias(const std::vector<float>& bias, long places, float* x) {
             x[i] += b;
         x += places;
     }
-}
-
-// Adds the bias, clips to 0..6, and notes where that is no constant.
-void relu6(const std::vector<float>& bias, long places, float* x, std::uint8_t* passes) {
-    for (const float b : bias) {
-        for (long i = 0; i < places; ++i) {
-            const float value = x[i] + b, positive = value > 0 ? value : 0;
-            x[i] = positive < 6 ? positive : 6;
-        }
-        for (long i = 0; i < places; ++i)
-            passes[i] = static_cast<std::uint8_t>((x[i] > 0) & (x[i] < 6));
-        x += places;
-        passes += places;
-    }
-}
-
-void relu6_back(const std::uint8_t* passes, long size, float* gradient) {
-    for (long i = 0; i < size; ++i)
-        gradient[i] = passes[i] ? gradient[i] : 0.0f;
 }
 
 // The convolution by 1x1 kernels, its filters (outputs, inputs).
@@ -79,7 +49,7 @@ struct pointwise {
 
 // The first layer: few channels, so it is unfolded.
 struct stem_convolution {
-    window shape{1, 1, 1};
+    depthwise_shape shape{1, 1, 1};
     pointwise filters; // over channels x kernel x kernel
 
     // Calls f(row of the unfolded image, place, place in the image) for what is not padding.
@@ -100,108 +70,11 @@ struct stem_convolution {
     }
 };
 
-// Each channel by a kernel of its own. Rows are computed eight columns at a time, and so that a sum
-// over the kernel's taps reads neighbours, the columns of each phase of the stride lie together in
-// a copy with a border of zeros.
 struct depthwise {
-    window shape{1, 1, 1};
+    depthwise_shape shape{1, 1, 1};
     std::vector<float> kernels, bias; // channels x kernel x kernel, which is 3 or 5
 
     long channels() const { return static_cast<long>(bias.size()); }
-
-    // One channel. `memory` is resized as it is needed.
-    void forward(const float* x, const float* kernel, workspace& memory, float* y) const {
-        const bool small = shape.kernel == 3, dense = shape.stride == 1;
-        if (small)
-            dense ? correlate<3, 1>(x, kernel, memory, y) : correlate<3, 2>(x, kernel, memory, y);
-        else
-            dense ? correlate<5, 1>(x, kernel, memory, y) : correlate<5, 2>(x, kernel, memory, y);
-    }
-    void backward(const float* of_y, const float* kernel, workspace& memory, float* of_x) const {
-        const bool small = shape.kernel == 3, dense = shape.stride == 1;
-        if (small)
-            dense ? spread<3, 1>(of_y, kernel, memory, of_x)
-                  : spread<3, 2>(of_y, kernel, memory, of_x);
-        else
-            dense ? spread<5, 1>(of_y, kernel, memory, of_x)
-                  : spread<5, 2>(of_y, kernel, memory, of_x);
-    }
-
-  private:
-    template <long k, long s>
-    void correlate(const float* x, const float* kernel, workspace& memory, float* y) const {
-        const long wide = divided_up(shape.side, lanes) * lanes; // columns computed
-        const long width = wide + (k - 1) / s + 1;               // of a phase
-        const long rows = (shape.side - 1) * s + k;
-        float* padded = memory.get(as_size(rows * s * width));
-        std::fill_n(padded, rows * s * width, 0.0f);
-        for (long r = 0; r < std::min(shape.in_side, rows - shape.before); ++r) {
-            float* to = padded + (r + shape.before) * s * width;
-            const float* from = x + r * shape.in_side;
-            if (s == 1)
-                std::copy_n(from, shape.in_side, to + shape.before);
-            else
-                for (long c = 0; c < shape.in_side; ++c) {
-                    const long column = c + shape.before;
-                    to[column % s * width + column / s] = from[c];
-                }
-        }
-        for (long r = 0; r < shape.side; ++r, y += shape.side)
-            for (long c = 0; c < shape.side; c += lanes) {
-                float8 sum = broadcast8(0);
-                for (long dy = 0; dy < k; ++dy) {
-                    const float* row = padded + (r * s + dy) * s * width + c;
-                    for (long dx = 0; dx < k; ++dx)
-                        sum +=
-                            broadcast8(kernel[dy * k + dx]) * load8(row + dx % s * width + dx / s);
-                }
-                store_some(sum, shape.side - c, y + c);
-            }
-    }
-
-    // Its adjoint: the pixels of each phase of the stride are sums over the taps that meet them.
-    template <long k, long s>
-    void spread(const float* of_y, const float* kernel, workspace& memory, float* of_x) const {
-        constexpr long border = (k - 1) / s;
-        const long reach = divided_up(shape.before + shape.in_side, s); // of a phase
-        const long wide = divided_up(reach, lanes) * lanes;
-        const long width = border + std::max(wide, shape.side), rows = border + reach;
-        float* padded = memory.get(as_size(std::max(rows, border + shape.side) * width));
-        std::fill_n(padded, std::max(rows, border + shape.side) * width, 0.0f);
-        for (long r = 0; r < shape.side; ++r)
-            std::copy_n(of_y + r * shape.side, shape.side, padded + (border + r) * width + border);
-        for (long r = 0; r < shape.in_side; ++r) {
-            const long row = (r + shape.before) / s, phase_y = (r + shape.before) % s;
-            for (long phase_x = 0; phase_x < s; ++phase_x) {
-                // Columns begin .. reach of this phase are in the image.
-                for (long c = 0; c < reach; c += lanes) {
-                    float8 sum = broadcast8(0);
-                    for (long dy = phase_y; dy < k; dy += s) {
-                        const float* from = padded + (border + row - dy / s) * width + border + c;
-                        for (long dx = phase_x; dx < k; dx += s)
-                            sum += broadcast8(kernel[dy * k + dx]) * load8(from - dx / s);
-                    }
-                    float values[lanes];
-                    store8(values, sum);
-                    for (long i = 0; i < lanes; ++i) {
-                        const long column = (c + i) * s + phase_x - shape.before;
-                        if (column >= 0 && column < shape.in_side)
-                            of_x[r * shape.in_side + column] = values[i];
-                    }
-                }
-            }
-        }
-    }
-
-    static void store_some(float8 v, long count, float* to) {
-        if (count >= lanes) {
-            store8(to, v);
-            return;
-        }
-        float values[lanes];
-        store8(values, v);
-        std::copy_n(values, count, to);
-    }
 };
 
 // An inverted residual (Sandler et al. 2018).
@@ -256,7 +129,7 @@ class imagenet_features final : public feature_network {
         const named_tensor& stem = find(weights, "stem", image_channels);
         const long k = stem.shape[2];
         long channels = stem.shape[0];
-        stem_.shape = window(k, 2, image_size);
+        stem_.shape = depthwise_shape(k, 2, image_size);
         stem_.filters = {image_channels * k * k, channels, stem.values,
                          find_bias(weights, "stem", channels)};
         const auto strides = weights.find("strides");
@@ -279,7 +152,7 @@ class imagenet_features final : public feature_network {
             const named_tensor& kernels = find(weights, name + ".depthwise", 1);
             if (kernels.shape[0] != channels || (kernels.shape[2] != 3 && kernels.shape[2] != 5))
                 throw other_shape(name + ".depthwise");
-            next.middle.shape = window(kernels.shape[2], static_cast<long>(stride), side);
+            next.middle.shape = depthwise_shape(kernels.shape[2], static_cast<long>(stride), side);
             next.middle.kernels = kernels.values;
             next.middle.bias = find_bias(weights, name + ".depthwise", channels);
             next.project = make_pointwise(weights, name + ".project", channels);
@@ -348,21 +221,22 @@ class imagenet_features final : public feature_network {
             y[tap * stem_places + place] = image[source] * input_factor + input_offset;
         });
         stem_.filters.forward(y, stem_places, x);
-        relu6(stem_.filters.bias, stem_places, x, passes);
+        relu6(stem_.filters.bias.data(), stem_.filters.outputs, stem_places, x, passes);
         passes += stem_.filters.outputs * stem_places;
         for (const block& b : blocks_) {
             const long channels = b.middle.channels(), k = b.middle.shape.kernel;
             const float* inner = x;
             if (b.expands) {
                 b.expand.forward(x, b.in_places(), y);
-                relu6(b.expand.bias, b.in_places(), y, passes);
+                relu6(b.expand.bias.data(), channels, b.in_places(), y, passes);
                 inner = y;
             }
             passes += b.expanded();
             for (long c = 0; c < channels; ++c)
-                b.middle.forward(inner + c * b.in_places(), b.middle.kernels.data() + c * k * k,
-                                 memory.plane, z + c * b.places());
-            relu6(b.middle.bias, b.places(), z, passes);
+                depthwise_forward(b.middle.shape, inner + c * b.in_places(),
+                                  b.middle.kernels.data() + c * k * k, memory.plane,
+                                  z + c * b.places());
+            relu6(b.middle.bias.data(), channels, b.places(), z, passes);
             passes += channels * b.places();
             b.project.forward(z, b.places(), y);
             add_bias(b.project.bias, b.places(), y);
@@ -395,8 +269,9 @@ class imagenet_features final : public feature_network {
             passes -= channels * b->places();
             relu6_back(passes, channels * b->places(), z);
             for (long c = 0; c < channels; ++c)
-                b->middle.backward(z + c * b->places(), b->middle.kernels.data() + c * k * k,
-                                   memory.plane, y + c * b->in_places());
+                depthwise_backward(b->middle.shape, z + c * b->places(),
+                                   b->middle.kernels.data() + c * k * k, memory.plane,
+                                   y + c * b->in_places());
             if (b->expands) {
                 passes -= b->expanded();
                 relu6_back(passes, b->expanded(), y);

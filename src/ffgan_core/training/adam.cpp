@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "training/adam.h"
 
-#include "base/float8.h"
 #include "base/threads.h"
+#include "kernels/adam_kernel.h"
 
 #include <dlib/cuda/tensor_tools.h>
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
-
-#ifdef __AVX__
-#include <immintrin.h>
-#endif
 
 namespace ffgan {
 namespace {
@@ -21,51 +17,6 @@ named_tensor flat(const dlib::tensor& t) {
     const float* values = t.host();
     return {{static_cast<long>(t.size())}, {values, values + t.size()}};
 }
-
-#ifndef DLIB_USE_CUDA
-
-float8 sqrt8(float8 x) {
-#ifdef __AVX__
-    return _mm256_sqrt_ps(x);
-#else
-    for (int i = 0; i < 8; ++i)
-        x[i] = std::sqrt(x[i]);
-    return x;
-#endif
-}
-
-// Some parameters that lie side by side, and what belongs to them.
-struct piece {
-    long size;
-    float *values, *first, *second;
-    const float* gradient;
-
-    piece part(long begin, long end) const {
-        return {end - begin, values + begin, first + begin, second + begin, gradient + begin};
-    }
-};
-
-void update_piece(const piece& p, float rate, float beta1, float beta2) {
-    constexpr float eps = 1e-8f;
-    const auto step = [=](auto& first, auto& second, const auto& g, auto&& root) {
-        first = beta1 * first + (1 - beta1) * g;
-        second = beta2 * second + (1 - beta2) * g * g;
-        return -rate * first / (root(second) + eps);
-    };
-    long i = 0;
-    for (; i + 8 <= p.size; i += 8) {
-        float8 first = load8(p.first + i), second = load8(p.second + i);
-        const float8 change = step(first, second, load8(p.gradient + i), sqrt8);
-        store8(p.first + i, first);
-        store8(p.second + i, second);
-        store8(p.values + i, load8(p.values + i) + change);
-    }
-    for (; i < p.size; ++i)
-        p.values[i] +=
-            step(p.first[i], p.second[i], p.gradient[i], [](float x) { return std::sqrt(x); });
-}
-
-#endif
 
 } // namespace
 
@@ -94,11 +45,11 @@ void adam::update(const std::vector<layer_parameters>& layers, double learning_r
     }
 #else
     constexpr long most = 16 * 1024; // parameters of a piece, so that threads get equal parts
-    std::vector<piece> pieces;
+    std::vector<adam_piece> pieces;
     for (const layer_parameters& layer : layers) {
         moments& m = moments_[layer.name];
-        const piece whole{static_cast<long>(layer.values->size()), layer.values->host(),
-                          m.first.host(), m.second.host(), layer.gradient->host()};
+        const adam_piece whole{static_cast<long>(layer.values->size()), layer.values->host(),
+                               m.first.host(), m.second.host(), layer.gradient->host()};
         for (long begin = 0; begin < whole.size; begin += most)
             pieces.push_back(whole.part(begin, std::min(whole.size, begin + most)));
     }
@@ -106,7 +57,7 @@ void adam::update(const std::vector<layer_parameters>& layers, double learning_r
     const float corrected = rate * std::sqrt(1 - std::pow(b2, t)) / (1 - std::pow(b1, t));
     parallel_chunks(static_cast<long>(pieces.size()), [&](long, long begin, long end) {
         for (long i = begin; i < end; ++i)
-            update_piece(pieces[static_cast<std::size_t>(i)], corrected, b1, b2);
+            update_adam(pieces[static_cast<std::size_t>(i)], corrected, b1, b2);
     });
 #endif
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "kernels/tiling.h"
+#include "plans/tiling.h"
 
-#include "kernels/sizes.h"
+#include "base/sizes.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "layers/activations.h"
+#include "kernels/activation_kernels.h"
 
-#ifndef DLIB_USE_CUDA
-
-#include "base/exponential.h"
 #include "base/threads.h"
+#include "kernels/exponential.h"
 #include "kernels/pointwise.h"
 
 #include <algorithm>
 
-namespace ffgan::layers::detail {
+namespace ffgan::layers {
 namespace {
 
 // f(begin, end) on parts of [0, n) in parallel; a small tensor is not worth waking a thread for.
@@ -19,6 +17,16 @@ template <class F> void for_elements(long n, F&& f) {
         f(0, n);
     else
         parallel_chunks(n, [&](long, long begin, long end) { f(begin, end); });
+}
+
+// f(i, count) for every eight of n elements and the rest, in parallel.
+template <class F> void by_eights_in_parallel(long n, F&& f) {
+    constexpr long grain = 64; // elements
+    parallel_chunks((n + grain - 1) / grain, [&](long, long first, long last) {
+        const long begin = first * grain;
+        by_eights(std::min(n, last * grain) - begin,
+                  [&](long i, auto count) { f(begin + i, count); });
+    });
 }
 
 } // namespace
@@ -55,10 +63,7 @@ void sigmoid_forward(long n, const float* input, float* output) {
             store8(output + i, sigmoid8(load8(input + i)));
         if (i < end) {
             // The tail goes through the same arithmetic as the rest.
-            float8 rest = {};
-            std::memcpy(&rest, input + i, static_cast<std::size_t>(end - i) * sizeof(float));
-            rest = sigmoid8(rest);
-            std::memcpy(output + i, &rest, static_cast<std::size_t>(end - i) * sizeof(float));
+            store_up_to_8(output + i, end - i, sigmoid8(load_up_to_8(input + i, end - i)));
         }
     });
 }
@@ -75,6 +80,30 @@ void sigmoid_backward(long n, const float* output, const float* gradient, bool a
     });
 }
 
-} // namespace ffgan::layers::detail
+void leaky_relu_dropout_forward(long n, float slope, const std::uint64_t* mask, float factor,
+                                const float* input, float* output) {
+    by_eights_in_parallel(n, [=](long i, auto count) {
+        float8 v = load_up_to_8(input + i, count);
+        v = leaky8(v, v, slope);
+        if (mask)
+            v = kept(mask_bits(mask, i, count), v);
+        store_up_to_8(output + i, count, v * factor);
+    });
+}
 
-#endif
+void leaky_relu_dropout_backward(long n, float slope, const std::uint64_t* mask, float factor,
+                                 const float* output, const float* gradient, bool add,
+                                 float* data_gradient) {
+    by_eights_in_parallel(n, [=](long i, auto count) {
+        float8 v = load_up_to_8(gradient + i, count);
+        if (mask)
+            v = kept(mask_bits(mask, i, count), v);
+        // What is kept has the sign it had before.
+        v = leaky8(load_up_to_8(output + i, count), v, slope) * factor;
+        if (add)
+            v += load_up_to_8(data_gradient + i, count);
+        store_up_to_8(data_gradient + i, count, v);
+    });
+}
+
+} // namespace ffgan::layers

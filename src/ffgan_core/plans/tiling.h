@@ -17,7 +17,7 @@
 
 #pragma once
 
-#include "kernels/convolution_kernels.h"
+#include "plans/convolution_shape.h"
 
 #include <vector>
 

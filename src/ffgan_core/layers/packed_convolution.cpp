@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "kernels/packed_convolution.h"
+#include "layers/packed_convolution.h"
 
-#include "kernels/panel_product.h"
-#include "kernels/sizes.h"
-#include "kernels/tiles.h"
+#include "base/sizes.h"
 
 #include <algorithm>
 
@@ -40,7 +38,7 @@ packed_convolution::packed_convolution(const tiling& how, const std::vector<floa
                                        const std::vector<float>& scale,
                                        const std::vector<float>& shift)
     : filters_(how) {
-    filters_.pack(filters.data(), packed_.get(count(filters_.size())));
+    pack_filters(filters_, filters.data(), packed_.get(count(filters_.size())));
     bias_ = padded(bias, channels_written());
     scale_ = padded(scale, channels_written());
     shift_ = padded(shift, channels_written());
@@ -51,7 +49,7 @@ packed_convolution::packed_convolution(const tiling& how, const std::vector<floa
     end_.shift = data_or_null(shift_);
 }
 
-long packed_convolution::channels_written() const { return filters_.panels() * panel::columns; }
+long packed_convolution::channels_written() const { return filters_.panels() * panel_columns; }
 
 void packed_convolution::run(const std::vector<image_view>& in, const std::vector<image_view>& out,
                              long part, long parts) const {

@@ -2,7 +2,9 @@
 
 #pragma once
 
-#include "base/float8.h"
+#include "kernels/float8.h"
+
+#include <initializer_list>
 
 namespace ffgan {
 
@@ -10,24 +12,19 @@ namespace ffgan {
 inline float8 exp8(float8 x) {
     // Beyond this range the power of two would leave float32's normal numbers.
     const float8 lowest = broadcast8(-87.0f), highest = broadcast8(88.0f);
-    x = x < lowest ? lowest : x;
-    x = x > highest ? highest : x;
+    x = select(x < lowest, lowest, x);
+    x = select(x > highest, highest, x);
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     const float8 rounder = broadcast8(12582912.0f);
-    const float8 power = (x * 1.44269504088896341f + rounder) - rounder;
-    float8 r = x - power * 0.693359375f;
-    r = r + power * 2.12194440e-4f;
+    const float8 power = multiply_add(1.44269504088896341f, x, rounder) - rounder;
+    float8 r = multiply_add(-0.693359375f, power, x);
+    r = multiply_add(2.12194440e-4f, power, r);
     float8 p = broadcast8(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    const int32x8 bits = (__builtin_convertvector(power, int32x8) + 127) << 23;
-    float8 scale;
-    std::memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    for (const float c :
+         {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+        p = multiply_add(p, r, broadcast8(c));
+    p = multiply_add(p * r, r, r) + 1.0f;
+    return p * two_to_the(power);
 }
 
 inline float8 sigmoid8(float8 x) { return 1.0f / (1.0f + exp8(-x)); }

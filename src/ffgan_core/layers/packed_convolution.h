@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "base/float8.h"
+#include "base/workspace.h"
 #include "kernels/tiled_convolution.h"
 
 #include <vector>

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The functions of kernels/, as everyone else calls them: each calls the one that was compiled for
+// the instruction set in use.
+
+#include "dispatch/instruction_set.h"
+#include "kernels/kernel_table.h"
+
+namespace ffgan {
+
+void multiply_add_values(long n, const float* a, const float* b, const float* c, float* results) {
+    kernels().multiply_add_values(n, a, b, c, results);
+}
+
+void sigmoid_values(long n, float* values) { kernels().sigmoid_values(n, values); }
+
+void softmax(long n, const float* values, float* probabilities) {
+    kernels().softmax(n, values, probabilities);
+}
+
+void unit_to_pixels(long n, const float* values, std::uint8_t* pixels) {
+    kernels().unit_to_pixels(n, values, pixels);
+}
+
+void pixels_to_floats(long n, const std::uint8_t* pixels, float scale, float* values) {
+    kernels().pixels_to_floats(n, pixels, scale, values);
+}
+
+void update_adam(const adam_piece& piece, float rate, float beta1, float beta2) {
+    kernels().update_adam(piece, rate, beta1, beta2);
+}
+
+void depthwise_forward(const depthwise_shape& shape, const float* x, const float* kernel,
+                       workspace& memory, float* y) {
+    kernels().depthwise_forward(shape, x, kernel, memory, y);
+}
+
+void depthwise_backward(const depthwise_shape& shape, const float* of_y, const float* kernel,
+                        workspace& memory, float* of_x) {
+    kernels().depthwise_backward(shape, of_y, kernel, memory, of_x);
+}
+
+void relu6(const float* bias, long channels, long places, float* x, std::uint8_t* passes) {
+    kernels().relu6(bias, channels, places, x, passes);
+}
+
+void relu6_back(const std::uint8_t* passes, long size, float* gradient) {
+    kernels().relu6_back(passes, size, gradient);
+}
+
+#ifdef FFGAN_NO_BLAS
+void sgemm(bool trans_a, bool trans_b, long m, long n, long k, float alpha, const float* a,
+           long lda, const float* b, long ldb, float beta, float* c, long ldc) {
+    kernels().sgemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+#endif
+
+namespace layers {
+
+void correlate(const convolution_shape& shape, long samples, const float* image,
+               const float* filters, const float* bias, bool add, float* map) {
+    kernels().correlate(shape, samples, image, filters, bias, add, map);
+}
+
+void spread(const convolution_shape& shape, long samples, const float* map, const float* filters,
+            const float* bias, bool add, float* image) {
+    kernels().spread(shape, samples, map, filters, bias, add, image);
+}
+
+void filter_gradient(const convolution_shape& shape, long samples, const float* image,
+                     const float* map, float* gradient) {
+    kernels().filter_gradient(shape, samples, image, map, gradient);
+}
+
+void bias_gradient(long samples, long channels, long places, const float* values, float* gradient) {
+    kernels().bias_gradient(samples, channels, places, values, gradient);
+}
+
+void pack_filters(const tiled_filters& plan, const float* filters, float* storage) {
+    kernels().pack_filters(plan, filters, storage);
+}
+
+void run_strips(const tiled_filters& filters, const float* storage, std::vector<strip>& strips,
+                long first, long last, const epilogue& end,
+                const std::function<void(long chunk)>& load) {
+    kernels().run_strips(filters, storage, strips, first, last, end, load);
+}
+
+void convolve(const tiling& how, long samples, const float* in, const float* filters,
+              const float* bias, bool add, float* out) {
+    kernels().convolve(how, samples, in, filters, bias, add, out);
+}
+
+void tiled_filter_gradient(const convolution_shape& shape, long samples, const float* image,
+                           const float* map, float* gradient) {
+    kernels().tiled_filter_gradient(shape, samples, image, map, gradient);
+}
+
+void channel_statistics(const norm_shape& shape, const float* input, double* means,
+                        double* variances) {
+    kernels().channel_statistics(shape, input, means, variances);
+}
+
+void normalize(const norm_shape& shape, const norm_surroundings& around, const float* input,
+               const float* means, const float* scales, const float* shifts, float* output) {
+    kernels().normalize(shape, around, input, means, scales, shifts, output);
+}
+
+void normalize_batch(const norm_shape& shape, const norm_surroundings& around, double eps,
+                     const float* gamma, const float* beta, const float* input, double* means,
+                     double* variances, float* rounded_means, float* invstds, float* output) {
+    kernels().normalize_batch(shape, around, eps, gamma, beta, input, means, variances,
+                              rounded_means, invstds, output);
+}
+
+void normalize_backward(const norm_shape& shape, const norm_surroundings& around,
+                        bool batch_statistics, const float* input, const float* gradient,
+                        const float* means, const float* invstds, const float* gamma,
+                        const float* beta, bool add, float* data_gradient, float* gamma_gradient,
+                        float* beta_gradient) {
+    kernels().normalize_backward(shape, around, batch_statistics, input, gradient, means, invstds,
+                                 gamma, beta, add, data_gradient, gamma_gradient, beta_gradient);
+}
+
+void leaky_relu_forward(long n, float slope, const float* input, float* output) {
+    kernels().leaky_relu_forward(n, slope, input, output);
+}
+
+void leaky_relu_backward(long n, float slope, const float* output, const float* gradient, bool add,
+                         float* data_gradient) {
+    kernels().leaky_relu_backward(n, slope, output, gradient, add, data_gradient);
+}
+
+void sigmoid_forward(long n, const float* input, float* output) {
+    kernels().sigmoid_forward(n, input, output);
+}
+
+void sigmoid_backward(long n, const float* output, const float* gradient, bool add,
+                      float* data_gradient) {
+    kernels().sigmoid_backward(n, output, gradient, add, data_gradient);
+}
+
+void leaky_relu_dropout_forward(long n, float slope, const std::uint64_t* mask, float factor,
+                                const float* input, float* output) {
+    kernels().leaky_relu_dropout_forward(n, slope, mask, factor, input, output);
+}
+
+void leaky_relu_dropout_backward(long n, float slope, const std::uint64_t* mask, float factor,
+                                 const float* output, const float* gradient, bool add,
+                                 float* data_gradient) {
+    kernels().leaky_relu_dropout_backward(n, slope, mask, factor, output, gradient, add,
+                                          data_gradient);
+}
+
+void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask) {
+    kernels().dropout_mask(key, rate, n, mask);
+}
+
+void repeat_mask(long first, long n, std::uint64_t* mask) { kernels().repeat_mask(first, n, mask); }
+
+void dropout_apply(const std::uint64_t* mask, long n, const float* input, bool add, float* output) {
+    kernels().dropout_apply(mask, n, input, add, output);
+}
+
+void dropout_scale(float factor, long n, const float* input, bool add, float* output) {
+    kernels().dropout_scale(factor, n, input, add, output);
+}
+
+} // namespace layers
+} // namespace ffgan

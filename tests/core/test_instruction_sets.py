@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernels are compiled for several instruction sets, and one is chosen when they run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ffgan import _core
+
+SETS = _core.engine()["compiled_instructions"].split(", ")
+
+
+def run_with(instructions: str | None, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "FFGAN_ISA"}
+    if instructions is not None:
+        environment["FFGAN_ISA"] = instructions
+    return subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def chosen(instructions: str | None) -> str:
+    program = "import ffgan._core; print(ffgan._core.engine()['instructions'])"
+    return run_with(instructions, "-c", program).stdout.strip()
+
+
+def test_the_best_one_is_chosen() -> None:
+    usable = [name for name in SETS if chosen(name) == name]
+    assert usable
+    assert chosen(None) == chosen("") == usable[0]
+
+
+def test_a_wrong_name_is_one_line_that_names_the_right_ones() -> None:
+    run = run_with("avx1024", "-m", "ffgan", "gen", "1", "--out", os.devnull)
+    assert run.returncode != 0
+    (line,) = run.stderr.splitlines()
+    assert "avx1024" in line
+    assert chosen(None) in line
+
+
+@pytest.mark.parametrize("instructions", SETS)
+def test_an_object_shows_its_table_only(instructions: str) -> None:
+    """Else the linker could take its inline functions for the rest, which runs everywhere."""
+    programs = os.environ.get("FFGAN_TEST_PROGRAMS")
+    if programs is None:
+        pytest.skip("FFGAN_TEST_PROGRAMS is not set to the folder of the C++ test programs")
+    name = instructions.replace(".", "_")
+    core = Path(programs).parents[1] / "src" / "ffgan_core"
+    symbols = subprocess.run(
+        ["nm", core / f"kernels_{name}.o"], capture_output=True, text=True, check=True
+    ).stdout
+    # Uppercase is global, and `u` unique to the process; undefined ones (U, w) are the rest's.
+    shown = re.findall(r"^\w+ ([A-TV-Zuv]) (\S+)$", symbols, re.MULTILINE)
+    assert shown == [("R", f"ffgan_kernels_{name}")] or shown == [("D", f"ffgan_kernels_{name}")]
+    assert "ffgan6layers8convolve" in symbols, "the kernels are not in it"
+    sections = subprocess.run(
+        ["readelf", "--wide", "--sections", core / f"kernels_{name}.o"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert ".text" in sections
+    if "_sub_I_" not in symbols:  # what counts lines or watches memory begins before main
+        assert ".init_array" not in sections, "something of it runs when the extension is loaded"
