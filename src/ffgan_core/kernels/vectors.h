@@ -107,8 +107,12 @@ template <class V> inline V broadcast(float x) {
     if constexpr (detail::is_halves<V>::value) {
         const auto half = broadcast<decltype(V::low)>(x);
         return {half, half};
+    } else if constexpr (sizeof(V) == 16) {
+        return V{x, x, x, x};
+    } else if constexpr (sizeof(V) == 32) {
+        return V{x, x, x, x, x, x, x, x};
     } else {
-        return V{} + x;
+        return V{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
     }
 }
 
