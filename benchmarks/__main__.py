@@ -120,9 +120,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def make_workload(folder: Path) -> dict[str, Any]:
+def make_workload(folder: Path, wanted: Sequence[rows.Row]) -> dict[str, Any]:
     """Let a process of its own write the inputs; what it found out about ffgan."""
     command = [sys.executable, "-m", "benchmarks.measure.workload", str(folder)]
+    if any(row.task.kind == "recipe" for row in wanted):
+        command.append("recipe")
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         last = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -176,7 +178,7 @@ def measure(options: argparse.Namespace) -> tuple[list[RowResult], dict[str, Any
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ffgan-benchmark-")))
-        info = make_workload(folder)
+        info = make_workload(folder, wanted)
         threads = options.threads or info["engine"]["threads"]
         excluded = exclusions(chosen, info["bf16"], options)
         status = stack.enter_context(console.status("preparing"))

@@ -55,6 +55,7 @@ INFERENCE: tuple[Kind, ...] = ("generator", "discriminator")
 EVERYTHING: tuple[Kind, ...] = (*INFERENCE, "train")
 CLASSIFIER: tuple[Kind, ...] = ("classifier",)
 DRAWING: tuple[Kind, ...] = ("draw",)
+RECIPE: tuple[Kind, ...] = ("recipe",)
 
 SUBJECT = "ffgan"
 BEFORE = "ffgan-before"
@@ -66,16 +67,16 @@ FOLDER = "FFGAN_BENCHMARK_BEFORE"
 BF16 = {"avx512_bf16", "amx_bf16"}
 
 ENGINES = (
-    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING, ("ffgan",)),
-    Engine(BEFORE, "ffgan before", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING),
+    Engine(SUBJECT, "ffgan", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING + RECIPE, ("ffgan",)),
+    Engine(BEFORE, "ffgan before", "ffgan_core", EVERYTHING + CLASSIFIER + DRAWING + RECIPE),
     Engine("ffgan-uint8", "ffgan, to uint8", "ffgan_core", ("generator",), ("ffgan",), "uint8"),
     Engine(BF16_SUBJECT, "ffgan, bf16", "ffgan_core", ("generator",), ("ffgan",), precision="bf16"),
-    Engine("pytorch", "PyTorch", "pytorch", EVERYTHING, ("torch",), "contiguous"),
+    Engine("pytorch", "PyTorch", "pytorch", EVERYTHING + RECIPE, ("torch",), "contiguous"),
     Engine(
         "pytorch-channels-last",
         "PyTorch, channels_last",
         "pytorch",
-        EVERYTHING,
+        EVERYTHING + RECIPE,
         ("torch",),
         "channels_last",
     ),

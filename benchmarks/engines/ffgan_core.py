@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import workload
+from benchmarks.measure import recipe, workload
 from benchmarks.measure.computation import Computation
 from benchmarks.output.rows import Task
 from ffgan import _core
@@ -37,6 +37,9 @@ class FfganCore(Computation):
     def prepare(self, task: Task) -> None:
         if task.kind == "train":
             self.compute = self._training(task, workload.TRAINING_DROPOUT)
+            return
+        if task.kind == "recipe":
+            self.compute = self._recipe(task, {})
             return
         if task.kind == "classifier":
             classify = networks.ages if task.network == "age" else networks.genders
@@ -69,6 +72,9 @@ class FfganCore(Computation):
         if task.kind == "train":
             result = self._training(task, 0.0)()
             return np.array([result["loss_d"], result["loss_g"]])
+        if task.kind == "recipe":
+            result = self._recipe(task, recipe.NOT_RANDOM)()
+            return np.array([result[name] for name in recipe.MEASURES])
         outputs: NDArray[Any] = self.compute()
         if self.uint8:
             return outputs.transpose(0, 3, 1, 2) / np.float32(255)
@@ -107,6 +113,13 @@ class FfganCore(Computation):
         images = workload.images(self.folder, task.batch)
         latents = workload.latents(self.folder, task.batch)
         return lambda: trainer.step(images, latents)
+
+    def _recipe(self, task: Task, changes: dict[str, Any]) -> Callable[[], Any]:
+        trainer = recipe.trainer(changes)
+        trainer.load_state(workload.parameters(self.folder, task.inputs))
+        images = workload.images(self.folder, task.batch)
+        latents = workload.latents(self.folder, task.batch)
+        return lambda: trainer.step(images, latents, anchored=recipe.ANCHORED)
 
 
 def create(variant: str, folder: Path, threads: int, precision: str) -> Computation:

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.engines.pytorch_networks import Generator, Trained
+from benchmarks.engines.pytorch_projected import ProjectedTraining
 from benchmarks.measure import folding, workload
 from benchmarks.measure.computation import Computation
 from benchmarks.output.rows import Task
@@ -69,46 +71,6 @@ class FoldedDiscriminator(nn.Module):
             if shift is not None:
                 x = x.add_(shift)
         return F.linear(x.flatten(1), self.fc_weight, self.fc_bias)[:, 0]
-
-
-class Trained(nn.Module):
-    """Parameters and running statistics under their names, with _ for the dots."""
-
-    def __init__(self, tensors: workload.Parameters) -> None:
-        super().__init__()
-        for name, array in tensors.items():
-            value = torch.from_numpy(array)
-            if ".running_" in name:
-                self.register_buffer(name.replace(".", "_"), value)
-            else:
-                self.register_parameter(name.replace(".", "_"), nn.Parameter(value))
-
-    def of(self, name: str) -> Any:
-        return getattr(self, name, None)
-
-    def norm(self, number: int, x: Tensor, update: bool) -> Tensor:
-        """On the batch's statistics, which update the running ones or not."""
-        return F.batch_norm(
-            x,
-            self.of(f"norm{number}_running_mean") if update else None,
-            self.of(f"norm{number}_running_var") if update else None,
-            self.of(f"norm{number}_weight"),
-            self.of(f"norm{number}_bias"),
-            training=True,
-            eps=folding.EPS,
-        )
-
-
-class Generator(Trained):
-    def forward(self, latents: Tensor) -> Tensor:
-        x = latents[:, :, None, None]
-        last = len(folding.GENERATOR)
-        for i, (stride, padding) in enumerate(folding.GENERATOR, start=1):
-            weight, bias = self.of(f"conv{i}_weight"), self.of(f"conv{i}_bias")
-            x = F.conv_transpose2d(x, weight, bias, stride, padding)
-            if i < last:
-                x = F.relu(self.norm(i, x, True), inplace=True)
-        return torch.sigmoid(x) * workload.SIGMOID_SCALE
 
 
 def dropout(x: Tensor, keep: Tensor) -> Tensor:
@@ -195,7 +157,7 @@ class PyTorch(Computation):
         self.variant = variant
         self.layout = torch.contiguous_format
         self.compute: Callable[[], Any] = lambda: None
-        self.training: Training | None = None
+        self.training: Training | ProjectedTraining | None = None
 
     def versions(self) -> dict[str, str]:
         return {"torch": torch.__version__}
@@ -206,6 +168,10 @@ class PyTorch(Computation):
         self.layout = torch.channels_last if last else torch.contiguous_format
         if self.compiled:
             torch._dynamo.reset()
+        if task.kind == "recipe":
+            self.training = ProjectedTraining(self, task.batch)
+            self.compute = self.training.step
+            return
         if task.kind == "train":
             self.training = Training(self, task)
             self.compute = self.training.step

@@ -20,6 +20,7 @@ TOLERANCES: dict[Kind, float] = {
     "classifier": 1e-4,
     "draw": 1e-3,
     "train": 3e-2,
+    "recipe": 3e-2,
 }
 # Of what rounds the operands of products to 8 bits, again without its share of luck.
 BF16_TOLERANCES: dict[Kind, float] = {"generator": 0.1, "discriminator": 0.1}
@@ -36,7 +37,7 @@ def difference(
     distances = np.abs(ours.astype(np.float64) - theirs)
     if kind in ("discriminator", "draw"):
         distances /= np.abs(ours).max()
-    elif kind == "train":
+    elif kind in ("train", "recipe"):
         distances /= np.abs(ours)
     found = float(distances.max())
     tolerance = UINT8_TOLERANCE if uint8 else TOLERANCES[kind]

@@ -38,7 +38,8 @@ class Computation(ABC):
         """After `prepare`: what must agree with ffgan's, for the inputs that are timed.
 
         Images (batch, 3, 162, 162), logits (batch,), probabilities (batch, classes), or D's and G's
-        loss of one training step without dropout from the first weights.
+        loss of one training step without dropout from the first weights; of a recipe's step
+        `recipe.MEASURES`.
         """
 
     def measure(self, iterations: int) -> list[float]:

@@ -19,7 +19,7 @@ from benchmarks.measure import agreement, many_files, whole_process
 from benchmarks.measure.busy import Guard
 from benchmarks.measure.workers import LIMIT_SECONDS, Worker, WorkerError
 from benchmarks.output.results import Result, RowResult
-from benchmarks.output.rows import SGEMM, Plan, Row, Task
+from benchmarks.output.rows import SGEMM, SGEMM_SIZE, Plan, Row, Task
 from benchmarks.output.summary import Summary
 
 # Threads of every library here have stopped spinning and gone to sleep by then.
@@ -103,6 +103,11 @@ class Session:
                     row, self.chosen, self.folder, self.threads, self.guard, self._worker
                 )
 
+    def _absent(self, engine: Engine, row: Row) -> str | None:
+        """Why the engine is not measured in this row, if so."""
+        no_recipe: str | None = self.info.get("no_recipe")
+        return self.excluded.get(engine.name) or (no_recipe if row.task.kind == "recipe" else None)
+
     def _worker(self, name: str, threads: int) -> Worker:
         """The engine's worker, started anew when it is gone."""
         key = (name, threads)
@@ -160,7 +165,7 @@ class Session:
         for engine in self.chosen:
             if row.task.kind not in engine.kinds:
                 continue
-            result = Result(engine.name, engine.title, absent=self.excluded.get(engine.name))
+            result = Result(engine.name, engine.title, absent=self._absent(engine, row))
             found.results.append(result)
             if result.absent is None:
                 self.progress(f"{row.name}: preparing {engine.title}")
@@ -174,7 +179,7 @@ class Session:
         self._interleave(row, [*contestants, *yardsticks])
         self._summarise(contestants)
         speeds = [
-            SGEMM.flop({}) / statistics.median(each.samples) / 1e9
+            2.0 * SGEMM_SIZE**3 / statistics.median(each.samples) / 1e9
             for each in yardsticks
             if each.samples
         ]
@@ -209,7 +214,7 @@ class Session:
         for engine in self.chosen:
             if row.task.kind not in engine.kinds or not engine.takes_memory_row:
                 continue
-            result = Result(engine.name, engine.title, absent=self.excluded.get(engine.name))
+            result = Result(engine.name, engine.title, absent=self._absent(engine, row))
             found.results.append(result)
             if result.absent is not None:
                 continue

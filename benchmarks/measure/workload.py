@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parameters and inputs that every engine gets, as files in a folder.
 
-    python -m benchmarks.workload FOLDER
+    python -m benchmarks.measure.workload FOLDER [recipe]
 
-writes them, in a process of its own, so that no process that measures or is measured holds another
-engine than its own. The generator and `program` are the packaged model's; `table`, which that model
-lacks, has first weights and made-up batch norms; training starts from first weights.
+writes them, those of a recipe's step only where that is asked for, in a process of its own, so that
+no process that measures or is measured holds another engine than its own. The generator and
+`program` are the packaged model's; `table`, which that model lacks, has first weights and made-up
+batch norms; training starts from first weights.
 """
 
 from __future__ import annotations
@@ -108,6 +109,36 @@ def made_up_norms(tensors: Parameters, random: np.random.Generator) -> None:
             array += random.uniform(-0.3, 0.3, array.shape).astype(np.float32)
 
 
+def write_recipe(folder: Path) -> None:
+    """The state of a recipe's training after one step that changed nothing, and its networks.
+
+    That step measures what the later ones scale by. Where an extra is missing `info` says so.
+    """
+    from ffgan import Error
+
+    try:
+        _write_recipe(folder)
+    except Error as error:
+        content = info(folder) | {"no_recipe": str(error)}
+        (folder / "info.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _write_recipe(folder: Path) -> None:
+    from benchmarks.measure import recipe
+    from benchmarks.measure.dlib_weights import recognition_network
+    from ffgan import faces, features
+
+    trainer = recipe.trainer(recipe.FROZEN)
+    trainer.step(images(folder, 16), latents(folder, 16), anchored=recipe.ANCHORED)
+    networks = {
+        f"train-{recipe.NAME}": trainer.state(),
+        "recognition": recognition_network(Path(faces.recognition_file(None))),
+        "imagenet": features.training_network(),
+    }
+    for name, tensors in networks.items():
+        np.savez(folder / f"{name}.npz", **tensors)
+
+
 def write(folder: Path) -> None:
     import ffgan
     from ffgan import _core
@@ -166,3 +197,5 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     write(Path(sys.argv[1]))
+    if "recipe" in sys.argv[2:]:
+        write_recipe(Path(sys.argv[1]))

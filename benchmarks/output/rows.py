@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmarks.errors import BenchmarkError
 
-Kind = Literal["generator", "discriminator", "classifier", "draw", "train", "sgemm"]
+Kind = Literal["generator", "discriminator", "classifier", "draw", "train", "recipe", "sgemm"]
 Measure = Literal["time", "scaling", "memory", "process", "files"]
 
 SGEMM_SIZE = 2048
@@ -24,7 +24,8 @@ class Task:
     generator: images (batch, 3, 162, 162) of latents, float32; discriminator: the logits of
     `network` for `batch` images; draw: the logits of images that are made for it; classifier: what
     `network`, "age" or "gender", makes of `batch` faces; train: one step of the generator against
-    `network`; sgemm: one product of two square float32 matrices of SGEMM_SIZE.
+    `network`; recipe: one step of the recipe `network`; sgemm: one product of two square float32
+    matrices of SGEMM_SIZE.
     """
 
     kind: Kind
@@ -34,10 +35,12 @@ class Task:
     @property
     def inputs(self) -> str:
         """The name of the parameters in the workload's folder."""
-        return f"train-{self.network}" if self.kind == "train" else self.network
+        return f"train-{self.network}" if self.kind in ("train", "recipe") else self.network
 
-    def flop(self, macs: Mapping[str, Mapping[str, int]]) -> float:
+    def flop(self, macs: Mapping[str, Mapping[str, int]]) -> float | None:
         """Floating-point operations per item: 2 per multiply-add of the direct algorithm.
+
+        None for a recipe, whose frozen networks are not counted.
 
         `macs` holds "all" and "first" (the first layer's) of each network. A layer's gradients by
         its weights and by its input cost a forward pass each. A step takes D forward and both
@@ -46,6 +49,8 @@ class Task:
         """
         if self.kind == "sgemm":
             return 2.0 * SGEMM_SIZE**3
+        if self.kind == "recipe":
+            return None
         if self.kind == "draw":
             return 2.0 * (macs["generator"]["all"] + macs[self.network]["all"])
         if self.kind != "train":
@@ -94,8 +99,8 @@ QUICK_PROCESS = Plan((3, 3), 0, 0.0)
 
 QUICK_LEAVES_OUT = (
     "generator at batch 64, the discriminator `table`, age and gender, training at batch 64 "
-    "(8 instead), peak memory, the scaling of training, writing many files, torch.compile, and "
-    "compiling plain dlib"
+    "(8 instead), recipe projected, peak memory, the scaling of training, writing many files, "
+    "torch.compile, and compiling plain dlib"
 )
 
 
@@ -138,6 +143,17 @@ def training(network: str, batch: int, plan: Plan) -> Row:
         f"Training step with {network}, batch {batch}",
         "time",
         Task("train", network, batch),
+        plan,
+        "ms per image",
+    )
+
+
+def recipe(plan: Plan) -> Row:
+    return Row(
+        "train-projected",
+        "Training step of recipe projected, batch 16",
+        "time",
+        Task("recipe", "projected", 16),
         plan,
         "ms per image",
     )
@@ -196,6 +212,8 @@ def all_rows() -> list[Row]:
         *(classifier(network, batch, FACES) for network in CLASSIFIERS for batch in (1, 64)),
         train_program,
         training("table", 8, TRAINING),
+        recipe(TRAINING),
+        memory(recipe(TRAINING)),
         memory(train_program),
         scaling(training("program", 16, TRAINING), TRAINING),
         *(scaling(generator(batch, INFERENCE), SCALING) for batch in (8, 64)),
