@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import pytest
 from support.server import (
     Client,
     FakeModel,
     ready,
 )
 
+from ffgan import _core
 from ffgan.server import Settings, create_app
+from ffgan.server.http import caching
 
 
 def test_not_modified_is_answered_without_inference(client: Client, served: FakeModel) -> None:
@@ -58,3 +61,12 @@ def test_whatever_decides_the_bytes_decides_the_tag() -> None:
     assert len(set(tags)) == len(tags)
     # The same thing said in another way.
     assert tag("/face.png?size=162&seed=01&tries=3&threshold=0.25") == tags[0]
+
+
+def test_another_processor_makes_the_same_bytes_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = caching.software()
+    there = {**_core.engine(), "threads": 99, "instructions": "neon", "compiled_instructions": ""}
+    monkeypatch.setattr(caching._core, "engine", lambda: there)
+    assert caching.software.__wrapped__() == here
+    there["dlib"] = "21"
+    assert caching.software.__wrapped__() != here

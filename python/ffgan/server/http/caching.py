@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import re
+from typing import Final
 
 from fastapi import Request
 
@@ -30,14 +31,17 @@ class OtherBody(Exception):
     """The client wants a body that this URL has no more: the answer is 412."""
 
 
+_OF_THE_MACHINE: Final = ("threads", "instructions", "compiled_instructions")
+
+
 @functools.cache
 def software() -> list[str]:
     """The versions that an answer's bytes depend on, besides the model and the request.
 
     Engines of another kind may round the last bit of a pixel differently; the number of threads
-    changes nothing.
+    and the instruction set change nothing.
     """
-    engine = {name: value for name, value in _core.engine().items() if name != "threads"}
+    engine = {name: value for name, value in _core.engine().items() if name not in _OF_THE_MACHINE}
     made_by = [__version__, images.encoder(), str(images.RESIZING)]
     return [*made_by, json.dumps(engine, sort_keys=True)]
 
