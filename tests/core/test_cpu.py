@@ -31,6 +31,24 @@ def test_a_sufficient_processor_passes(old_cpuinfo: Path) -> None:
     _cpu.check(["ssse3", "avx"], "x86-64-v2", old_cpuinfo)
 
 
+def test_the_processor_itself_is_asked_too(
+    old_cpuinfo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An emulated one: the system's list is that of the machine underneath."""
+    monkeypatch.setattr(_cpu, "denied_flags", lambda: {"avx", "fma"})
+    with pytest.raises(ImportError, match=r"lacks avx\b(?!,)"):
+        _cpu.check(["ssse3", "avx"], "x86-64-v2", old_cpuinfo)
+
+
+def test_this_processor_denies_nothing_that_the_system_lists() -> None:
+    listed = next(
+        (line for line in _cpu.CPUINFO.read_text().splitlines() if line.startswith("flags")), ""
+    )
+    if not listed:
+        pytest.skip(f"{_cpu.CPUINFO} lists no flags")
+    assert _cpu.denied_flags() == set(_cpu.BITS) - set(listed.split())
+
+
 @pytest.mark.parametrize("content", [None, "", "processor : 0\nFeatures : fp asimd\n"])
 def test_a_system_that_does_not_tell_is_not_refused(tmp_path: Path, content: str | None) -> None:
     cpuinfo = tmp_path / "cpuinfo"
