@@ -2,7 +2,10 @@
 """Digests of what the networks make of fixed inputs: faces, scores, ages and genders.
 
     python tools/golden_hashes.py            with the instruction set in use, as JSON
-    python tools/golden_hashes.py --write    also to tests/fixtures/golden.json
+    python tools/golden_hashes.py --check    compares them with tests/fixtures/golden.json
+    python tools/golden_hashes.py --write    writes that file anew
+
+`--faces 1` takes one face instead of 64, for emulated processors, which are slow.
 
 They are the same on every processor and with every instruction set (`FFGAN_ISA`), and
 tests/core/test_golden.py holds them to the file. They change with the packaged model and with the
@@ -32,7 +35,7 @@ from ffgan.model.file import by_network
 from ffgan.typing import Float32
 
 FILE = Path(__file__).parents[1] / "tests" / "fixtures" / "golden.json"
-FACES = 64
+FACES = (64, 1)
 OTHERS = 8  # of the networks that are counted, not trained
 
 
@@ -73,10 +76,10 @@ def digest(values: Any) -> str:
     ).hexdigest()
 
 
-def hashes() -> dict[str, str]:
-    """The digests by what they are of."""
+def hashes(count: int) -> dict[str, str]:
+    """The digests of so many faces, by what they are of."""
     found = {}
-    latents = np.stack([noise(seed) for seed in range(FACES)])
+    latents = np.stack([noise(seed) for seed in range(count)])
     model = ffgan.load()
     found["faces, model"] = digest(faces := model.render(latents))
     own = _core.Generator(by_network(model.parameters)["generator"])
@@ -101,14 +104,40 @@ def hashes() -> dict[str, str]:
     return found
 
 
+def check(count: int) -> int:
+    """Compares with the file; 1, and what differs, where something does."""
+    expected = json.loads(FILE.read_text("utf-8"))[str(count)]
+    found = hashes(count)
+    # Without their files age and gender are left out.
+    differing = [
+        name
+        for name in expected
+        if found.get(name) != expected[name]
+        and not (name in ("age", "gender") and name not in found)
+    ]
+    for name in differing:
+        print(f"{name}: {found.get(name)} instead of {expected[name]}", file=sys.stderr)
+    print(
+        f"{len(found) - len(differing)} of {len(found)} digests of {count} faces as expected, with"
+        f" {_core.engine()['instructions']}"
+    )
+    return bool(differing)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--write", action="store_true", help=f"to {FILE.name}, too")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help=f"against {FILE.name}")
+    action.add_argument("--write", action="store_true", help=f"{FILE.name} anew")
+    parser.add_argument("--faces", type=int, choices=FACES, default=FACES[0])
     arguments = parser.parse_args()
-    text = json.dumps(hashes(), indent=2) + "\n"
+    if arguments.check:
+        return check(arguments.faces)
     if arguments.write:
+        text = json.dumps({str(count): hashes(count) for count in FACES}, indent=2) + "\n"
         FILE.write_text(text, encoding="utf-8")
-    print(text, end="")
+    else:
+        print(json.dumps(hashes(arguments.faces), indent=2))
     return 0
 
 
