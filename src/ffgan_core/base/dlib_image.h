@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "faces/rgb_view.h"
+#include "base/rgb_view.h"
 
 #include <dlib/array2d.h>
 #include <dlib/pixel.h>

@@ -12,6 +12,13 @@ void multiply_add_values(long n, const float* a, const float* b, const float* c,
     kernels().multiply_add_values(n, a, b, c, results);
 }
 
+std::shared_ptr<const void> make_face_scan() { return kernels().make_face_scan(); }
+
+void scan_faces(const void* scan, const rgb_view* images, long count, long upsamplings,
+                double threshold, std::vector<face_box>* boxes) {
+    kernels().scan_faces(scan, images, count, upsamplings, threshold, boxes);
+}
+
 void sigmoid_values(long n, float* values) { kernels().sigmoid_values(n, values); }
 
 void softmax(long n, const float* values, float* probabilities) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "faces/chips.h"
 
+#include "base/dlib_image.h"
 #include "base/threads.h"
-#include "faces/dlib_image.h"
 
 #include <dlib/image_processing.h>
 #include <dlib/image_transforms.h>

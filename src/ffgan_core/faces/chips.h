@@ -4,8 +4,8 @@
 
 #pragma once
 
+#include "base/rgb_view.h"
 #include "faces/landmarks.h"
-#include "faces/rgb_view.h"
 
 #include <cstdint>
 #include <vector>

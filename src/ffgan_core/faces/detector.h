@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "faces/rgb_view.h"
+#include "base/rgb_view.h"
 
 #include <memory>
 #include <vector>

@@ -7,7 +7,7 @@
 
 #pragma once
 
-#include "faces/rgb_view.h"
+#include "base/rgb_view.h"
 
 #include <dlib/geometry.h>
 #include <dlib/matrix.h>

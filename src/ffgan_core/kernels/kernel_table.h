@@ -14,6 +14,7 @@
 #include "kernels/convolution_kernels.h"
 #include "kernels/depthwise_kernels.h"
 #include "kernels/dropout_kernels.h"
+#include "kernels/face_scan.h"
 #include "kernels/norm_kernels.h"
 #include "kernels/pixel_kernels.h"
 #include "kernels/tiled_convolution.h"
@@ -28,6 +29,8 @@
 // clang-format off
 #define FFGAN_KERNELS(row)                     \
     row(, multiply_add_values)                 \
+    row(, make_face_scan)                      \
+    row(, scan_faces)                          \
     row(, sigmoid_values)                      \
     row(, softmax)                             \
     row(, unit_to_pixels)                      \
