@@ -23,8 +23,15 @@ from benchmarks.output.results import Result, RowResult
 from benchmarks.output.rows import Row
 from benchmarks.output.summary import Summary
 
-TRIES = re.compile(r"(\d+) tr(?:y|ies)")
+TRIES = re.compile(r"([\d,]+) tr(?:y|ies)")
 SECONDS_FOR_A_FACE = 1.0
+
+
+def draws_told(output: str) -> int:
+    """How many draws `ffgan gen` says that it took: "10,000 faces, 10,480 tries, ..."."""
+    found = TRIES.search(output)
+    assert found is not None, output
+    return int(found[1].replace(",", ""))
 
 
 def measure(
@@ -79,17 +86,17 @@ def _measure(
         seconds = time.perf_counter() - began
         draws += worker.measure(iterations, 1)
         shutil.rmtree(out, ignore_errors=True)
-        tries = TRIES.search(done.stdout)
-        if done.returncode != 0 or tries is None:
+        if done.returncode != 0:
             files.problem = whole_process.problem(done)
             return
         if guard.accept_round():
             break
-    per_face = int(tries[1]) / row.faces / row.task.batch * 1e3
+    tries = draws_told(done.stdout)
+    per_face = tries / row.faces / row.task.batch * 1e3
     alone.summary = Summary.of([one * per_face for one in draws])
     files.summary = Summary.of([seconds / row.faces * 1e3])
     share = alone.summary.median / files.summary.median
     found.notes.append(
         f"{files.title}: {row.faces / seconds:.0f} faces/s, {share:.2f} of its engine's own rate "
-        f"for the same {int(tries[1]):,} draws"
+        f"for the same {tries:,} draws"
     )

@@ -21,11 +21,20 @@ sys.path.append(str(ROOT))  # benchmarks is not installed
 
 from benchmarks import __main__, engines  # noqa: E402
 from benchmarks.errors import BenchmarkError, BusyError  # noqa: E402
-from benchmarks.measure import agreement, busy, dlib_program, folding, workload  # noqa: E402
+from benchmarks.measure import (  # noqa: E402
+    agreement,
+    busy,
+    dlib_program,
+    folding,
+    many_files,
+    workload,
+)
 from benchmarks.output import rows, table  # noqa: E402
 from benchmarks.output.results import Result, RowResult  # noqa: E402
 from benchmarks.output.summary import Summary  # noqa: E402
 from rich.console import Console  # noqa: E402
+
+from ffgan.wording import counted  # noqa: E402
 
 MACS = {
     "generator": {"all": 400, "first": 1},
@@ -147,6 +156,12 @@ def test_bf16_is_compared_with_a_bound_of_its_own() -> None:
         agreement.difference("discriminator", ours, ours + 0.5, False)
     with pytest.raises(BenchmarkError, match="computes something else"):
         agreement.difference("discriminator", ours, ours + 5, False, "bf16")
+
+
+def test_the_draws_of_a_command_are_read_from_what_it_prints() -> None:
+    for count in (1, 999, 2620):
+        told = f"{counted(7, 'face')}, {counted(count, 'try', 'tries')}, 6.4 s, from seed 7: x"
+        assert many_files.draws_told(told) == count
 
 
 def test_own_work_is_no_load() -> None:
