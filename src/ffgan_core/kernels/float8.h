@@ -19,20 +19,32 @@
 
 namespace ffgan {
 
-inline float8 load8(const float* p) {
-    float8 v;
-    std::memcpy(&v, p, sizeof v);
+namespace detail {
+// Register by register: as one piece, halves would go through memory.
+template <class V> inline V load(const float* p) {
+    V v;
+    if constexpr (is_halves<V>::value)
+        v = {load<decltype(V::low)>(p), load<decltype(V::low)>(p + lanes_of<V> / 2)};
+    else
+        std::memcpy(&v, p, sizeof v);
     return v;
 }
-inline void store8(float* p, float8 v) { std::memcpy(p, &v, sizeof v); }
+template <class V> inline void store(float* p, V v) {
+    if constexpr (is_halves<V>::value) {
+        store(p, v.low);
+        store(p + lanes_of<V> / 2, v.high);
+    } else {
+        std::memcpy(p, &v, sizeof v);
+    }
+}
+} // namespace detail
+
+inline float8 load8(const float* p) { return detail::load<float8>(p); }
+inline void store8(float* p, float8 v) { detail::store(p, v); }
 inline float8 broadcast8(float x) { return broadcast<float8>(x); }
 
-inline float16 load16(const float* p) {
-    float16 v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-inline void store16(float* p, float16 v) { std::memcpy(p, &v, sizeof v); }
+inline float16 load16(const float* p) { return detail::load<float16>(p); }
+inline void store16(float* p, float16 v) { detail::store(p, v); }
 inline float16 broadcast16(float x) { return broadcast<float16>(x); }
 
 // A fixed tree, so that a sum of lanes has one value.

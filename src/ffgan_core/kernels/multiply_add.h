@@ -20,7 +20,7 @@
 
 namespace ffgan {
 
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__)
+#if defined(__FMA__) || defined(__aarch64__)
 #define FFGAN_FUSES 1
 #endif
 
