@@ -37,24 +37,6 @@ void update_adam(const adam_piece& piece, float rate, float beta1, float beta2) 
     kernels().update_adam(piece, rate, beta1, beta2);
 }
 
-void depthwise_forward(const depthwise_shape& shape, const float* x, const float* kernel,
-                       workspace& memory, float* y) {
-    kernels().depthwise_forward(shape, x, kernel, memory, y);
-}
-
-void depthwise_backward(const depthwise_shape& shape, const float* of_y, const float* kernel,
-                        workspace& memory, float* of_x) {
-    kernels().depthwise_backward(shape, of_y, kernel, memory, of_x);
-}
-
-void relu6(const float* bias, long channels, long places, float* x, std::uint8_t* passes) {
-    kernels().relu6(bias, channels, places, x, passes);
-}
-
-void relu6_back(const std::uint8_t* passes, long size, float* gradient) {
-    kernels().relu6_back(passes, size, gradient);
-}
-
 #ifdef FFGAN_NO_BLAS
 void sgemm(bool trans_a, bool trans_b, long m, long n, long k, float alpha, const float* a,
            long lda, const float* b, long ldb, float beta, float* c, long ldc) {
@@ -63,6 +45,61 @@ void sgemm(bool trans_a, bool trans_b, long m, long n, long k, float alpha, cons
 #endif
 
 namespace layers {
+
+void multiply_and_clip(const pixel_filters& filters, const float* bias, const pixel_block& block) {
+    kernels().multiply_and_clip(filters, bias, block);
+}
+
+void multiply_pixels(const pixel_filters& filters, const float* bias, bool add,
+                     const pixel_block& block) {
+    kernels().multiply_pixels(filters, bias, add, block);
+}
+
+void multiply_and_gate(const pixel_filters& filters, const pixel_block& block) {
+    kernels().multiply_and_gate(filters, block);
+}
+
+void correlate_and_clip(const depthwise_row& row, const float* bias) {
+    kernels().correlate_and_clip(row, bias);
+}
+
+void correlate_and_gate(const depthwise_row& row) { kernels().correlate_and_gate(row); }
+
+void note_positive(const float* x, long size, std::uint8_t* gates) {
+    kernels().note_positive(x, size, gates);
+}
+
+void add_and_clip(const float* branch, long size, float* x, std::uint8_t* gates) {
+    kernels().add_and_clip(branch, size, x, gates);
+}
+
+void close_gates(const std::uint8_t* gates, long size, float* x) {
+    kernels().close_gates(gates, size, x);
+}
+
+void add_channels(const float* branch, float factor, long size, float* x) {
+    kernels().add_channels(branch, factor, size, x);
+}
+
+void pool_largest(const float* const* rows, long outputs, long channels, float* out,
+                  std::uint8_t* places) {
+    kernels().pool_largest(rows, outputs, channels, out, places);
+}
+
+void pool_largest_adjoint(const float* of_out, const std::uint8_t* places, long outputs,
+                          long channels, float* const* of_rows) {
+    kernels().pool_largest_adjoint(of_out, places, outputs, channels, of_rows);
+}
+
+void planes_to_channels_last(const float* planes, long plane_stride, long channels, long n,
+                             float* pixels, long pixel_stride) {
+    kernels().planes_to_channels_last(planes, plane_stride, channels, n, pixels, pixel_stride);
+}
+
+void channels_last_to_planes(const float* pixels, long pixel_stride, long channels, long n,
+                             bool add, float* planes, long plane_stride) {
+    kernels().channels_last_to_planes(pixels, pixel_stride, channels, n, add, planes, plane_stride);
+}
 
 void correlate(const convolution_shape& shape, long samples, const float* image,
                const float* filters, const float* bias, bool add, float* map) {

@@ -11,12 +11,15 @@
 #include "kernels/activation_kernels.h"
 #include "kernels/adam_kernel.h"
 #include "kernels/arithmetic_kernels.h"
+#include "kernels/channel_order.h"
+#include "kernels/channel_passes.h"
 #include "kernels/convolution_kernels.h"
-#include "kernels/depthwise_kernels.h"
+#include "kernels/depthwise.h"
 #include "kernels/dropout_kernels.h"
 #include "kernels/face_scan.h"
 #include "kernels/norm_kernels.h"
 #include "kernels/pixel_kernels.h"
+#include "kernels/pixel_product.h"
 #include "kernels/tiled_convolution.h"
 
 #ifdef FFGAN_NO_BLAS
@@ -36,10 +39,19 @@
     row(, unit_to_pixels)                      \
     row(, pixels_to_floats)                    \
     row(, update_adam)                         \
-    row(, depthwise_forward)                   \
-    row(, depthwise_backward)                  \
-    row(, relu6)                               \
-    row(, relu6_back)                          \
+    row(layers::, multiply_and_clip)           \
+    row(layers::, multiply_pixels)             \
+    row(layers::, multiply_and_gate)           \
+    row(layers::, correlate_and_clip)          \
+    row(layers::, correlate_and_gate)          \
+    row(layers::, note_positive)               \
+    row(layers::, add_and_clip)                \
+    row(layers::, close_gates)                 \
+    row(layers::, add_channels)                \
+    row(layers::, pool_largest)                \
+    row(layers::, pool_largest_adjoint)        \
+    row(layers::, planes_to_channels_last)     \
+    row(layers::, channels_last_to_planes)     \
     row(layers::, correlate)                   \
     row(layers::, spread)                      \
     row(layers::, filter_gradient)             \

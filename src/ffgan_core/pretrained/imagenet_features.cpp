@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/imagenet_features.h"
 
-#include "base/blas.h"
 #include "base/shapes.h"
+#include "base/sizes.h"
 #include "base/threads.h"
-#include "base/workspace.h"
-#include "kernels/depthwise_kernels.h"
+#include "kernels/channel_order.h"
+#include "pretrained/inverted_residual.h"
+#include "pretrained/pixel_patches.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -16,82 +17,14 @@
 namespace ffgan {
 namespace {
 
+using layers::pixel_filters;
+
 constexpr long too_fine = 81; // the side of features that are left out, those and larger ones
+constexpr long panel = 16;
 // The network was trained on (pixel - 127) / 128.
 constexpr float input_factor = 1 / (128 * pixel_to_input), input_offset = -127.0f / 128.0f;
 
-std::size_t as_size(long n) { return static_cast<std::size_t>(n); }
-
-// ---- Layers, on one image, on the calling thread ------------------------------------------------
-
-void add_bias(const std::vector<float>& bias, long places, float* x) {
-    for (const float b : bias) {
-        for (long i = 0; i < places; ++i)
-            x[i] += b;
-        x += places;
-    }
-}
-
-// The convolution by 1x1 kernels, its filters (outputs, inputs).
-struct pointwise {
-    long inputs = 0, outputs = 0;
-    std::vector<float> filters, bias;
-
-    void forward(const float* x, long places, float* y) const {
-        sgemm(false, false, outputs, places, inputs, 1, filters.data(), inputs, x, places, 0, y,
-              places);
-    }
-    void backward(const float* of_y, long places, float* of_x) const {
-        sgemm(true, false, inputs, places, outputs, 1, filters.data(), inputs, of_y, places, 0,
-              of_x, places);
-    }
-};
-
-// The first layer: few channels, so it is unfolded.
-struct stem_convolution {
-    depthwise_shape shape{1, 1, 1};
-    pointwise filters; // over channels x kernel x kernel
-
-    // Calls f(row of the unfolded image, place, place in the image) for what is not padding.
-    template <typename F> void each(F&& f) const {
-        const long k = shape.kernel, plane = shape.in_side * shape.in_side;
-        for (long tap = 0; tap < image_channels * k * k; ++tap)
-            for (long r = 0; r < shape.side; ++r) {
-                const long row = r * shape.stride + tap / k % k - shape.before;
-                if (row < 0 || row >= shape.in_side)
-                    continue;
-                const long base = tap / (k * k) * plane + row * shape.in_side;
-                for (long c = 0; c < shape.side; ++c) {
-                    const long column = c * shape.stride + tap % k - shape.before;
-                    if (column >= 0 && column < shape.in_side)
-                        f(tap, r * shape.side + c, base + column);
-                }
-            }
-    }
-};
-
-struct depthwise {
-    depthwise_shape shape{1, 1, 1};
-    std::vector<float> kernels, bias; // channels x kernel x kernel, which is 3 or 5
-
-    long channels() const { return static_cast<long>(bias.size()); }
-};
-
-// An inverted residual (Sandler et al. 2018).
-struct block {
-    bool expands = false, residual = false;
-    pointwise expand, project;
-    depthwise middle;
-    long scale = -1; // whose features it puts out
-
-    long in_places() const { return middle.shape.in_side * middle.shape.in_side; }
-    long places() const { return middle.shape.side * middle.shape.side; }
-    // Where its ReLUs pass a gradient on: after the expansion, then after the depthwise one.
-    long expanded() const { return expands ? middle.channels() * in_places() : 0; }
-    long passes() const { return expanded() + middle.channels() * places(); }
-};
-
-// ---- The network --------------------------------------------------------------------------------
+// ---- What the network is given by ---------------------------------------------------------------
 
 std::invalid_argument other_shape(const std::string& name) {
     return std::invalid_argument("'" + name + ".weight' of the ImageNet network has another shape");
@@ -116,62 +49,66 @@ std::vector<float> find_bias(const named_tensors& weights, const std::string& na
     return found->second.values;
 }
 
-pointwise make_pointwise(const named_tensors& weights, const std::string& name, long inputs) {
+// With kernels of any of these sizes.
+given_convolution find_convolution(const named_tensors& weights, const std::string& name,
+                                   long inputs, std::initializer_list<long> kernels) {
     const named_tensor& filters = find(weights, name, inputs);
-    if (filters.shape[2] != 1)
+    if (std::find(kernels.begin(), kernels.end(), filters.shape[2]) == kernels.end())
         throw other_shape(name);
-    return {inputs, filters.shape[0], filters.values, find_bias(weights, name, filters.shape[0])};
+    return {filters.values, find_bias(weights, name, filters.shape[0])};
+}
+
+// ---- The network --------------------------------------------------------------------------------
+
+pixel_patches patches_of(const window& stem) {
+    return {stem.kernel, stem.stride, stem.before, stem.in_side, stem.side};
 }
 
 class imagenet_features final : public feature_network {
   public:
-    explicit imagenet_features(const named_tensors& weights) {
-        const named_tensor& stem = find(weights, "stem", image_channels);
-        const long k = stem.shape[2];
-        long channels = stem.shape[0];
-        stem_.shape = depthwise_shape(k, 2, image_size);
-        stem_.filters = {image_channels * k * k, channels, stem.values,
-                         find_bias(weights, "stem", channels)};
+    explicit imagenet_features(const named_tensors& weights)
+        : stem_(patches_of({find(weights, "stem", image_channels).shape[2], 2, image_size})) {
+        const given_convolution stem =
+            find_convolution(weights, "stem", image_channels, {1, 3, 5, 7});
         const auto strides = weights.find("strides");
         if (strides == weights.end() || strides->second.values.empty())
             throw std::invalid_argument("the ImageNet network lacks 'strides'");
-        long side = stem_.shape.side;
+        long side = stem_.side(), channels = static_cast<long>(stem.bias.size());
         for (const float stride : strides->second.values) {
             if (stride != 1 && stride != 2)
                 throw std::invalid_argument("a stride of the ImageNet network is not 1 or 2");
+            const bool first = blocks_.empty();
             const std::string name = "block" + std::to_string(blocks_.size());
             if (stride == 2)
                 end_of_size(channels, side);
-            block next;
-            next.expands = weights.count(name + ".expand.weight") > 0;
-            const long before = channels;
-            if (next.expands) {
-                next.expand = make_pointwise(weights, name + ".expand", channels);
-                channels = next.expand.outputs;
-            }
+            // The stem takes the place of the first block's expansion.
+            const long inputs = first ? stem_.taps() : channels;
+            const given_convolution expand =
+                first ? given_convolution{stem_.in_this_order(stem.filters), stem.bias}
+                      : find_convolution(weights, name + ".expand", channels, {1});
+            const long middle = static_cast<long>(expand.bias.size());
             const named_tensor& kernels = find(weights, name + ".depthwise", 1);
-            if (kernels.shape[0] != channels || (kernels.shape[2] != 3 && kernels.shape[2] != 5))
+            if (kernels.shape[0] != middle)
                 throw other_shape(name + ".depthwise");
-            next.middle.shape = depthwise_shape(kernels.shape[2], static_cast<long>(stride), side);
-            next.middle.kernels = kernels.values;
-            next.middle.bias = find_bias(weights, name + ".depthwise", channels);
-            next.project = make_pointwise(weights, name + ".project", channels);
-            channels = next.project.outputs;
-            next.residual = stride == 1 && channels == before;
-            side = next.middle.shape.side;
-            blocks_.push_back(std::move(next));
+            const given_convolution depthwise =
+                find_convolution(weights, name + ".depthwise", 1, {3, 5});
+            const given_convolution project =
+                find_convolution(weights, name + ".project", middle, {1});
+            const long outputs = static_cast<long>(project.bias.size());
+            const window shape(kernels.shape[2], static_cast<long>(stride), side);
+            blocks_.push_back({std::make_unique<const inverted_residual>(
+                shape, inputs, expand, depthwise, project,
+                !first && stride == 1 && outputs == channels)});
+            channels = outputs;
+            side = shape.side;
         }
         end_of_size(channels, side);
         if (shapes_.empty())
             throw std::invalid_argument("the ImageNet network makes no features of 41x41 or less");
 
-        passes_ = stem_.filters.outputs * stem_.shape.side * stem_.shape.side;
-        largest_ = std::max(stem_.filters.inputs, stem_.filters.outputs) * stem_.shape.side *
-                   stem_.shape.side;
         for (const block& b : blocks_) {
-            passes_ += b.passes();
-            largest_ = std::max({largest_, b.middle.channels() * b.in_places(),
-                                 b.middle.channels() * b.places(), b.project.outputs * b.places()});
+            largest_ = std::max(largest_, pixel_size(*b.layers) * b.layers->shape().places());
+            gates_ += b.layers->expanded_gates() + b.layers->middle_gates();
         }
     }
 
@@ -180,29 +117,39 @@ class imagenet_features final : public feature_network {
 
     void forward(const float* images, long count, const std::vector<float*>& targets,
                  float*) override {
-        passes_of_images_.resize(as_size(count * passes_));
+        open_.resize(ffgan::count(count * gates_));
         parallel_chunks(count, [&](long, long begin, long end) {
-            scratch memory(largest_);
-            for (long i = begin; i < end; ++i)
-                forward_one(images + i * image_values, i, targets, memory);
+            for (; begin < end; ++begin)
+                forward_one(images + begin * image_values, begin, targets);
         });
     }
 
     void backward(const std::vector<const float*>& gradients, const float*, long count,
                   float* of_images) override {
         parallel_chunks(count, [&](long, long begin, long end) {
-            scratch memory(largest_);
-            for (long i = begin; i < end; ++i)
-                backward_one(gradients, i, memory, of_images + i * image_values);
+            for (; begin < end; ++begin)
+                backward_one(gradients, begin, of_images + begin * image_values);
         });
     }
 
   private:
-    struct scratch {
-        explicit scratch(long size) : x(as_size(size)), y(x), z(x) {}
-        std::vector<float> x, y, z; // a block's input; what its layers make of it, in turns
-        workspace plane;
+    struct block {
+        std::unique_ptr<const inverted_residual> layers;
+        long scale = -1; // whose features it puts out
     };
+    struct scratch {
+        workspace pixels, unfolded, one, other;
+        inverted_residual::memory between;
+    };
+
+    static scratch& own_scratch() {
+        static thread_local scratch memory;
+        return memory;
+    }
+
+    static long pixel_size(const inverted_residual& layers) {
+        return rounded_up(layers.outputs(), panel);
+    }
 
     void end_of_size(long channels, long side) {
         if (blocks_.empty() || side >= too_fine)
@@ -211,95 +158,109 @@ class imagenet_features final : public feature_network {
         shapes_.push_back({channels, side});
     }
 
-    void forward_one(const float* image, long number, const std::vector<float*>& targets,
-                     scratch& memory) {
-        std::uint8_t* passes = passes_of_images_.data() + number * passes_;
-        float *x = memory.x.data(), *y = memory.y.data(), *z = memory.z.data();
-        const long stem_places = stem_.shape.side * stem_.shape.side;
-        std::fill_n(y, stem_.filters.inputs * stem_places, 0.0f);
-        stem_.each([&](long tap, long place, long source) {
-            y[tap * stem_places + place] = image[source] * input_factor + input_offset;
-        });
-        stem_.filters.forward(y, stem_places, x);
-        relu6(stem_.filters.bias.data(), stem_.filters.outputs, stem_places, x, passes);
-        passes += stem_.filters.outputs * stem_places;
-        for (const block& b : blocks_) {
-            const long channels = b.middle.channels(), k = b.middle.shape.kernel;
-            const float* inner = x;
-            if (b.expands) {
-                b.expand.forward(x, b.in_places(), y);
-                relu6(b.expand.bias.data(), channels, b.in_places(), y, passes);
-                inner = y;
+    // Calls f(block, its gates) for the blocks of an image.
+    template <class F> void each_block(long image, const F& f) {
+        std::uint8_t* open = open_.data() + image * gates_;
+        for (const block& one : blocks_) {
+            std::uint8_t* middle = open + one.layers->expanded_gates();
+            f(one, inverted_residual::gates{open, middle});
+            open = middle + one.layers->middle_gates();
+        }
+    }
+
+    void forward_one(const float* image, long number, const std::vector<float*>& targets) {
+        scratch& memory = own_scratch();
+        float* pixels = memory.pixels.get(ffgan::count(stem_.size()));
+        float* x = memory.one.get(ffgan::count(largest_));
+        float* y = memory.other.get(ffgan::count(largest_));
+        stem_.take(image, input_factor, {input_offset, input_offset, input_offset}, pixels);
+        each_block(number, [&](const block& b, const inverted_residual::gates& open) {
+            const inverted_residual& layers = *b.layers;
+            const long places = layers.shape().places(), channels = layers.outputs();
+            if (&b == &blocks_.front()) {
+                const auto unfold = [&](long first, long last) {
+                    float* rows = memory.unfolded.get(
+                        ffgan::count((last - first) * stem_.side() * stem_.taps()));
+                    stem_.unfold(pixels, first, last, rows);
+                    return rows;
+                };
+                layers.forward(unfold, stem_.taps(), open, x, memory.between);
+            } else {
+                const long pixel = rounded_up(layers.inputs(), panel);
+                const long row = layers.shape().in_side * pixel;
+                layers.forward([&](long first, long) { return x + first * row; }, pixel, open,
+                               layers.is_residual() ? x : y, memory.between);
+                if (!layers.is_residual())
+                    std::swap(x, y);
             }
-            passes += b.expanded();
-            for (long c = 0; c < channels; ++c)
-                depthwise_forward(b.middle.shape, inner + c * b.in_places(),
-                                  b.middle.kernels.data() + c * k * k, memory.plane,
-                                  z + c * b.places());
-            relu6(b.middle.bias.data(), channels, b.places(), z, passes);
-            passes += channels * b.places();
-            b.project.forward(z, b.places(), y);
-            add_bias(b.project.bias, b.places(), y);
-            const long size = b.project.outputs * b.places();
-            if (b.residual)
-                for (long i = 0; i < size; ++i)
-                    x[i] += y[i];
-            else
-                std::swap(x, y);
             if (b.scale >= 0)
-                std::copy_n(x, size, targets[as_size(b.scale)] + number * size);
-        }
-    }
-
-    void backward_one(const std::vector<const float*>& gradients, long number, scratch& memory,
-                      float* of_image) const {
-        const std::uint8_t* passes = passes_of_images_.data() + (number + 1) * passes_;
-        float *x = memory.x.data(), *y = memory.y.data(), *z = memory.z.data(); // gradients of them
-        const block& last = blocks_.back();
-        std::fill_n(x, last.project.outputs * last.places(), 0.0f);
-        for (auto b = blocks_.rbegin(); b != blocks_.rend(); ++b) {
-            const long channels = b->middle.channels(), k = b->middle.shape.kernel;
-            if (b->scale >= 0) {
-                const long size = b->project.outputs * b->places();
-                const float* own = gradients[as_size(b->scale)] + number * size;
-                for (long i = 0; i < size; ++i)
-                    x[i] += own[i];
-            }
-            b->project.backward(x, b->places(), z);
-            passes -= channels * b->places();
-            relu6_back(passes, channels * b->places(), z);
-            for (long c = 0; c < channels; ++c)
-                depthwise_backward(b->middle.shape, z + c * b->places(),
-                                   b->middle.kernels.data() + c * k * k, memory.plane,
-                                   y + c * b->in_places());
-            if (b->expands) {
-                passes -= b->expanded();
-                relu6_back(passes, b->expanded(), y);
-                b->expand.backward(y, b->in_places(), z);
-                std::swap(y, z);
-            }
-            if (b->residual)
-                for (long i = 0; i < b->project.outputs * b->places(); ++i)
-                    x[i] += y[i];
-            else
-                std::swap(x, y);
-        }
-        const long stem_places = stem_.shape.side * stem_.shape.side;
-        relu6_back(passes_of_images_.data() + number * passes_, stem_.filters.outputs * stem_places,
-                   x);
-        stem_.filters.backward(x, stem_places, y);
-        std::fill_n(of_image, image_values, 0.0f);
-        stem_.each([&](long tap, long place, long source) {
-            of_image[source] += y[tap * stem_places + place] * input_factor;
+                layers::channels_last_to_planes(
+                    x, pixel_size(layers), channels, places, false,
+                    targets[ffgan::count(b.scale)] + number * channels * places, places);
         });
     }
 
-    stem_convolution stem_;
+    // Adds the gradient with respect to a block's features to that with respect to its output.
+    static void add_features(const inverted_residual& layers, const float* gradient, float* x,
+                             workspace& room) {
+        const long places = layers.shape().places(), size = places * pixel_size(layers);
+        float* own = room.get(ffgan::count(size));
+        std::fill_n(own, size, 0.0f);
+        layers::planes_to_channels_last(gradient, places, layers.outputs(), places, own,
+                                        pixel_size(layers));
+        for (long k = 0; k < size; ++k)
+            x[k] += own[k];
+    }
+
+    void backward_one(const std::vector<const float*>& gradients, long number, float* of_image) {
+        scratch& memory = own_scratch();
+        float* pixels = memory.pixels.get(ffgan::count(stem_.size()));
+        float* x = memory.one.get(ffgan::count(largest_)); // of a block's output
+        float* y = memory.other.get(ffgan::count(largest_));
+        std::fill_n(x, largest_, 0.0f);
+        std::fill_n(pixels, stem_.size(), 0.0f);
+        std::vector<inverted_residual::gates> gates;
+        each_block(number, [&](const block&, const inverted_residual::gates& open) {
+            gates.push_back(open);
+        });
+        for (std::size_t b = blocks_.size(); b-- > 0;) {
+            const inverted_residual& layers = *blocks_[b].layers;
+            const pixel_filters& filters = layers.expansion_adjoint();
+            const long in_side = layers.shape().in_side, pixel = filters.outputs_written();
+            if (blocks_[b].scale >= 0) {
+                const std::size_t scale = ffgan::count(blocks_[b].scale);
+                add_features(layers, gradients[scale] + number * shapes_[scale].size(), x,
+                             memory.unfolded);
+            }
+            float* out = layers.is_residual() ? x : y;
+            const auto through_expansion = [&](long first, long last, const float* values) {
+                layers::multiply_pixels(filters, nullptr, layers.is_residual(),
+                                        {(last - first) * in_side, values, layers.channels(),
+                                         out + first * in_side * pixel, pixel});
+            };
+            const auto through_stem = [&](long first, long last, const float* values) {
+                float* rows = memory.unfolded.get(ffgan::count((last - first) * in_side * pixel));
+                layers::multiply_pixels(
+                    filters, nullptr, false,
+                    {(last - first) * in_side, values, layers.channels(), rows, pixel});
+                stem_.fold(rows, pixel, first, last, pixels);
+            };
+            if (b > 0)
+                layers.backward(x, gates[b], through_expansion, memory.between);
+            else
+                layers.backward(x, gates[b], through_stem, memory.between);
+            if (!layers.is_residual())
+                std::swap(x, y);
+        }
+        stem_.give(pixels, input_factor, of_image);
+    }
+
+    const pixel_patches stem_;
     std::vector<block> blocks_;
     std::vector<feature_shape> shapes_;
-    long passes_ = 0;  // of an image
-    long largest_ = 0; // of its activations
-    std::vector<std::uint8_t> passes_of_images_;
+    long largest_ = 0;               // floats between two blocks
+    long gates_ = 0;                 // bytes of an image
+    std::vector<std::uint8_t> open_; // the gates of each image
 };
 
 } // namespace

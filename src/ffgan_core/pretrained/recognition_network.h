@@ -67,6 +67,14 @@ using network = dlib::loss_metric<embedder>;
 
 // clang-format on
 
+template <typename T> struct is_convolution : std::false_type {};
+template <long filters, long kernel, int stride, int padding>
+struct is_convolution<layers::convolution<filters, kernel, stride, padding>> : std::true_type {};
+
+template <typename T> struct is_fully_connected : std::false_type {};
+template <unsigned long outputs, dlib::fc_bias_mode bias>
+struct is_fully_connected<dlib::fc_<outputs, bias>> : std::true_type {};
+
 // The part of a network that is of a type, such as its layers up to `middle`.
 template <typename part, typename whole> part& find(whole& net) {
     if constexpr (std::is_same_v<part, whole>)
