@@ -8,9 +8,9 @@ Writes OUT/times.json and OUT/times.md, anew after every measurement: millisecon
 Generator: from latents in the host's memory to pixels (n, 162, 162, 3) uint8 there, which is what a
 caller waits for, by the host's clock; PyTorch also on the device alone, from tensor to tensor, by
 CUDA's events. PyTorch runs the network with its batch norms folded (benchmarks/measure/folding.py),
-in the memory layout that is the faster of its two. Training: one step of the recipe `original`
-against `program`, batch 64, and of `projected`, batch 16, from images in the host's memory. PyTorch
-has no twin of the second.
+in both of its memory layouts. Training: one step of the recipe `original` against `program`, batch
+64, and of `projected`, batch 16, where its extras are installed, from images in the host's memory.
+PyTorch's step is that of `original` alone.
 
 float32: products in float32. tf32: PyTorch's products of operands cut to 10 bits. bf16: weights and
 activations in bfloat16, in training by autocast. ffgan's products are in float32 always.
@@ -150,9 +150,9 @@ def generators(times: Times, latents: np.ndarray[Any, Any]) -> None:
 def training(times: Times, images: np.ndarray[Any, Any], latents: np.ndarray[Any, Any]) -> None:
     for recipe, batch in (("original", PROGRAM_BATCH), ("projected", PROJECTED_BATCH)):
         task = f"step of {recipe}, batch {batch}"
+        given = {**recipes.load(recipe)[1], "recipe": recipe, "batch": batch}
         try:
-            given = recipes.load(recipe)[1]
-            trainer = make_trainer(Settings(**{**given, "recipe": recipe, "batch": batch}))
+            trainer = make_trainer(Settings(**given))
         except ExtraError as error:
             times.note(task, "ffgan", f"not measured: {error}")
             continue

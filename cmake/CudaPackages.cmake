@@ -42,6 +42,8 @@ macro(ffgan_find_cuda_toolkit)
             _library_in(_runtime "libcudart.so*" "${_root}/lib")
             if(EXISTS "${_root}/bin/nvcc" AND _runtime)
                 set(CUDAToolkit_ROOT "${_root}")
+                # nvcc itself looks in lib64.
+                set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} -L${_root}/lib")
                 set(CUDA_CUDART "${_runtime}" CACHE FILEPATH "CUDA's runtime library" FORCE)
                 set(CUDA_cudart_LIBRARY "${_runtime}" CACHE FILEPATH "CUDA's runtime library" FORCE)
                 find_package(CUDAToolkit QUIET)
