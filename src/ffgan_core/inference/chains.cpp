@@ -74,6 +74,33 @@ feed_forward_layer pixel_squares(const named_tensors& parameters, const convolut
     return {name, tiling(shape, tiling::direction::correlate), filters, bias, false, 0, {}, {}};
 }
 
+// The first layer of "program", whose filters of 4 x 4 pixels never cut a square of 2 x 2, as one
+// of 2 x 2 squares: a stride less, and enough channels for minimal filtering. What `layer` has
+// besides its filters stays.
+void take_squares(feed_forward_layer& layer, const convolution_facts& c) {
+    if (c.kernel != 4 || c.stride != square_side || c.padding != 0 || c.in_size % square_side != 0)
+        throw std::logic_error("the first convolution has another kernel than 4, stride than 2 or "
+                               "padding than 0");
+    constexpr long channels = 16; // a whole cache line for each square: 12, and zeros
+    const long side = c.in_size / square_side;
+    const convolution_shape shape =
+        convolution_shape::over_image(channels, side, side, c.filters, 2, 1, 0);
+    std::vector<float> filters(count(c.filters * channels * 4), 0.0f);
+    for (long f = 0; f < c.filters; ++f)
+        for (long in = 0; in < c.in_channels; ++in)
+            for (long row = 0; row < c.kernel; ++row)
+                for (long column = 0; column < c.kernel; ++column) {
+                    const long channel =
+                        (row % square_side * square_side + column % square_side) * c.in_channels +
+                        in;
+                    const long tap = row / square_side * 2 + column / square_side;
+                    filters[count((f * channels + channel) * 4 + tap)] = layer.filters[count(
+                        ((f * c.in_channels + in) * c.kernel + row) * c.kernel + column)];
+                }
+    layer.filters = std::move(filters);
+    layer.how = tiling(shape, tiling::direction::correlate);
+}
+
 } // namespace
 
 std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters) {
@@ -117,6 +144,7 @@ std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& networ
             chain.back().activate = i + 1 < all.size();
             chain.back().slope = layers::leaky_slope;
         }
+        take_squares(chain.front(), all.front());
     }
     return std::make_unique<feed_forward>(std::move(chain));
 }

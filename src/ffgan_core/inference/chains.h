@@ -18,8 +18,13 @@ namespace ffgan {
 // sigmoid. Throws std::invalid_argument when `parameters` are not those of the generator.
 std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters);
 
-// Images (162 x 162 x 3, in [0, 255/256]) to the input of the last, fully connected layer.
-// network: "program" or "table"; dropout: the rate it was trained with.
+// Side of the squares of pixels that the generator's chain gives and that of "program" takes.
+constexpr long square_side = 2;
+
+// Images, in [0, 255/256], to the input of the last, fully connected layer. network: "table", which
+// takes pixels (162 x 162 x 3), or "program", whose first filters never cut a square: 81 x 81 x 16,
+// channel (2 * row + column) * 3 + c of a square, the last four left as they are, zero. dropout:
+// the rate it was trained with.
 std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& network,
                                                        named_tensors parameters, float dropout);
 

@@ -86,8 +86,22 @@ discriminator::discriminator(const std::string& name, named_tensors parameters, 
 
 namespace {
 
-void to_input(const std::uint8_t* pixels, float* input) {
-    pixels_to_floats(image_values, pixels, pixel_to_input, input);
+// The input of a chain that takes pixels, or squares of them.
+void to_input(const feed_forward& chain, const std::uint8_t* pixels, float* input) {
+    const long taken = chain.layers().front().how.in_channels;
+    if (taken == image_channels) {
+        pixels_to_floats(image_values, pixels, pixel_to_input, input);
+        return;
+    }
+    constexpr long squares = image_size / square_side, values = square_side * image_channels;
+    float row[image_size * image_channels];
+    for (long y = 0; y < image_size; ++y) {
+        pixels_to_floats(image_size * image_channels, pixels + y * image_size * image_channels,
+                         pixel_to_input, row);
+        float* target = input + y / square_side * squares * taken + y % square_side * values;
+        for (long x = 0; x < squares; ++x)
+            std::copy_n(row + x * values, values, target + x * taken);
+    }
 }
 
 } // namespace
@@ -95,7 +109,10 @@ void to_input(const std::uint8_t* pixels, float* input) {
 void discriminator::score(const std::uint8_t* pixels, long count, float* scores) const {
     const layers::tiling& last = implementation_->chain->layers().back().how;
     implementation_->chain->run(
-        count, [&](long image, float* input) { to_input(pixels + image * image_values, input); },
+        count,
+        [&](long image, float* input) {
+            to_input(*implementation_->chain, pixels + image * image_values, input);
+        },
         [&](long image, const layers::image_view& output, long begin, long end) {
             // Few values: one thread has all rows.
             const float* weight = implementation_->weights.data();
@@ -111,7 +128,7 @@ void discriminator::score(const std::uint8_t* pixels, long count, float* scores)
 std::vector<layer_time> discriminator::profile(long repetitions) const {
     const std::vector<std::uint8_t> pixels(image_values, 128);
     return implementation_->chain->profile(
-        [&](long, float* input) { to_input(pixels.data(), input); },
+        [&](long, float* input) { to_input(*implementation_->chain, pixels.data(), input); },
         [](long, const layers::image_view&, long, long) {}, repetitions);
 }
 

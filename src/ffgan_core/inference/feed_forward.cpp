@@ -19,7 +19,7 @@ using layers::tiling;
 
 // Images that pass through the layers with small maps together, so that these layers' filters, by
 // far the largest, are read once for all of them.
-constexpr long group_images = 4;
+constexpr long group_images = 8;
 constexpr long small_map = 32 * 1024; // floats
 // A call gives others a chance to run after this many images per core.
 constexpr long images_per_turn = 8;

@@ -49,15 +49,19 @@ void pack_filters(const tiled_filters& plan, const float* filters, float* storag
             };
             for (long chunk = 0; chunk < plan.chunks(); ++chunk) {
                 const long rows = plan.depth(chunk);
-                float* target =
-                    storage + (plan.panel(storage, plane, chunk, output % panels) - storage);
+                const auto target = [&](long position) {
+                    return storage + plan.panel_begin(plane, chunk, position, output % panels);
+                };
                 if (!how.minimal_filtering) {
                     // The taps of one pair of channels lie side by side in memory.
                     const long lines = (plan.chunk_end(chunk) - plan.chunk_begin(chunk)) * taps;
+                    const long filled = lines * how.in_channels;
                     for (long in = 0; in < how.in_channels; ++in)
                         for (long line = 0; line < lines; ++line)
                             load(0, in, plan.chunk_begin(chunk) + line / taps, line % taps,
-                                 target + (line * how.in_channels + in) * panel::columns);
+                                 target(0) + (line * how.in_channels + in) * panel::columns);
+                    std::fill_n(target(0) + filled * panel::columns,
+                                (rows - filled) * panel::columns, 0.0f);
                     continue;
                 }
                 const long units = rows / in_planes;
@@ -79,9 +83,7 @@ void pack_filters(const tiled_filters& plan, const float* filters, float* storag
                                     transform.filter(x, y);
                                 });
                                 for (long p = 0; p < N * N; ++p)
-                                    store8(target +
-                                               (p * rows + in_plane * units + unit) *
-                                                   panel::columns +
+                                    store8(target(p) + (in_plane * units + unit) * panel::columns +
                                                half,
                                            u[p]);
                             }

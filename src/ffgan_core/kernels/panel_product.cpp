@@ -2,114 +2,164 @@
 #include "kernels/panel_product.h"
 
 #include "kernels/emulated_product.h"
-#include "kernels/register_tile.h"
+#include "kernels/native.h"
 
+#include <array>
+#include <utility>
 #include <vector>
 
 namespace ffgan::panel {
 namespace {
 
-// A panel comes from the L3 cache the first time: fetched this many rows ahead.
-constexpr long rows_ahead = 16;
+constexpr int vectors = static_cast<int>(columns / native_lanes); // of a row of a panel
 
-template <long Height> struct rows_in_sequence {
-    static void multiply(const float* l, long l_stride, long depth, const float* panel, long,
-                         bool add, float* c, long c_stride) {
-        register_tile<Height> tile;
-        const float* row[Height];
-        for (long i = 0; i < Height; ++i)
-            row[i] = l + i * l_stride;
-        for (long p = 0; p < depth; ++p) {
-            __builtin_prefetch(panel + (p + rows_ahead) * columns);
-            tile.add([&](long i) { return row[i][p]; }, panel + p * columns);
-        }
-        tile.store(add, c, c_stride);
+// The most sums that leave room for the operands: 14 x 2 panels with 32 registers of 16 floats,
+// 6 x 1 with 16 of 8 or 32 of 4, 2 x 1 with 16 of 4.
+constexpr int panels_at_once = native_lanes == 16 ? 2 : 1;
+constexpr int most_rows = native_lanes == 16 ? 14 : native_lanes * native_registers >= 128 ? 6 : 2;
+// Rows of C in multiply_transposed: parts of a block of 16.
+constexpr int most_transposed_rows = native_lanes == 16 ? 8 : most_rows;
+
+// Panels come from L3 the first time: fetched as far ahead as the next ones, or where these are too
+// large for that to stay in L2, this many rows.
+constexpr long largest_fetched = 32 * 1024; // floats
+constexpr long rows_ahead = 48;
+
+// Rows x Panels * 16 sums in registers.
+template <int Rows, int Panels> struct sums {
+    static constexpr int width = Panels * vectors;
+    native value[Rows][width];
+
+    static long offset(int i, int j, long c_stride) {
+        return j / vectors * c_stride + i * columns + j % vectors * native_lanes;
     }
-    static const float* rows_from(const float* l, long l_stride, long i) {
-        return l + i * l_stride;
+
+    void begin(bool add, const float* c, long c_stride) {
+#pragma GCC unroll 14
+        for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 8
+            for (int j = 0; j < width; ++j)
+                value[i][j] = add ? load_native(c + offset(i, j, c_stride)) : native{};
+    }
+
+    // Adds the product of a column of L, left(i), and a row of the panels.
+    template <class Left> void add(const Left& left, const float* panels, long panel_stride) {
+        native right[width];
+#pragma GCC unroll 8
+        for (int j = 0; j < width; ++j)
+            right[j] =
+                load_native(panels + j / vectors * panel_stride + j % vectors * native_lanes);
+#pragma GCC unroll 14
+        for (int i = 0; i < Rows; ++i) {
+            const native x = broadcast<native>(left(i));
+#pragma GCC unroll 8
+            for (int j = 0; j < width; ++j)
+                value[i][j] = multiply_add(x, right[j], value[i][j]);
+        }
+    }
+
+    void store(float* c, long c_stride) const {
+#pragma GCC unroll 14
+        for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 8
+            for (int j = 0; j < width; ++j)
+                store_native(c + offset(i, j, c_stride), value[i][j]);
     }
 };
 
-template <long Height> struct columns_in_sequence {
-    static void multiply(const float* l, long l_stride, long depth, const float* panel,
-                         long panel_stride, bool add, float* c, long c_stride) {
-        register_tile<Height> tile;
-        for (long p = 0; p < depth; ++p) {
-            tile.add([&](long i) { return l[i]; }, panel);
-            l += l_stride;
-            panel += panel_stride;
-        }
-        tile.store(add, c, c_stride);
+// As `multiply` and `multiply_transposed`, for Rows rows of C and Panels panels.
+template <int Rows, int Panels> struct tile {
+    static void multiply(const float* l, long l_stride, long depth, const float* panels, bool add,
+                         float* c, long c_stride) {
+        const long panel_stride = depth * columns;
+        const long ahead =
+            Panels * panel_stride <= largest_fetched ? Panels * panel_stride : rows_ahead * columns;
+        sums<Rows, Panels> sum;
+        sum.begin(add, c, c_stride);
+        for (long p = 0; p < depth; p += depth_block, l += l_stride)
+            for (long q = 0; q < depth_block; q += 4)
+#pragma GCC unroll 4
+                for (long r = q; r < q + 4; ++r, panels += columns) {
+                    for (int j = 0; j < Panels; ++j)
+                        __builtin_prefetch(panels + ahead + j * panel_stride, 0, 2);
+                    sum.add([&](int i) { return l[i * depth_block + r]; }, panels, panel_stride);
+                }
+        sum.store(c, c_stride);
     }
-    static const float* rows_from(const float* l, long, long i) { return l + i; }
+
+    static void multiply_transposed(const float* l, long rows, const float* panels, long row_stride,
+                                    long panel_stride, bool add, float* c, long c_stride) {
+        sums<Rows, Panels> sum;
+        sum.begin(add, c, c_stride);
+        for (long r = 0; r < rows; ++r, l += depth_block, panels += row_stride)
+            sum.add([&](int i) { return l[i]; }, panels, panel_stride);
+        sum.store(c, c_stride);
+    }
 };
 
-template <template <long> class Tile>
-void multiply_tiles(long rows, const float* l, long l_stride, long depth, const float* panel,
-                    long panel_stride, bool add, float* c, long c_stride) {
-    // Tiles of almost equal height: a last one of one row would leave the pipelines idle.
-    for (long tiles = (rows + tile_rows - 1) / tile_rows, done = 0; tiles > 0; --tiles) {
-        const long height = (rows - done + tiles - 1) / tiles;
-        const float* first = Tile<1>::rows_from(l, l_stride, done);
-        float* target = c + done * c_stride;
-        const auto with = [&](auto multiply_tile) {
-            multiply_tile(first, l_stride, depth, panel, panel_stride, add, target, c_stride);
-        };
-        switch (height) {
-        case 1:
-            with(Tile<1>::multiply);
-            break;
-        case 2:
-            with(Tile<2>::multiply);
-            break;
-        case 3:
-            with(Tile<3>::multiply);
-            break;
-        case 4:
-            with(Tile<4>::multiply);
-            break;
-        case 5:
-            with(Tile<5>::multiply);
-            break;
-        default:
-            with(Tile<6>::multiply);
-            break;
-        }
+template <int Panels, int... Less> constexpr auto products(std::integer_sequence<int, Less...>) {
+    return std::array{tile<Less + 1, Panels>::multiply...};
+}
+template <int Panels, int... Less>
+constexpr auto transposed_products(std::integer_sequence<int, Less...>) {
+    return std::array{tile<Less + 1, Panels>::multiply_transposed...};
+}
+
+// Calls f(first, height) for parts of the rows that are almost equal: a last one of a row or two
+// would leave the pipelines idle.
+template <class F> void by_height(long rows, long most, const F& f) {
+    for (long parts = divided_up(rows, most), done = 0; parts > 0; --parts) {
+        const long height = divided_up(rows - done, parts);
+        f(done, count(height));
         done += height;
     }
 }
 
+// Calls f(first panel, constant number of panels).
+template <class F> void by_panels(long panel_count, const F& f) {
+    long j = 0;
+    for (; j + panels_at_once <= panel_count; j += panels_at_once)
+        f(j, std::integral_constant<int, panels_at_once>());
+    if constexpr (panels_at_once > 1)
+        for (; j < panel_count; ++j)
+            f(j, std::integral_constant<int, 1>());
+}
+
 #ifndef FFGAN_FUSES
 
-// As multiply below.
+// As multiply, for one panel, from sums of 0.
 void multiply_emulated(long rows, const float* l, long l_stride, long depth, const float* panel,
-                       bool add, float* c, long c_stride) {
+                       float* c) {
     static thread_local std::vector<double> wide;
+    static thread_local std::vector<float> lines;
     wide.assign(panel, panel + depth * columns);
+    lines.resize(count(2 * depth));
     const bool usual = emulated::in_range(panel, depth * columns);
     for (long i = 0; i < rows; i += 2) {
-        const float* first = l + i * l_stride;
         const bool two = i + 1 < rows;
-        const float* second = two ? first + l_stride : first;
-        float* target = c + i * c_stride;
-        bool done = usual && emulated::in_range(first, depth) && emulated::in_range(second, depth);
+        for (long row = 0; row < (two ? 2 : 1); ++row)
+            for (long p = 0; p < depth; p += depth_block)
+                std::memcpy(lines.data() + row * depth + p,
+                            l + p / depth_block * l_stride + (i + row) * depth_block,
+                            depth_block * sizeof(float));
+        bool done = usual && emulated::in_range(lines.data(), two ? 2 * depth : depth);
         float sums[2][2][8];
         for (long half = 0; half < 2; ++half)
             done =
-                done && (two ? emulated::multiply_eight<true>
-                             : emulated::multiply_eight<false>)(first, second, depth,
-                                                                wide.data() + 8 * half, sums[half]);
+                done &&
+                (two ? emulated::multiply_eight<true>
+                     : emulated::multiply_eight<false>)(lines.data(), lines.data() + depth, depth,
+                                                        wide.data() + 8 * half, sums[half]);
+        float* target = c + i * columns;
         if (!done) {
-            multiply_tiles<rows_in_sequence>(two ? 2 : 1, first, l_stride, depth, panel, columns,
-                                             add, target, c_stride);
+            (two ? tile<2, 1>::multiply : tile<1, 1>::multiply)(l + i * depth_block, l_stride,
+                                                                depth, panel, false, target, 0);
             continue;
         }
         for (long row = 0; row < (two ? 2 : 1); ++row)
-            for (long half = 0; half < 2; ++half) {
-                float* place = target + row * c_stride + 8 * half;
-                const float8 sum = load8(sums[half][row]);
-                store8(place, add ? load8(place) + sum : sum);
-            }
+            for (long half = 0; half < 2; ++half)
+                std::memcpy(target + row * columns + 8 * half, sums[half][row],
+                            sizeof sums[half][row]);
     }
 }
 
@@ -117,19 +167,40 @@ void multiply_emulated(long rows, const float* l, long l_stride, long depth, con
 
 } // namespace
 
-void multiply(long rows, const float* l, long l_stride, long depth, const float* panel, bool add,
-              float* c, long c_stride) {
-#ifdef FFGAN_FUSES
-    multiply_tiles<rows_in_sequence>(rows, l, l_stride, depth, panel, columns, add, c, c_stride);
-#else
-    multiply_emulated(rows, l, l_stride, depth, panel, add, c, c_stride);
+void multiply(long rows, const float* l, long l_stride, long depth, const float* panels,
+              long panel_count, bool add, float* c, long c_stride) {
+#ifndef FFGAN_FUSES
+    if (!add) {
+        for (long j = 0; j < panel_count; ++j)
+            multiply_emulated(rows, l, l_stride, depth, panels + j * depth * columns,
+                              c + j * c_stride);
+        return;
+    }
 #endif
+    by_panels(panel_count, [&](long j, auto at_once) {
+        static constexpr auto by_rows =
+            products<decltype(at_once)::value>(std::make_integer_sequence<int, most_rows>());
+        by_height(rows, most_rows, [&](long first, std::size_t height) {
+            by_rows[height - 1](l + first * depth_block, l_stride, depth,
+                                panels + j * depth * columns, add,
+                                c + j * c_stride + first * columns, c_stride);
+        });
+    });
 }
 
-void multiply_transposed(long rows, const float* l, long l_stride, long depth, const float* panel,
-                         long panel_stride, bool add, float* c, long c_stride) {
-    multiply_tiles<columns_in_sequence>(rows, l, l_stride, depth, panel, panel_stride, add, c,
-                                        c_stride);
+void multiply_transposed(long depth, const float* l, long l_stride, long rows, const float* panels,
+                         long row_stride, long panel_stride, long panel_count, bool add, float* c,
+                         long c_stride) {
+    by_panels(panel_count, [&](long j, auto at_once) {
+        static constexpr auto by_rows = transposed_products<decltype(at_once)::value>(
+            std::make_integer_sequence<int, most_transposed_rows>());
+        for (long p = 0; p < depth; p += depth_block)
+            by_height(depth_block, most_transposed_rows, [&](long first, std::size_t height) {
+                by_rows[height - 1](l + p / depth_block * l_stride + first, rows,
+                                    panels + j * panel_stride, row_stride, panel_stride, add,
+                                    c + j * c_stride + (p + first) * columns, c_stride);
+            });
+    });
 }
 
 } // namespace ffgan::panel

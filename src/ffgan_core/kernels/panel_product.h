@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// C = L R where R is a panel of 16 columns, which stays in the L1 cache while the rows of L pass
-// by. Row i of C is a function of row i of L, the panel and the depth alone, summed in the order of
-// the depth, whatever the number of rows is.
+// C = L R where R is made of panels of 16 columns, and L of blocks of 16 columns whose rows lie
+// next to each other: [column / 16][row][16]. An element of C is one sum in the order of the depth,
+// by fused multiply-add, which starts from what was there when it is to `add`: it depends neither
+// on the other rows and panels nor on how many of them are computed together, which is what the
+// instruction set decides.
 
 #pragma once
 
-#include "kernels/register_tile.h"
+#include "plans/tiled_filters.h"
 
 namespace ffgan::panel {
 
-constexpr long columns = tile_columns;
+constexpr long columns = layers::panel_columns;
+constexpr long depth_block = layers::depth_block;
 
-// C (rows x 16, row stride c_stride) = (or += when `add`) L (rows x depth, row stride l_stride)
-// times the panel (depth x 16, contiguous).
-void multiply(long rows, const float* l, long l_stride, long depth, const float* panel, bool add,
-              float* c, long c_stride);
+// Panel j of C (rows x 16, at c + j * c_stride) = (or += when `add`) L (rows x depth, blocks
+// l_stride apart, depth a multiple of 16) times panel j (depth x 16, one after the other).
+void multiply(long rows, const float* l, long l_stride, long depth, const float* panels,
+              long panel_count, bool add, float* c, long c_stride);
 
-// The same for L given as its transpose: depth x rows, row stride l_stride. Row p of the panel
-// starts at panel + p * panel_stride.
-void multiply_transposed(long rows, const float* l, long l_stride, long depth, const float* panel,
-                         long panel_stride, bool add, float* c, long c_stride);
+// The same with the transpose of L: C has `depth` rows, a multiple of 16, and sums over the rows of
+// L. Row r of panel j is at panels + j * panel_stride + r * row_stride.
+void multiply_transposed(long depth, const float* l, long l_stride, long rows, const float* panels,
+                         long row_stride, long panel_stride, long panel_count, bool add, float* c,
+                         long c_stride);
 
 } // namespace ffgan::panel

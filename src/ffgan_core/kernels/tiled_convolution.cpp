@@ -4,7 +4,7 @@
 #include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/channel_order.h"
-#include "kernels/float8.h"
+#include "kernels/native.h"
 #include "kernels/panel_product.h"
 #include "kernels/tiles.h"
 
@@ -15,80 +15,130 @@ namespace ffgan::layers {
 
 // ---- The products -------------------------------------------------------------------------------
 
+namespace {
+
+// What becomes of one tile when windows are not transformed: rows of the image, one after the
+// other, in blocks of the depth `block_stride` apart.
+void copy_window(const tiling& how, const strip& part, long tile, const place& first, long begin,
+                 long end, float* v, long block_stride) {
+    const long line = how.window * how.in_channels;
+    const auto at = [&](long p) {
+        return v + p / panel::depth_block * block_stride + p % panel::depth_block;
+    };
+    long p = 0;
+    for (long a = begin; a < end; ++a) {
+        const float* source = part.in.at(how.in_step * part.tile_row + first.row + a,
+                                         how.in_step * tile + first.column);
+        long done = 0;
+        if (p % 8 == 0) // eight never cross the end of a block
+            for (; done + 8 <= line; done += 8)
+                store8(at(p + done), load8(source + done));
+        for (; done < line; ++done)
+            *at(p + done) = source[done];
+        p += line;
+    }
+    for (; p % panel::depth_block != 0; ++p)
+        *at(p) = 0;
+}
+
+} // namespace
+
 void fill_windows(const tiling& how, const std::vector<strip>& strips,
                   const std::vector<place>& planes, long begin, long end, float* v,
                   long position_stride) {
-    const long units = end - begin;
+    const long tiles = static_cast<long>(strips.size()) * how.tile_columns;
+    const long block_stride = tiles * panel::depth_block;
     if (!how.minimal_filtering) {
-        const std::size_t line = count(how.window * how.in_channels);
         for (const strip& part : strips)
-            for (long t = 0; t < how.tile_columns; ++t)
-                for (long a = 0; a < units; ++a, v += line)
-                    std::memcpy(v,
-                                part.in.at(how.in_step * part.tile_row + planes[0].row + begin + a,
-                                           how.in_step * t + planes[0].column),
-                                line * sizeof(float));
+            for (long t = 0; t < how.tile_columns; ++t, v += panel::depth_block)
+                copy_window(how, part, t, planes[0], begin, end, v, block_stride);
         return;
     }
-    const long padded_units = rounded_up(units, 8);
+    const long units = end - begin;
     const long step = how.in_step * how.tile;
     with_transform(how.tile, how.taps, [&](auto transform) {
         constexpr int N = transform.window;
-        for (const strip& part : strips)
-            for (long t = 0; t < how.tile_columns; ++t) {
-                for (const place& plane : planes) {
-                    const float* first =
-                        part.in.at(step * part.tile_row + plane.row, step * t + plane.column);
-                    const long row_stride = how.window_step * part.in.row_stride;
-                    const long column_stride = how.window_step * part.in.pixel_stride;
-                    for (long c = 0; c < padded_units; c += 8, v += 8) {
-                        float8 d[N * N], u[N * N];
-#pragma GCC unroll 6
-                        for (int j = 0; j < N; ++j)
-#pragma GCC unroll 6
-                            for (int l = 0; l < N; ++l)
-                                d[j * N + l] =
-                                    load8(first + j * row_stride + l * column_stride + c);
-                        in_two_dimensions<N, N>(
-                            d, u, [&](const float8* x, float8* y) { transform.input(x, y); });
-#pragma GCC unroll 36
-                        for (int p = 0; p < N * N; ++p)
-                            store8(v + p * position_stride, u[p]);
+        for (const place& plane : planes) {
+            float* tile = v;
+            for (const strip& part : strips) {
+                const float* window = part.in.at(step * part.tile_row + plane.row, plane.column);
+                const long row_stride = how.window_step * part.in.row_stride;
+                const long column_stride = how.window_step * part.in.pixel_stride;
+                for (long t = 0; t < how.tile_columns;
+                     ++t, tile += panel::depth_block, window += step * part.in.pixel_stride)
+                    for (long c = 0; c < units; c += native_lanes) {
+                        const float* first = window + c;
+                        long from_row = row_stride;
+                        long from_column = column_stride;
+                        float last[N * N * native_lanes];
+                        if (c + native_lanes > units) { // the last, incomplete register
+                            for (int j = 0; j < N; ++j)
+                                for (int l = 0; l < N; ++l)
+                                    store_native(
+                                        last + (j * N + l) * native_lanes,
+                                        load_first(first + j * row_stride + l * column_stride,
+                                                   units - c));
+                            first = last;
+                            from_row = N * native_lanes;
+                            from_column = native_lanes;
+                        }
+                        float* target =
+                            tile + c / panel::depth_block * block_stride + c % panel::depth_block;
+                        transform_square<N, N, native>(
+                            [&](const native* x, native* y) { transform.input(x, y); },
+                            [&](int j, int l) {
+                                return load_native(first + j * from_row + l * from_column);
+                            },
+                            [&](int j, int l, native u) {
+                                store_native(target + (j * N + l) * position_stride, u);
+                            });
                     }
-                }
             }
+            // Registers that no channel is in.
+            const long written = rounded_up(units, native_lanes);
+            const long padded = rounded_up(units, panel::depth_block);
+            for (long c = written; c < padded; c += native_lanes)
+                for (long p = 0; p < N * N; ++p)
+                    for (long t = 0; t < tiles; ++t)
+                        store_native(v + p * position_stride +
+                                         c / panel::depth_block * block_stride +
+                                         t * panel::depth_block + c % panel::depth_block,
+                                     native{});
+            v += padded * tiles;
+        }
     });
 }
 
 namespace {
 
-// The epilogue of one panel of channels.
+// What follows a product, for the registers of a panel.
 class finish {
   public:
+    static constexpr long registers = panel::columns / native_lanes;
+    native bias[registers];
+
     finish(const epilogue& end, long channel)
-        : activate_(end.activate), scaled_(end.scale != nullptr), slope_(broadcast8(end.slope)) {
-        for (long half = 0; half < 2; ++half) {
-            const long first = channel + 8 * half;
-            bias_[half] = end.bias ? load8(end.bias + first) : float8{};
-            if (scaled_) {
-                scale_[half] = load8(end.scale + first);
-                shift_[half] = load8(end.shift + first);
-            }
+        : slope_(broadcast<native>(end.activate ? end.slope : 1.0f)),
+          scaled_(end.scale != nullptr) {
+        const auto read = [&](const float* values, long k) {
+            return values != nullptr ? load_native(values + channel + k * native_lanes) : native{};
+        };
+        for (long k = 0; k < registers; ++k) {
+            bias[k] = read(end.bias, k);
+            scale_[k] = read(end.scale, k);
+            shift_[k] = read(end.shift, k);
         }
     }
 
-    float8 operator()(float8 x, long half) const {
-        x += bias_[half];
-        if (activate_) {
-            const float8 lower = x * slope_;
-            x = select(x > float8{}, x, lower);
-        }
-        return scaled_ ? multiply_add(x, scale_[half], shift_[half]) : x;
+    // Of a value to which the bias is added.
+    native operator()(native x, long k) const {
+        x = larger(x, x * slope_); // a slope is between 0 and 1
+        return scaled_ ? x * scale_[k] + shift_[k] : x;
     }
 
   private:
-    bool activate_, scaled_;
-    float8 slope_, bias_[2], scale_[2], shift_[2];
+    native slope_, scale_[registers], shift_[registers];
+    bool scaled_;
 };
 
 // Writes one panel of output channels of the strips' tiles from the products
@@ -98,22 +148,18 @@ void store_tiles(const tiling& how, const std::vector<strip>& strips, const plac
     const finish finished(end, channel);
     const long channels = std::min(panel::columns, how.out_channels - channel);
     const bool whole = strips.empty() || strips[0].out.pixel_stride >= channel + panel::columns;
-    const auto store = [&](const strip& part, long row, long column, long half, float8 value) {
-        float* target = part.out.at(row, column) + channel + 8 * half;
-        value = finished(value, half);
-        if (whole)
-            store8(target, value);
-        else if (channels > 8 * half)
-            std::memcpy(target, &value, count(std::min(8L, channels - 8 * half)) * sizeof(float));
-    };
+    // How many values of register k of a panel are stored.
+    const auto stored = [&](long k) { return whole ? native_lanes : channels - k * native_lanes; };
     if (!how.minimal_filtering) {
         for (const strip& part : strips) {
             const long row = how.out_step * part.tile_row + plane.row;
             for (long t = 0; t < how.tile_columns; ++t, c += panel::columns) {
                 const long column = how.out_step * t + plane.column;
                 if (row < how.out_rows && column < how.out_columns)
-                    for (long half = 0; half < 2; ++half)
-                        store(part, row, column, half, load8(c + 8 * half));
+                    for (long k = 0; k < finish::registers; ++k)
+                        store_first(
+                            part.out.at(row, column) + channel + k * native_lanes, stored(k),
+                            finished(load_native(c + k * native_lanes) + finished.bias[k], k));
             }
         }
         return;
@@ -123,25 +169,51 @@ void store_tiles(const tiling& how, const std::vector<strip>& strips, const plac
         constexpr int N = transform.window;
         for (const strip& part : strips) {
             const long row = how.out_step * M * part.tile_row + plane.row;
+            const long rows = std::min<long>(M, divided_up(how.out_rows - row, how.out_step));
+            const long row_stride = how.out_step * part.out.row_stride;
+            const long column_stride = how.out_step * part.out.pixel_stride;
             for (long t = 0; t < how.tile_columns; ++t, c += panel::columns) {
                 const long column = how.out_step * M * t + plane.column;
-                for (long half = 0; half < 2; ++half) {
-                    float8 m[N * N], y[M * M];
-#pragma GCC unroll 36
-                    for (int p = 0; p < N * N; ++p)
-                        m[p] = load8(c + p * position_stride + 8 * half);
-                    in_two_dimensions<N, M>(
-                        m, y, [&](const float8* x, float8* z) { transform.output(x, z); });
-                    for (int u = 0; u < M; ++u)
-                        for (int w = 0; w < M; ++w)
-                            if (row + u * how.out_step < how.out_rows &&
-                                column + w * how.out_step < how.out_columns)
-                                store(part, row + u * how.out_step, column + w * how.out_step, half,
-                                      y[u * M + w]);
+                const long columns =
+                    std::min<long>(M, divided_up(how.out_columns - column, how.out_step));
+                const bool complete = whole && rows == M && columns == M;
+                for (long k = 0; k < finish::registers; ++k) {
+                    float* const target = part.out.at(row, column) + channel + k * native_lanes;
+                    // A tile that sticks out goes through memory of its own.
+                    float square[M * M * native_lanes];
+                    float* first = complete ? target : square;
+                    const long to_row = complete ? row_stride : M * native_lanes;
+                    const long to_column = complete ? column_stride : native_lanes;
+                    const float* product = c + k * native_lanes;
+                    transform_square<N, M, native>(
+                        [&](const native* x, native* y) { transform.output(x, y); },
+                        [&](int j, int l) {
+                            // The product at point 1 in both dimensions is a term of every output:
+                            // the bias is added there, once.
+                            const native m = load_native(product + (j * N + l) * position_stride);
+                            return j == 1 && l == 1 ? m + finished.bias[k] : m;
+                        },
+                        [&](int u, int w, native y) {
+                            store_native(first + u * to_row + w * to_column, finished(y, k));
+                        });
+                    if (!complete)
+                        for (long u = 0; u < rows; ++u)
+                            for (long w = 0; w < columns; ++w)
+                                store_first(target + u * row_stride + w * column_stride, stored(k),
+                                            load_native(square + (u * M + w) * native_lanes));
                 }
             }
         }
     });
+}
+
+// Panels whose products stay in a cache until they are transformed back, where the windows are
+// small enough to be read again for each lot of them; else all `panels`.
+long panels_per_lot(long panels, long positions, long tiles, long depth) {
+    constexpr long small_windows = 128 * 1024, products = 96 * 1024; // floats
+    if (positions * tiles * depth > small_windows)
+        return panels;
+    return std::max(2L, products / (positions * tiles * panel::columns) / 2 * 2);
 }
 
 } // namespace
@@ -153,33 +225,43 @@ void run_strips(const tiled_filters& filters, const float* storage, std::vector<
     const tiling& how = filters.how();
     const long tiles = static_cast<long>(strips.size()) * how.tile_columns;
     const long positions = how.positions();
-    const long product_stride = tiles * panel::columns + position_padding;
+    const long panels = filters.panels();
     const bool at_once = filters.chunks() == 1;
+    const long panel_stride = tiles * panel::columns;
+    // Products c[position][panel][tile][16], for one phase, or of all until the last chunk.
+    const long kept = at_once ? std::min(panels, last - first) : last - first;
     float* products =
-        products_workspace.get(count((at_once ? 1 : last - first) * positions * product_stride));
+        products_workspace.get(count(positions * kept * (panel_stride + position_padding)));
     for (long chunk = 0; chunk < filters.chunks(); ++chunk) {
         load(chunk);
         const long depth = filters.depth(chunk);
         const long window_stride = tiles * depth + position_padding;
         float* windows = windows_workspace.get(count(positions * window_stride));
-        long filled = -1;
-        for (long output = first; output < last; ++output) {
-            const long plane = output / filters.panels();
-            const long channels = output % filters.panels();
-            if (plane != filled) {
-                fill_windows(how, strips, how.in_planes[count(plane)], filters.chunk_begin(chunk),
-                             filters.chunk_end(chunk), windows, window_stride);
-                filled = plane;
+        for (long output = first; output < last;) {
+            const long plane = output / panels;
+            const long panel = output % panels;
+            const long some = std::min(last - output, panels - panel);
+            fill_windows(how, strips, how.in_planes[count(plane)], filters.chunk_begin(chunk),
+                         filters.chunk_end(chunk), windows, window_stride);
+            const long lot = at_once ? panels_per_lot(some, positions, tiles, depth) : some;
+            for (long j = 0; j < some; j += lot) {
+                const long n = std::min(lot, some - j);
+                const long product_stride = n * panel_stride + position_padding;
+                float* c = products + (at_once ? 0
+                                               : positions * (output - first) *
+                                                     (panel_stride + position_padding));
+                for (long p = 0; p < positions; ++p)
+                    panel::multiply(tiles, windows + p * window_stride, tiles * panel::depth_block,
+                                    depth,
+                                    storage + filters.panel_begin(plane, chunk, p, panel + j), n,
+                                    chunk > 0, c + p * product_stride, panel_stride);
+                if (chunk == filters.chunks() - 1)
+                    for (long k = 0; k < n; ++k)
+                        store_tiles(how, strips, how.out_planes[count(plane)],
+                                    (panel + j + k) * panel::columns, c + k * panel_stride,
+                                    product_stride, end);
             }
-            const float* panel = filters.panel(storage, plane, chunk, channels);
-            float* c = products + (at_once ? 0 : output - first) * positions * product_stride;
-            for (long p = 0; p < positions; ++p)
-                panel::multiply(tiles, windows + p * window_stride, depth, depth,
-                                panel + p * depth * panel::columns, chunk > 0,
-                                c + p * product_stride, panel::columns);
-            if (chunk == filters.chunks() - 1)
-                store_tiles(how, strips, how.out_planes[count(plane)], channels * panel::columns, c,
-                            product_stride, end);
+            output += some;
         }
     }
 }
@@ -260,8 +342,9 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
                 const long channel = how.minimal_filtering ? packed.chunk_begin(chunk) : 0;
                 const long channel_end =
                     how.minimal_filtering ? packed.chunk_end(chunk) : how.in_channels;
-                const long stride =
-                    how.minimal_filtering ? rounded_up(channel_end - channel, 8) : how.in_channels;
+                const long stride = how.minimal_filtering
+                                        ? rounded_up(channel_end - channel, panel::depth_block)
+                                        : how.in_channels;
                 const long rows_size = how.rows_read() * columns * stride;
                 float* pixels = in_workspace.get(count((last - first) * rows_size));
                 for (long i = 0; i < last - first; ++i, pixels += rows_size) {

@@ -13,6 +13,8 @@ namespace {
 
 // Rows of a chunk of the depth: enough that transforming the map for each costs little.
 constexpr long gradient_depth = 128;
+// Floats of the windows of a block where they are not transformed, for L2.
+constexpr long gradient_floats = 64 * 1024;
 
 // One strip's part of the map in the transformed domain, adjoint to store_tiles:
 // d[position][panel][tile][16] from tile `first_tile` of `tiles` on. pixels: the strip's rows of
@@ -73,10 +75,11 @@ void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin,
     const long units = end - begin;
     const long channel = how.minimal_filtering ? begin : 0;
     const long channel_end = how.minimal_filtering ? end : s.channels;
-    const long pixel = how.minimal_filtering ? rounded_up(units, 8) : s.channels;
-    const long depth = how.minimal_filtering
-                           ? rounded_up(units, 8) * static_cast<long>(planes.size())
-                           : units * how.window * s.channels;
+    const long pixel = how.minimal_filtering ? rounded_up(units, panel::depth_block) : s.channels;
+    const long depth =
+        how.minimal_filtering
+            ? rounded_up(units, panel::depth_block) * static_cast<long>(planes.size())
+            : rounded_up(units * how.window * s.channels, panel::depth_block);
     const long columns = how.columns_read();
     const long rows_size = how.rows_read() * columns * pixel;
     const long map_columns = how.tile_columns * how.tile;
@@ -115,15 +118,12 @@ void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin,
         float* windows = windows_workspace.get(count(how.positions() * window_stride));
         fill_windows(how, parts, planes, begin, end, windows, window_stride);
         for (long p = 0; p < how.positions(); ++p)
-            for (long j = 0; j < panels; ++j) {
-                const float* right = how.minimal_filtering ? gradients + p * gradient_stride +
-                                                                 j * tiles * panel::columns
-                                                           : gradients + j * panel::columns;
-                panel::multiply_transposed(
-                    depth, windows + p * window_stride, depth, tiles, right,
-                    how.minimal_filtering ? panel::columns : map_pixel, first > first_strip,
-                    sum + (p * panels + j) * depth * panel::columns, panel::columns);
-            }
+            panel::multiply_transposed(
+                depth, windows + p * window_stride, tiles * panel::depth_block, tiles,
+                gradients + p * gradient_stride, how.minimal_filtering ? panel::columns : map_pixel,
+                how.minimal_filtering ? tiles * panel::columns : panel::columns, panels,
+                first > first_strip, sum + p * panels * depth * panel::columns,
+                depth * panel::columns);
     }
 }
 
@@ -139,14 +139,17 @@ void store_gradient(const tiling& how, long begin, long end, const float* sum, f
                 values[j];
     };
     if (!how.minimal_filtering) {
-        for (long j = 0; j < panels; ++j)
+        const long depth = rounded_up((end - begin) * how.window * s.channels, panel::depth_block);
+        for (long j = 0; j < panels; ++j) {
+            const float* values = sum + j * depth * panel::columns;
             for (long row = begin; row < end; ++row)
                 for (long column = 0; column < s.kernel; ++column)
-                    for (long c = 0; c < s.channels; ++c, sum += panel::columns)
-                        store(j, c, row, column, sum);
+                    for (long c = 0; c < s.channels; ++c, values += panel::columns)
+                        store(j, c, row, column, values);
+        }
         return;
     }
-    const long units = rounded_up(end - begin, 8);
+    const long units = rounded_up(end - begin, panel::depth_block);
     const long planes = static_cast<long>(how.in_planes[0].size());
     const long position_stride = panels * planes * units * panel::columns;
     with_transform(how.tile, how.taps, [&](auto transform) {
@@ -187,15 +190,16 @@ void tiled_filter_gradient(const convolution_shape& s, long samples, const float
                                                 : how.window * s.channels;
     // Chunks of the depth are summed independently; where there are too few of them for the
     // threads, so are parts of the strips.
-    const long most = how.minimal_filtering ? gradient_depth / per_unit
-                                            : std::max(1L, block_floats / block_tiles / per_unit);
+    const long most = how.minimal_filtering
+                          ? gradient_depth / per_unit
+                          : std::max(1L, gradient_floats / block_tiles / per_unit);
     long chunk_size = divided_up(units, divided_up(units, most));
     if (how.minimal_filtering)
-        chunk_size = rounded_up(chunk_size, 8);
+        chunk_size = rounded_up(chunk_size, panel::depth_block);
     const long chunks = divided_up(units, chunk_size);
     const long parts = std::min(divided_up(threads(), chunks), strips);
-    const long sum_size = how.positions() * panels * panel::columns * per_unit *
-                          (how.minimal_filtering ? rounded_up(chunk_size, 8) : chunk_size);
+    const long sum_size = how.positions() * panels * panel::columns *
+                          rounded_up(per_unit * chunk_size, panel::depth_block);
     float* sums = sums_workspace.get(count(chunks * parts * sum_size));
     parallel_chunks(chunks * parts, [&](long, long first, long last) {
         for (long task = first; task < last; ++task) {

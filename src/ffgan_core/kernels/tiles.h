@@ -22,6 +22,8 @@ template <class F> void with_transform(long tile, long taps, const F& f) {
         f(minimal_filtering<3, 2>());
     else if (tile == 4 && taps == 2)
         f(minimal_filtering<4, 2>());
+    else if (tile == 5 && taps == 2)
+        f(minimal_filtering<5, 2>());
     else if (tile == 2 && taps == 3)
         f(minimal_filtering<2, 3>());
     else
@@ -30,7 +32,7 @@ template <class F> void with_transform(long tile, long taps, const F& f) {
 
 // The transformed windows of the strips' tiles in the given phases of the input, of channels
 // [begin, end) (without minimal filtering: of rows [begin, end) of the window):
-// v[position][tile][depth].
+// v[position][depth / 16][tile][16], with zeros up to a multiple of 16 channels (or values).
 void fill_windows(const tiling& how, const std::vector<strip>& strips,
                   const std::vector<place>& planes, long begin, long end, float* v,
                   long position_stride);

@@ -4,6 +4,7 @@
 #include "base/sizes.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace ffgan::layers {
 namespace {
@@ -38,6 +39,8 @@ packed_convolution::packed_convolution(const tiling& how, const std::vector<floa
                                        const std::vector<float>& scale,
                                        const std::vector<float>& shift)
     : filters_(how) {
+    if (activate && !(slope >= 0 && slope <= 1))
+        throw std::invalid_argument("a slope of the activation is not in [0, 1]");
     pack_filters(filters_, filters.data(), packed_.get(count(filters_.size())));
     bias_ = padded(bias, channels_written());
     scale_ = padded(scale, channels_written());

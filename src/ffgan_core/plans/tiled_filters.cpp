@@ -17,7 +17,7 @@ tiled_filters::tiled_filters(const tiling& how) : how_(how) {
     const long most = std::max(least, block_floats / per_unit);
     chunk_size_ = divided_up(units, divided_up(units, most));
     if (how.minimal_filtering)
-        chunk_size_ = rounded_up(chunk_size_, 8);
+        chunk_size_ = rounded_up(chunk_size_, depth_block);
     chunks_ = divided_up(units, chunk_size_);
     panels_ = divided_up(how.out_channels, panel_columns);
     long depth_of_all = 0;
@@ -35,16 +35,16 @@ long tiled_filters::chunk_end(long chunk) const {
 long tiled_filters::depth(long chunk) const {
     const long units = chunk_end(chunk) - chunk_begin(chunk);
     return how_.minimal_filtering
-               ? rounded_up(units, 8) * static_cast<long>(how_.in_planes[0].size())
-               : units * how_.window * how_.in_channels;
+               ? rounded_up(units, depth_block) * static_cast<long>(how_.in_planes[0].size())
+               : rounded_up(units * how_.window * how_.in_channels, depth_block);
 }
 
-const float* tiled_filters::panel(const float* storage, long plane, long chunk, long panel) const {
+long tiled_filters::panel_begin(long plane, long chunk, long position, long panel) const {
     // All chunks but the last one have the same depth.
     const long unit = panels_ * how_.positions() * panel_columns;
     const long planes = static_cast<long>(how_.out_planes.size());
-    return storage + chunk * planes * unit * depth(0) +
-           (plane * panels_ + panel) * how_.positions() * panel_columns * depth(chunk);
+    return chunk * planes * unit * depth(0) +
+           ((plane * how_.positions() + position) * panels_ + panel) * panel_columns * depth(chunk);
 }
 
 } // namespace ffgan::layers

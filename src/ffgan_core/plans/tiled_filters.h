@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// How the filters of a tiling lie in memory. Filters are packed once and live as long as a model;
-// the sums of a chunk of the depth are stored before the next one is added, so where the depth is
-// cut is part of what a value is, and the same for every instruction set.
+// How the filters of a tiling lie in memory. Filters are packed once and live as long as a model.
+// The order is that in which they are read: position by position, all panels of each.
 
 #pragma once
 
@@ -14,8 +13,11 @@ namespace ffgan::layers {
 constexpr long panel_columns = 16;
 // Tiles multiplied together: enough that streaming the filters past them costs little.
 constexpr long block_tiles = 48;
-// Floats of the transformed input of a block, for L2 next to the panels of the filters.
-constexpr long block_floats = 64 * 1024;
+// The depth is worked on in blocks of this many channels, a cache line.
+constexpr long depth_block = 16;
+// Floats of the transformed input of a block of tiles: beyond it the depth is cut into chunks,
+// whose sums go on where those of the chunk before ended.
+constexpr long block_floats = 4 * 1024 * 1024;
 
 // Filters in the form in which a tiling multiplies them.
 class tiled_filters {
@@ -32,8 +34,9 @@ class tiled_filters {
     long depth(long chunk) const;
     long panels() const { return panels_; } // per phase of the output
 
-    // The panels (depth x 16) of all positions for one phase and panel of the output.
-    const float* panel(const float* storage, long plane, long chunk, long panel) const;
+    // Where the panel (depth x 16) of a position begins, for one phase and panel of the output; the
+    // next panel follows it.
+    long panel_begin(long plane, long chunk, long position, long panel) const;
 
   private:
     tiling how_;

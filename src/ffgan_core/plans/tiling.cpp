@@ -9,6 +9,9 @@
 namespace ffgan::layers {
 namespace {
 
+// Transforming fewer channels costs more than it saves.
+constexpr long least_channels = 12;
+
 // What a tile size costs in an output phase of rows x columns: multiplications per pair of
 // channels, a filter's way from memory counted as that of a few tiles.
 long cost_of(long rows, long columns, long tile, long window) {
@@ -37,11 +40,11 @@ tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
     // Minimal filtering, where its transforms are few beside the products.
     tile = 1;
     minimal_filtering = false;
-    if ((phase_taps == 2 || phase_taps == 3) && s.kernel % stride == 0 && in_channels >= 16 &&
-        out_channels >= 16) {
+    if ((phase_taps == 2 || phase_taps == 3) && s.kernel % stride == 0 &&
+        in_channels >= least_channels && out_channels >= least_channels) {
         long best = cost_of(phase_rows, phase_columns, 1, phase_taps);
-        for (const long candidate : {2L, 3L, 4L}) {
-            if (phase_taps == 3 && candidate == 3)
+        for (const long candidate : {2L, 3L, 4L, 5L}) {
+            if (phase_taps == 3 && candidate % 2 == 1)
                 continue; // no transform for it
             const long cost =
                 cost_of(phase_rows, phase_columns, candidate, candidate + phase_taps - 1);
