@@ -17,7 +17,7 @@ from ffgan.typing import RGB
 
 def spoiled(people: RGB) -> dict[str, bytes]:
     """A picture for each reason, and what `extract` is to say of it."""
-    good = photograph(people[0])
+    good = photograph(people[1])  # found well, so that its hash does not lie at the limit
     grey = np.repeat(cv2.cvtColor(photograph(people[5]), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     small = cv2.resize(photograph(people[6]), (160, 160), interpolation=cv2.INTER_AREA)
     return {
