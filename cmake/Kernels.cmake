@@ -8,7 +8,7 @@
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
     set(_instruction_sets avx512 avx2 sse4.2) # the best first
     set(_options_of_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
-    set(_options_of_avx2 -mavx2 -mfma -mbmi -mbmi2 -mf16c -mlzcnt -mmovbe)
+    set(_options_of_avx2 -mavx2 -mfma) # what dispatch/instruction_set.cpp asks the processor for
     set(_options_of_sse4.2 -mcx16 -msahf -mpopcnt -msse4.2)
     list(APPEND _options_of_avx2 ${_options_of_sse4.2})
     list(APPEND _options_of_avx512 ${_options_of_avx2})
