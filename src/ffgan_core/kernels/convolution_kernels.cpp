@@ -94,7 +94,8 @@ long channels_per_group(long taps) {
 void correlate(const convolution_shape& s, long samples, const float* image, const float* filters,
                const float* bias, bool add, float* map) {
     if (has_many_channels(s)) {
-        convolve(tiling(s, tiling::direction::correlate), samples, image, filters, bias, add, map);
+        convolve(tiling(s, tiling::direction::correlate, largest_tile_in_training), samples, image,
+                 filters, bias, add, map);
         return;
     }
     static thread_local workspace filters_workspace;
@@ -124,7 +125,8 @@ void correlate(const convolution_shape& s, long samples, const float* image, con
 void spread(const convolution_shape& s, long samples, const float* map, const float* filters,
             const float* bias, bool add, float* image) {
     if (has_many_channels(s)) {
-        convolve(tiling(s, tiling::direction::spread), samples, map, filters, bias, add, image);
+        convolve(tiling(s, tiling::direction::spread, largest_tile_in_training), samples, map,
+                 filters, bias, add, image);
         return;
     }
     static thread_local workspace filters_workspace;

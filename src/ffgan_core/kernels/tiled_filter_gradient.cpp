@@ -182,7 +182,7 @@ void store_gradient(const tiling& how, long begin, long end, const float* sum, f
 void tiled_filter_gradient(const convolution_shape& s, long samples, const float* image,
                            const float* map, float* gradient) {
     static thread_local workspace sums_workspace;
-    const tiling how(s, tiling::direction::correlate);
+    const tiling how(s, tiling::direction::correlate, largest_tile_in_training);
     const long strips = samples * how.tile_rows;
     const long panels = divided_up(s.filters, panel::columns);
     const long units = how.minimal_filtering ? s.channels : how.window;

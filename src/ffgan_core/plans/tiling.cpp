@@ -21,7 +21,7 @@ long cost_of(long rows, long columns, long tile, long window) {
 
 } // namespace
 
-tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
+tiling::tiling(const convolution_shape& s, direction d, long largest) : way(d), shape(s) {
     const bool correlates = way == direction::correlate;
     // With a map of one pixel nothing overlaps, whatever the stride: every tap is a phase.
     const bool single = !correlates && s.map_rows == 1 && s.map_columns == 1;
@@ -44,8 +44,8 @@ tiling::tiling(const convolution_shape& s, direction d) : way(d), shape(s) {
         in_channels >= least_channels && out_channels >= least_channels) {
         long best = cost_of(phase_rows, phase_columns, 1, phase_taps);
         for (const long candidate : {2L, 3L, 4L, 5L}) {
-            if (phase_taps == 3 && candidate % 2 == 1)
-                continue; // no transform for it
+            if (candidate > largest || (phase_taps == 3 && candidate % 2 == 1))
+                continue; // or no transform for it
             const long cost =
                 cost_of(phase_rows, phase_columns, candidate, candidate + phase_taps - 1);
             if (cost < best) {

@@ -27,13 +27,17 @@ struct place {
     long row, column;
 };
 
+// Larger tiles take fewer products and round more: of two in a row a gradient, and the penalty on a
+// difference of scores, would have errors of a hundredth.
+constexpr long largest_tile = 5, largest_tile_in_training = 4;
+
 // How the output of one direction is made.
 struct tiling {
     // W correlated with the image, or its adjoint (see convolution_kernels.h).
     enum class direction { correlate, spread };
 
-    // Picks the algorithm with the fewest multiplications.
-    tiling(const convolution_shape& shape, direction way);
+    // Picks the algorithm with the fewest multiplications, with tiles up to `largest`.
+    tiling(const convolution_shape& shape, direction way, long largest = largest_tile);
 
     direction way;
     convolution_shape shape;
