@@ -8,6 +8,7 @@ import pytest
 from support.faces import whole
 
 from ffgan import faces
+from ffgan._core import _testing
 from ffgan.typing import RGB
 
 
@@ -36,3 +37,14 @@ def test_an_embedding_depends_on_its_face_alone(people: RGB) -> None:
         for result in pool.map(faces.embed, [chips] * 6):
             np.testing.assert_allclose(result, together, atol=1e-5)
     assert faces.embed(chips[:0]).shape == (0, 128)
+
+
+@pytest.mark.usefixtures("files")
+def test_an_embedding_does_not_depend_on_a_network_for_another_size(people: RGB) -> None:
+    # Training sees the 162 pixels of an image, an embedding 150: their layers share memory.
+    chips = whole(people)[:1]
+    images = np.ascontiguousarray(people.transpose(0, 3, 1, 2), np.float32) / 256
+    recognition = str(faces.recognition_file(None))
+    before = faces.embed(chips)
+    _testing.features(recognition, images[:8])
+    np.testing.assert_array_equal(faces.embed(chips), before)

@@ -34,15 +34,17 @@ image_views some(const image_views& all, long first, long last) {
 struct recognition_layers::memory {
     struct images {
         padded_image room;
+        long side = 0; // of what is written: networks for two sizes may want the same room
         std::vector<float> values;
 
-        image_views views(const padded_image& wanted, long count) {
+        image_views views(const padded_image& wanted, long wanted_side, long count) {
             const long size = wanted.size();
-            if (wanted.first_row != room.first_row || wanted.first_column != room.first_column ||
-                wanted.rows != room.rows || wanted.columns != room.columns ||
-                wanted.channels != room.channels ||
+            if (wanted_side != side || wanted.first_row != room.first_row ||
+                wanted.first_column != room.first_column || wanted.rows != room.rows ||
+                wanted.columns != room.columns || wanted.channels != room.channels ||
                 static_cast<long>(values.size()) < count * size) {
                 room = wanted;
+                side = wanted_side;
                 values.assign(ffgan::count(count * size), 0.0f);
             }
             image_views result;
@@ -194,7 +196,7 @@ void recognition_layers::forward(const float* images, long count,
     for (std::size_t l = 0; l < levels(embeddings != nullptr); ++l) {
         const level& here = levels_[l];
         memory::of_level& room = own.levels[l];
-        const image_views x = room.x.views(here.room, count);
+        const image_views x = room.x.views(here.room, here.side, count);
         if (l == 0) {
             const long places = here.side * here.side * here.room.channels;
             for (long i = 0; i < count; ++i)
@@ -206,9 +208,11 @@ void recognition_layers::forward(const float* images, long count,
             const residual_unit::rooms& between = unit->between();
             const bool down = unit->goes_down();
             const image_views middle =
-                (down ? room.middle_down : room.middle).views(between.middle, here.at_once);
+                (down ? room.middle_down : room.middle)
+                    .views(between.middle, between.middle_side, here.at_once);
             const image_views branch =
-                (down ? room.branch_down : room.branch).views(between.branch, here.at_once);
+                (down ? room.branch_down : room.branch)
+                    .views(between.branch, between.branch_side, here.at_once);
             for (long first = 0; first < count; first += here.at_once) {
                 const long last = std::min(count, first + here.at_once);
                 unit->forward(some(down ? before : x, first, last), some(x, first, last),
@@ -249,7 +253,7 @@ void recognition_layers::backward(const std::vector<const float*>& gradients,
     std::vector<image_views> of_levels;
     const std::uint8_t* of_unit = gates;
     for (std::size_t l = 0; l < used; ++l) {
-        of_levels.push_back(own.levels[l].x.views(levels_[l].room, count));
+        of_levels.push_back(own.levels[l].x.views(levels_[l].room, levels_[l].side, count));
         if (l == 0)
             of_unit += count * levels_[0].side * levels_[0].side * levels_[0].room.channels;
         for (const auto& unit : levels_[l].units)
@@ -294,9 +298,11 @@ void recognition_layers::backward(const std::vector<const float*>& gradients,
             const residual_unit::rooms& between = (*unit)->between();
             const bool down = (*unit)->goes_down();
             const image_views middle =
-                (down ? room.middle_down : room.middle).views(between.middle, here.at_once);
+                (down ? room.middle_down : room.middle)
+                    .views(between.middle, between.middle_side, here.at_once);
             const image_views branch =
-                (down ? room.branch_down : room.branch).views(between.branch, here.at_once);
+                (down ? room.branch_down : room.branch)
+                    .views(between.branch, between.branch_side, here.at_once);
             of_unit -= count * (*unit)->gates();
             for (long first = 0; first < count; first += here.at_once) {
                 const long last = std::min(count, first + here.at_once);
