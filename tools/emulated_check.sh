@@ -67,13 +67,13 @@ aarch64() {
     first=$(sed -n 's/^    \(.*venv.*pip install \.\( .*\)\?\)$/\1/p' "$repository/README.md")
     first=${first/pip install . /pip install "$(basename "$wheel")" }
     echo "$first"
-    folder=$tree/root/ffgan
+    folder=$tree/srv/ffgan
     rm -rf "$folder" && mkdir -p "$folder/tools" "$folder/tests/"{fixtures,support}
     cp "$wheel" "$folder"
     cp "$repository/tools/golden_hashes.py" "$folder/tools"
     cp "$repository/tests/fixtures/golden.json" "$folder/tests/fixtures"
     cp "$repository/tests/support/same_bytes.py" "$folder/tests/support"
-    in_tree() { "$repository/tools/arm64_tree.sh" run "$tree" bash -euc "cd /root/ffgan && $1"; }
+    in_tree() { "$repository/tools/arm64_tree.sh" run "$tree" bash -euc "cd /srv/ffgan && $1"; }
     time in_tree "$first"
     in_tree ".venv/bin/python -m ffgan info"
     step "aarch64, golden digests"
