@@ -7,6 +7,7 @@
 #include "pretrained/face_embedding.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ffgan {
 namespace {
@@ -55,6 +56,14 @@ struct recognition_layers::memory {
     };
     struct of_level {
         images x, middle, branch, middle_down, branch_down;
+
+        // Between the convolutions of a unit.
+        std::pair<image_views, image_views> between(const residual_unit& unit, long count) {
+            const residual_unit::rooms& rooms = unit.between();
+            const bool down = unit.goes_down();
+            return {(down ? middle_down : middle).views(rooms.middle, rooms.middle_side, count),
+                    (down ? branch_down : branch).views(rooms.branch, rooms.branch_side, count)};
+        }
     };
     std::vector<of_level> levels;
     workspace pixels, patches, rows, pooled, means;
@@ -205,14 +214,8 @@ void recognition_layers::forward(const float* images, long count,
             of_unit += count * places;
         }
         for (const auto& unit : here.units) {
-            const residual_unit::rooms& between = unit->between();
             const bool down = unit->goes_down();
-            const image_views middle =
-                (down ? room.middle_down : room.middle)
-                    .views(between.middle, between.middle_side, here.at_once);
-            const image_views branch =
-                (down ? room.branch_down : room.branch)
-                    .views(between.branch, between.branch_side, here.at_once);
+            const auto [middle, branch] = room.between(*unit, here.at_once);
             for (long first = 0; first < count; first += here.at_once) {
                 const long last = std::min(count, first + here.at_once);
                 unit->forward(some(down ? before : x, first, last), some(x, first, last),
@@ -295,14 +298,8 @@ void recognition_layers::backward(const std::vector<const float*>& gradients,
                 }
         }
         for (auto unit = here.units.rbegin(); unit != here.units.rend(); ++unit) {
-            const residual_unit::rooms& between = (*unit)->between();
             const bool down = (*unit)->goes_down();
-            const image_views middle =
-                (down ? room.middle_down : room.middle)
-                    .views(between.middle, between.middle_side, here.at_once);
-            const image_views branch =
-                (down ? room.branch_down : room.branch)
-                    .views(between.branch, between.branch_side, here.at_once);
+            const auto [middle, branch] = room.between(**unit, here.at_once);
             of_unit -= count * (*unit)->gates();
             for (long first = 0; first < count; first += here.at_once) {
                 const long last = std::min(count, first + here.at_once);
