@@ -277,7 +277,7 @@ def open_window(scale: int, files: FaceFiles) -> Window | None:
     try:
         return Window("ffgan", scale=scale)
     except DisplayError as error:
-        notice(f"no window: {error}; writing to {files.place} instead")
+        notice(f"no window: {error}; writing to {files.place}")
         return None
 
 
