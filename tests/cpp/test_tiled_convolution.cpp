@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "inference/chains.h"
 #include "inference/feed_forward.h"
+#include "kernels/convolution_kernels.h"
 #include "kernels/tiled_convolution.h"
 #include "networks/architecture.h"
 
@@ -116,13 +117,14 @@ void check_shape(const convolution_shape& s, long samples) {
     const auto tolerance = [](const tiling& how) { return how.tile >= 4 ? 3e-5 : 3e-6; };
 
     std::vector<float> result = map; // added to
-    convolve(forward, samples, image.data(), filters.data(), bias.data(), true, result.data());
+    convolve(forward, samples, {image.data()}, filters.data(), bias.data(),
+             {result.data(), false, true});
     check(text.str() + ": " + algorithm(forward), error(result, correlated) < tolerance(forward));
     std::vector<float> other = image;
-    convolve(backward, samples, map.data(), filters.data(), nullptr, true, other.data());
+    convolve(backward, samples, {map.data()}, filters.data(), nullptr, {other.data(), false, true});
     check("  its adjoint: " + algorithm(backward), error(other, spread) < tolerance(backward));
     std::vector<float> sums(filters.size(), std::nanf(""));
-    tiled_filter_gradient(s, samples, image.data(), map.data(), sums.data());
+    filter_gradient(s, samples, {image.data()}, {map.data()}, sums.data());
     check("  the gradient of its filters", error(sums, gradient) < tolerance(forward));
 
     // The last sample alone, on another number of threads.
@@ -130,8 +132,8 @@ void check_shape(const convolution_shape& s, long samples) {
     set_threads(5);
     const long one_map = s.filters * places;
     std::vector<float> alone(map.end() - one_map, map.end());
-    convolve(forward, 1, image.data() + image_size - image_size / samples, filters.data(),
-             bias.data(), true, alone.data());
+    convolve(forward, 1, {image.data() + image_size - image_size / samples}, filters.data(),
+             bias.data(), {alone.data(), false, true});
     check("  a sample alone has the bytes it has in its batch",
           std::memcmp(alone.data(), result.data() + map_size - one_map,
                       alone.size() * sizeof(float)) == 0);

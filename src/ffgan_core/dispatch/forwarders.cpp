@@ -101,18 +101,18 @@ void channels_last_to_planes(const float* pixels, long pixel_stride, long channe
     kernels().channels_last_to_planes(pixels, pixel_stride, channels, n, add, planes, plane_stride);
 }
 
-void correlate(const convolution_shape& shape, long samples, const float* image,
-               const float* filters, const float* bias, bool add, float* map) {
-    kernels().correlate(shape, samples, image, filters, bias, add, map);
+void correlate(const convolution_shape& shape, long samples, const layer_values& image,
+               const float* filters, const float* bias, const layer_target& map) {
+    kernels().correlate(shape, samples, image, filters, bias, map);
 }
 
-void spread(const convolution_shape& shape, long samples, const float* map, const float* filters,
-            const float* bias, bool add, float* image) {
-    kernels().spread(shape, samples, map, filters, bias, add, image);
+void spread(const convolution_shape& shape, long samples, const layer_values& map,
+            const float* filters, const float* bias, const layer_target& image) {
+    kernels().spread(shape, samples, map, filters, bias, image);
 }
 
-void filter_gradient(const convolution_shape& shape, long samples, const float* image,
-                     const float* map, float* gradient) {
+void filter_gradient(const convolution_shape& shape, long samples, const layer_values& image,
+                     const layer_values& map, float* gradient) {
     kernels().filter_gradient(shape, samples, image, map, gradient);
 }
 
@@ -126,17 +126,17 @@ void pack_filters(const tiled_filters& plan, const float* filters, float* storag
 
 void run_strips(const tiled_filters& filters, const float* storage, std::vector<strip>& strips,
                 long first, long last, const epilogue& end,
-                const std::function<void(long chunk)>& load) {
-    kernels().run_strips(filters, storage, strips, first, last, end, load);
+                const std::function<void(long chunk)>& load, fetch_ahead next, bool exact) {
+    kernels().run_strips(filters, storage, strips, first, last, end, load, next, exact);
 }
 
-void convolve(const tiling& how, long samples, const float* in, const float* filters,
-              const float* bias, bool add, float* out) {
-    kernels().convolve(how, samples, in, filters, bias, add, out);
+void convolve(const tiling& how, long samples, const layer_values& in, const float* filters,
+              const float* bias, const layer_target& out, const convolution_shape* squares) {
+    kernels().convolve(how, samples, in, filters, bias, out, squares);
 }
 
-void tiled_filter_gradient(const convolution_shape& shape, long samples, const float* image,
-                           const float* map, float* gradient) {
+void tiled_filter_gradient(const convolution_shape& shape, long samples, const layer_values& image,
+                           const layer_values& map, float* gradient) {
     kernels().tiled_filter_gradient(shape, samples, image, map, gradient);
 }
 
@@ -194,6 +194,31 @@ void leaky_relu_dropout_backward(long n, float slope, const std::uint64_t* mask,
                                  float* data_gradient) {
     kernels().leaky_relu_dropout_backward(n, slope, mask, factor, output, gradient, add,
                                           data_gradient);
+}
+
+void statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
+                              double* means, double* variances) {
+    kernels().statistics_channels_last(shape, slope_before, input, means, variances);
+}
+
+void norm_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
+                                 bool batch_statistics, const float* input, const float* invstds,
+                                 float* gradient, float* gamma_gradient, float* beta_gradient) {
+    kernels().norm_gradient_channels_last(shape, pending, batch_statistics, input, invstds,
+                                          gradient, gamma_gradient, beta_gradient);
+}
+
+void activation_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
+                                       const float* input, float* gradient) {
+    kernels().activation_gradient_channels_last(shape, pending, input, gradient);
+}
+
+void bias_gradient_channels_last(const norm_shape& shape, const float* values, float* gradient) {
+    kernels().bias_gradient_channels_last(shape, values, gradient);
+}
+
+void mask_channels_last(const norm_shape& shape, const std::uint64_t* from, std::uint64_t* to) {
+    kernels().mask_channels_last(shape, from, to);
 }
 
 void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask) {

@@ -5,6 +5,7 @@
 #include "layers/activations.h"
 #include "networks/architecture.h"
 #include "networks/fold.h"
+#include "plans/pixel_squares.h"
 
 #include <stdexcept>
 #include <utility>
@@ -49,29 +50,16 @@ feed_forward_layer pixel_squares(const named_tensors& parameters, const convolut
     if (c.kernel != 4 || c.stride != 2 || c.padding != 0)
         throw std::logic_error("the last transposed convolution has another kernel than 4, stride "
                                "than 2 or padding than 0");
-    const long squares = 4;
-    const convolution_shape shape = convolution_shape::over_image(
-        c.in_channels, c.in_size, c.in_size, squares * c.out_channels, 2, 1, 1);
-    const std::vector<float>& given = parameters.at(name + ".weight").values;
-    std::vector<float> filters(given.size());
-    // Output row 2 Y + y comes from rows Y - 1 and Y, through taps y + 2 and y; columns likewise.
-    for (long y = 0; y < 2; ++y)
-        for (long x = 0; x < 2; ++x)
-            for (long out = 0; out < c.out_channels; ++out)
-                for (long in = 0; in < c.in_channels; ++in)
-                    for (long a = 0; a < 2; ++a)
-                        for (long b = 0; b < 2; ++b) {
-                            const long filter = (2 * y + x) * c.out_channels + out;
-                            filters[count(((filter * c.in_channels + in) * 2 + a) * 2 + b)] =
-                                given[count(((in * c.out_channels + out) * 4 + y + 2 * (1 - a)) *
-                                                4 +
-                                            x + 2 * (1 - b))];
-                        }
-    std::vector<float> bias;
-    for (long square = 0; square < squares; ++square)
-        for (const float value : parameters.at(name + ".bias").values)
-            bias.push_back(value);
-    return {name, tiling(shape, tiling::direction::correlate), filters, bias, false, 0, {}, {}};
+    const convolution_shape shape = convolution_shape::from_map(
+        c.in_channels, c.in_size, c.in_size, c.out_channels, c.kernel, c.stride, c.padding);
+    return {name,
+            tiling(layers::shape_of_squares(shape), tiling::direction::correlate),
+            layers::filters_of_squares(shape, parameters.at(name + ".weight").values.data()),
+            layers::bias_of_squares(shape, parameters.at(name + ".bias").values.data()),
+            false,
+            0,
+            {},
+            {}};
 }
 
 // The first layer of "program", whose filters of 4 x 4 pixels never cut a square of 2 x 2, as one

@@ -123,4 +123,28 @@ void channels_last_to_planes(const float* pixels, long pixel_stride, long channe
         }
 }
 
+void squares_to_planes(const convolution_shape& s, const float* squares, long stride, long first,
+                       long last, bool add, float* image) {
+    const long columns = s.map_columns + 1;
+    for (long row = first; row < last; ++row, squares += columns * stride)
+        for (long y = 0; y < 2; ++y) {
+            const long r = 2 * row + y - s.padding;
+            if (r < 0 || r >= s.rows)
+                continue;
+            for (long x = 0; x < 2; ++x)
+                for (long c = 0; c < s.channels; ++c) {
+                    const float* from = squares + (2 * y + x) * s.channels + c;
+                    float* to = image + (c * s.rows + r) * s.columns + x - s.padding;
+                    const long begin = x < s.padding ? 1 : 0;
+                    const long end = (s.columns - 1 - x + s.padding) / 2 + 1;
+                    if (add)
+                        for (long i = begin; i < end; ++i)
+                            to[2 * i] += from[i * stride];
+                    else
+                        for (long i = begin; i < end; ++i)
+                            to[2 * i] = from[i * stride];
+                }
+        }
+}
+
 } // namespace ffgan::layers

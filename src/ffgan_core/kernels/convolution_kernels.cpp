@@ -5,9 +5,11 @@
 #include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/float8.h"
+#include "kernels/norm_channels_last.h"
 #include "kernels/packed_product.h"
 #include "kernels/tiled_convolution.h"
 #include "kernels/unfolded_image.h"
+#include "plans/pixel_squares.h"
 
 #include <algorithm>
 #include <vector>
@@ -18,8 +20,8 @@ namespace {
 // Floats of an unfolded block in filter_gradient, for the L2 cache.
 constexpr long unfolded_floats = 96 * 1024;
 
-// A tile's channels fill whole panels then. With fewer the unfolded image below is faster.
-bool has_many_channels(const convolution_shape& s) { return std::min(s.channels, s.filters) >= 16; }
+// The outputs fill whole panels then. With fewer the unfolded image below is faster.
+bool fills_panels(long channels) { return channels >= 16; }
 
 // correlate for one block of places and the filters of panels [first_panel, last_panel).
 void correlate_block(const convolution_shape& s, const std::vector<segment>& block,
@@ -89,15 +91,8 @@ long channels_per_group(long taps) {
     return channels;
 }
 
-} // namespace
-
-void correlate(const convolution_shape& s, long samples, const float* image, const float* filters,
-               const float* bias, bool add, float* map) {
-    if (has_many_channels(s)) {
-        convolve(tiling(s, tiling::direction::correlate, largest_tile_in_training), samples, image,
-                 filters, bias, add, map);
-        return;
-    }
+void correlate_unfolded(const convolution_shape& s, long samples, const float* image,
+                        const float* filters, const float* bias, bool add, float* map) {
     static thread_local workspace filters_workspace;
     const long depth = s.channels * s.kernel * s.kernel;
     const long panels = divided_up(s.filters, packed::panel_rows);
@@ -122,13 +117,8 @@ void correlate(const convolution_shape& s, long samples, const float* image, con
     });
 }
 
-void spread(const convolution_shape& s, long samples, const float* map, const float* filters,
-            const float* bias, bool add, float* image) {
-    if (has_many_channels(s)) {
-        convolve(tiling(s, tiling::direction::spread, largest_tile_in_training), samples, map,
-                 filters, bias, add, image);
-        return;
-    }
+void spread_unfolded(const convolution_shape& s, long samples, const float* map,
+                     const float* filters, const float* bias, bool add, float* image) {
     static thread_local workspace filters_workspace;
     const long taps = s.kernel * s.kernel;
     const long depth = s.filters;
@@ -205,8 +195,6 @@ void spread(const convolution_shape& s, long samples, const float* map, const fl
     });
 }
 
-namespace {
-
 // filter_gradient over the given blocks for channels [first, last): writes columns
 // [first * taps, last * taps) of `gradient`, whose row stride is channels * taps.
 void filter_gradient_channels(const convolution_shape& s,
@@ -256,14 +244,8 @@ void filter_gradient_channels(const convolution_shape& s,
     }
 }
 
-} // namespace
-
-void filter_gradient(const convolution_shape& s, long samples, const float* image, const float* map,
-                     float* gradient) {
-    if (has_many_channels(s)) {
-        tiled_filter_gradient(s, samples, image, map, gradient);
-        return;
-    }
+void filter_gradient_unfolded(const convolution_shape& s, long samples, const float* image,
+                              const float* map, float* gradient) {
     const long rows = samples * s.map_rows;
     if (s.channels >= 4 * threads()) {
         const auto blocks = map_blocks(s, 0, rows);
@@ -287,6 +269,90 @@ void filter_gradient(const convolution_shape& s, long samples, const float* imag
     for (long chunk = 1; chunk < chunks; ++chunk)
         for (long i = 0; i < size; ++i)
             gradient[i] += partial[chunk * size + i];
+}
+
+// Values in dlib's order, which is what an image is unfolded from.
+class in_planes {
+  public:
+    in_planes(const norm_shape& shape, const layer_values& from) : planes_(from.values) {
+        if (!from.channels_last)
+            return;
+        float* planes = memory_.get(count(shape.samples * shape.channels * shape.places));
+        to_planes(shape, from, planes);
+        planes_ = planes;
+    }
+    const float* planes() const { return planes_; }
+
+  private:
+    workspace memory_;
+    const float* planes_;
+};
+
+template <class F> void into_planes(const norm_shape& shape, const layer_target& to, const F& f) {
+    if (!to.channels_last) {
+        f(to.values);
+        return;
+    }
+    workspace memory;
+    float* planes = memory.get(count(shape.samples * shape.channels * shape.places));
+    f(planes);
+    from_planes(shape, planes, to.values);
+}
+
+norm_shape image_of(const convolution_shape& s, long samples) {
+    return {samples, s.channels, s.rows * s.columns};
+}
+
+norm_shape map_of(const convolution_shape& s, long samples) {
+    return {samples, s.filters, s.map_rows * s.map_columns};
+}
+
+} // namespace
+
+void correlate(const convolution_shape& s, long samples, const layer_values& image,
+               const float* filters, const float* bias, const layer_target& map) {
+    if (fills_panels(s.filters)) {
+        convolve(tiling(s, tiling::direction::correlate, largest_tile_in_training), samples, image,
+                 filters, bias, map);
+        return;
+    }
+    const in_planes from(image_of(s, samples), image);
+    into_planes(map_of(s, samples), map, [&](float* planes) {
+        correlate_unfolded(s, samples, from.planes(), filters, bias, map.add, planes);
+    });
+}
+
+void spread(const convolution_shape& s, long samples, const layer_values& map, const float* filters,
+            const float* bias, const layer_target& image) {
+    if (fills_panels(s.filters) && fills_panels(s.channels)) {
+        convolve(tiling(s, tiling::direction::spread, largest_tile_in_training), samples, map,
+                 filters, bias, image);
+        return;
+    }
+    if (has_pixel_squares(s)) {
+        std::vector<float> biases;
+        if (bias != nullptr)
+            biases = bias_of_squares(s, bias);
+        convolve(
+            tiling(shape_of_squares(s), tiling::direction::correlate, largest_tile_in_training),
+            samples, map, filters_of_squares(s, filters).data(),
+            bias != nullptr ? biases.data() : nullptr, {image.values, false, image.add}, &s);
+        return;
+    }
+    const in_planes from(map_of(s, samples), map);
+    into_planes(image_of(s, samples), image, [&](float* planes) {
+        spread_unfolded(s, samples, from.planes(), filters, bias, image.add, planes);
+    });
+}
+
+void filter_gradient(const convolution_shape& s, long samples, const layer_values& image,
+                     const layer_values& map, float* gradient) {
+    if (fills_panels(s.filters)) {
+        tiled_filter_gradient(s, samples, image, map, gradient);
+        return;
+    }
+    const in_planes fine(image_of(s, samples), image), coarse(map_of(s, samples), map);
+    filter_gradient_unfolded(s, samples, fine.planes(), coarse.planes(), gradient);
 }
 
 void bias_gradient(long samples, long channels, long places, const float* values, float* gradient) {

@@ -17,6 +17,7 @@
 #include "kernels/depthwise.h"
 #include "kernels/dropout_kernels.h"
 #include "kernels/face_scan.h"
+#include "kernels/norm_channels_last.h"
 #include "kernels/norm_kernels.h"
 #include "kernels/pixel_kernels.h"
 #include "kernels/pixel_product.h"
@@ -74,6 +75,11 @@
     row(layers::, repeat_mask)                 \
     row(layers::, dropout_apply)               \
     row(layers::, dropout_scale)               \
+    row(layers::, statistics_channels_last)    \
+    row(layers::, norm_gradient_channels_last) \
+    row(layers::, activation_gradient_channels_last) \
+    row(layers::, bias_gradient_channels_last) \
+    row(layers::, mask_channels_last)          \
     FFGAN_BUILT_IN_BLAS(row)
 // clang-format on
 

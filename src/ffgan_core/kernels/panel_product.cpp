@@ -25,8 +25,8 @@ constexpr int most_transposed_rows = native_lanes == 16 ? 8 : most_rows;
 constexpr long largest_fetched = 32 * 1024; // floats
 constexpr long rows_ahead = 48;
 
-// Rows x Panels * 16 sums in registers.
-template <int Rows, int Panels> struct sums {
+// Rows x Panels * 16 sums in registers. Exact: see panel_product.h.
+template <bool Exact, int Rows, int Panels> struct sums {
     static constexpr int width = Panels * vectors;
     native value[Rows][width];
 
@@ -54,7 +54,8 @@ template <int Rows, int Panels> struct sums {
             const native x = broadcast<native>(left(i));
 #pragma GCC unroll 8
             for (int j = 0; j < width; ++j)
-                value[i][j] = multiply_add(x, right[j], value[i][j]);
+                value[i][j] = Exact ? multiply_add(x, right[j], value[i][j])
+                                    : near_multiply_add(x, right[j], value[i][j]);
         }
     }
 
@@ -68,13 +69,13 @@ template <int Rows, int Panels> struct sums {
 };
 
 // As `multiply` and `multiply_transposed`, for Rows rows of C and Panels panels.
-template <int Rows, int Panels> struct tile {
+template <bool Exact, int Rows, int Panels> struct tile {
     static void multiply(const float* l, long l_stride, long depth, const float* panels, bool add,
                          float* c, long c_stride) {
         const long panel_stride = depth * columns;
         const long ahead =
             Panels * panel_stride <= largest_fetched ? Panels * panel_stride : rows_ahead * columns;
-        sums<Rows, Panels> sum;
+        sums<Exact, Rows, Panels> sum;
         sum.begin(add, c, c_stride);
         for (long p = 0; p < depth; p += depth_block, l += l_stride)
             for (long q = 0; q < depth_block; q += 4)
@@ -89,7 +90,7 @@ template <int Rows, int Panels> struct tile {
 
     static void multiply_transposed(const float* l, long rows, const float* panels, long row_stride,
                                     long panel_stride, bool add, float* c, long c_stride) {
-        sums<Rows, Panels> sum;
+        sums<Exact, Rows, Panels> sum;
         sum.begin(add, c, c_stride);
         for (long r = 0; r < rows; ++r, l += depth_block, panels += row_stride)
             sum.add([&](int i) { return l[i]; }, panels, panel_stride);
@@ -97,12 +98,13 @@ template <int Rows, int Panels> struct tile {
     }
 };
 
-template <int Panels, int... Less> constexpr auto products(std::integer_sequence<int, Less...>) {
-    return std::array{tile<Less + 1, Panels>::multiply...};
+template <bool Exact, int Panels, int... Less>
+constexpr auto products(std::integer_sequence<int, Less...>) {
+    return std::array{tile<Exact, Less + 1, Panels>::multiply...};
 }
 template <int Panels, int... Less>
 constexpr auto transposed_products(std::integer_sequence<int, Less...>) {
-    return std::array{tile<Less + 1, Panels>::multiply_transposed...};
+    return std::array{tile<false, Less + 1, Panels>::multiply_transposed...};
 }
 
 // Calls f(first, height) for parts of the rows that are almost equal: a last one of a row or two
@@ -123,6 +125,20 @@ template <class F> void by_panels(long panel_count, const F& f) {
     if constexpr (panels_at_once > 1)
         for (; j < panel_count; ++j)
             f(j, std::integral_constant<int, 1>());
+}
+
+template <bool Exact>
+void multiply_panels(long rows, const float* l, long l_stride, long depth, const float* panels,
+                     long panel_count, bool add, float* c, long c_stride) {
+    by_panels(panel_count, [&](long j, auto at_once) {
+        static constexpr auto by_rows =
+            products<Exact, decltype(at_once)::value>(std::make_integer_sequence<int, most_rows>());
+        by_height(rows, most_rows, [&](long first, std::size_t height) {
+            by_rows[height - 1](l + first * depth_block, l_stride, depth,
+                                panels + j * depth * columns, add,
+                                c + j * c_stride + first * columns, c_stride);
+        });
+    });
 }
 
 #ifndef FFGAN_FUSES
@@ -152,8 +168,8 @@ void multiply_emulated(long rows, const float* l, long l_stride, long depth, con
                                                         wide.data() + 8 * half, sums[half]);
         float* target = c + i * columns;
         if (!done) {
-            (two ? tile<2, 1>::multiply : tile<1, 1>::multiply)(l + i * depth_block, l_stride,
-                                                                depth, panel, false, target, 0);
+            (two ? tile<true, 2, 1>::multiply : tile<true, 1, 1>::multiply)(
+                l + i * depth_block, l_stride, depth, panel, false, target, 0);
             continue;
         }
         for (long row = 0; row < (two ? 2 : 1); ++row)
@@ -168,8 +184,12 @@ void multiply_emulated(long rows, const float* l, long l_stride, long depth, con
 } // namespace
 
 void multiply(long rows, const float* l, long l_stride, long depth, const float* panels,
-              long panel_count, bool add, float* c, long c_stride) {
+              long panel_count, bool add, float* c, long c_stride, [[maybe_unused]] bool exact) {
 #ifndef FFGAN_FUSES
+    if (!exact) {
+        multiply_panels<false>(rows, l, l_stride, depth, panels, panel_count, add, c, c_stride);
+        return;
+    }
     if (!add) {
         for (long j = 0; j < panel_count; ++j)
             multiply_emulated(rows, l, l_stride, depth, panels + j * depth * columns,
@@ -177,15 +197,7 @@ void multiply(long rows, const float* l, long l_stride, long depth, const float*
         return;
     }
 #endif
-    by_panels(panel_count, [&](long j, auto at_once) {
-        static constexpr auto by_rows =
-            products<decltype(at_once)::value>(std::make_integer_sequence<int, most_rows>());
-        by_height(rows, most_rows, [&](long first, std::size_t height) {
-            by_rows[height - 1](l + first * depth_block, l_stride, depth,
-                                panels + j * depth * columns, add,
-                                c + j * c_stride + first * columns, c_stride);
-        });
-    });
+    multiply_panels<true>(rows, l, l_stride, depth, panels, panel_count, add, c, c_stride);
 }
 
 void multiply_transposed(long depth, const float* l, long l_stride, long rows, const float* panels,

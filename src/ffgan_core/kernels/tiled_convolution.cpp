@@ -6,6 +6,7 @@
 #include "kernels/channel_order.h"
 #include "kernels/native.h"
 #include "kernels/panel_product.h"
+#include "kernels/pending.h"
 #include "kernels/tiles.h"
 
 #include <algorithm>
@@ -216,11 +217,29 @@ long panels_per_lot(long panels, long positions, long tiles, long depth) {
     return std::max(2L, products / (positions * tiles * panel::columns) / 2 * 2);
 }
 
+// Asks for the memory that store_tiles will write of tiles [first, last).
+void fetch_targets(const tiling& how, const std::vector<strip>& strips, const place& plane,
+                   long channel, long first, long last) {
+    for (long i = first; i < last; ++i) {
+        const strip& part = strips[count(i / how.tile_columns)];
+        const long row = how.out_step * how.tile * part.tile_row + plane.row;
+        const long column = how.out_step * how.tile * (i % how.tile_columns) + plane.column;
+        for (long u = 0; u < how.tile; ++u)
+            for (long w = 0; w < how.tile; ++w)
+                __builtin_prefetch(
+                    part.out.at(row + u * how.out_step, column + w * how.out_step) + channel, 1, 2);
+    }
+}
+
 } // namespace
+
+long products_of(const tiled_filters& filters, long outputs) {
+    return filters.chunks() * outputs * filters.how().positions();
+}
 
 void run_strips(const tiled_filters& filters, const float* storage, std::vector<strip>& strips,
                 long first, long last, const epilogue& end,
-                const std::function<void(long chunk)>& load) {
+                const std::function<void(long chunk)>& load, fetch_ahead next, bool exact) {
     static thread_local workspace windows_workspace, products_workspace;
     const tiling& how = filters.how();
     const long tiles = static_cast<long>(strips.size()) * how.tile_columns;
@@ -230,6 +249,7 @@ void run_strips(const tiled_filters& filters, const float* storage, std::vector<
     const long panel_stride = tiles * panel::columns;
     // Products c[position][panel][tile][16], for one phase, or of all until the last chunk.
     const long kept = at_once ? std::min(panels, last - first) : last - first;
+    const bool wait = !next.is_empty(); // the output is as far away as the input
     float* products =
         products_workspace.get(count(positions * kept * (panel_stride + position_padding)));
     for (long chunk = 0; chunk < filters.chunks(); ++chunk) {
@@ -250,12 +270,19 @@ void run_strips(const tiled_filters& filters, const float* storage, std::vector<
                 float* c = products + (at_once ? 0
                                                : positions * (output - first) *
                                                      (panel_stride + position_padding));
-                for (long p = 0; p < positions; ++p)
+                const bool stores = chunk == filters.chunks() - 1;
+                for (long p = 0; p < positions; ++p) {
+                    next.step(n);
+                    for (long k = 0; k < n && stores && wait; ++k)
+                        fetch_targets(how, strips, how.out_planes[count(plane)],
+                                      (panel + j + k) * panel::columns, p * tiles / positions,
+                                      (p + 1) * tiles / positions);
                     panel::multiply(tiles, windows + p * window_stride, tiles * panel::depth_block,
                                     depth,
                                     storage + filters.panel_begin(plane, chunk, p, panel + j), n,
-                                    chunk > 0, c + p * product_stride, panel_stride);
-                if (chunk == filters.chunks() - 1)
+                                    chunk > 0, c + p * product_stride, panel_stride, exact);
+                }
+                if (stores)
                     for (long k = 0; k < n; ++k)
                         store_tiles(how, strips, how.out_planes[count(plane)],
                                     (panel + j + k) * panel::columns, c + k * panel_stride,
@@ -268,14 +295,52 @@ void run_strips(const tiled_filters& filters, const float* storage, std::vector<
 
 // ---- In dlib's order ----------------------------------------------------------------------------
 
-void load_rows(const tiling& how, const float* planes, long tile_row, long begin, long end,
-               float* pixels, long stride) {
+namespace {
+
+// A chunk of the channels is a cache line or two of each pixel, which the processor's own
+// prefetching does not follow.
+constexpr long pixels_ahead = 16;
+
+} // namespace
+
+void load_pixels(const layer_values& from, long sample, long channels, long plane_size, long first,
+                 long n, long begin, long end, float* pixels, long stride) {
+    const float* values = from.values + sample * channels * plane_size;
+    if (!from.channels_last) {
+        planes_to_channels_last(values + begin * plane_size + first, plane_size, end - begin, n,
+                                pixels, stride);
+    } else if (from.pending == nullptr) {
+        const float* source = values + first * channels + begin;
+        for (long i = 0; i < n; ++i, source += channels) {
+            __builtin_prefetch(source + pixels_ahead * channels);
+            for (long c = 0; c < end - begin; c += 8)
+                store8(pixels + i * stride + c, load8(source + c));
+        }
+    } else {
+        const long origin = (sample * plane_size + first) * channels;
+        with_pending(*from.pending, [&](const auto& of) {
+            for (long i = 0; i < n; ++i) {
+                __builtin_prefetch(from.values + origin + (i + pixels_ahead) * channels + begin);
+                for (long c = begin; c < end; c += 8) {
+                    const long index = origin + i * channels + c;
+                    store8(pixels + i * stride + c - begin,
+                           of(load8(from.values + index), c, index));
+                }
+            }
+        });
+    }
+    if (stride > end - begin)
+        for (long i = 0; i < n; ++i)
+            std::fill_n(pixels + i * stride + (end - begin), stride - (end - begin), 0.0f);
+}
+
+void load_rows(const tiling& how, const layer_values& in, long sample, long tile_row, long begin,
+               long end, float* pixels, long stride) {
     const long first_row = how.first_row(tile_row);
     const long first_column = how.first_column();
     const long columns = how.columns_read();
     const long left = std::min(columns, std::max(0L, -first_column));
     const long inside = std::max(0L, std::min(columns, how.in_columns - first_column) - left);
-    const long plane_size = how.in_rows * how.in_columns;
     for (long r = 0; r < how.rows_read(); ++r, pixels += columns * stride) {
         const long row = first_row + r;
         if (row < 0 || row >= how.in_rows) {
@@ -283,13 +348,10 @@ void load_rows(const tiling& how, const float* planes, long tile_row, long begin
             continue;
         }
         std::fill_n(pixels, left * stride, 0.0f);
-        planes_to_channels_last(planes + begin * plane_size + row * how.in_columns + first_column +
-                                    left,
-                                plane_size, end - begin, inside, pixels + left * stride, stride);
+        load_pixels(in, sample, how.in_channels, how.in_rows * how.in_columns,
+                    row * how.in_columns + first_column + left, inside, begin, end,
+                    pixels + left * stride, stride);
         std::fill_n(pixels + (left + inside) * stride, (columns - left - inside) * stride, 0.0f);
-        if (stride > end - begin)
-            for (long i = left; i < left + inside; ++i)
-                std::fill_n(pixels + i * stride + (end - begin), stride - (end - begin), 0.0f);
     }
 }
 
@@ -304,8 +366,21 @@ long strips_per_block(const tiling& how, long samples) {
 
 } // namespace
 
-void convolve(const tiling& how, long samples, const float* in, const float* filters,
-              const float* bias, bool add, float* out) {
+fetch_ahead rows_ahead(const tiling& how, const layer_values& in, long first, long last,
+                       long steps) {
+    if (!in.channels_last || last <= first)
+        return {};
+    const long row_size = how.in_columns * how.in_channels;
+    const auto row = [&](long strip, long more) {
+        const long in_sample =
+            std::clamp(how.first_row(strip % how.tile_rows) + more, 0L, how.in_rows);
+        return in.values + (strip / how.tile_rows * how.in_rows + in_sample) * row_size;
+    };
+    return {row(first, 0), row(last - 1, how.rows_read()), steps};
+}
+
+void convolve(const tiling& how, long samples, const layer_values& in, const float* filters,
+              const float* bias, const layer_target& out, const convolution_shape* squares) {
     static thread_local workspace filters_workspace, bias_workspace;
     const tiled_filters packed(how);
     float* storage = filters_workspace.get(count(packed.size()));
@@ -317,13 +392,12 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
         std::copy_n(bias, how.out_channels, padded);
         end.bias = padded;
     }
-    const long in_size = how.in_channels * how.in_rows * how.in_columns;
     const long out_plane = how.out_rows * how.out_columns;
     const long out_size = how.out_channels * out_plane;
     const long strips = samples * how.tile_rows;
     const long per_block = strips_per_block(how, samples);
     const long outputs = static_cast<long>(how.out_planes.size()) * packed.panels();
-    const long out_pixel = packed.panels() * panel::columns;
+    const long out_pixel = out.channels_last ? how.out_channels : packed.panels() * panel::columns;
     const long rows_written = how.tile * how.out_step;
     const long columns = how.columns_read();
 
@@ -335,7 +409,9 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
             const long last = std::min(strips, first + per_block);
             parts.resize(count(last - first));
             const long out_rows_size = rows_written * how.out_columns * out_pixel;
-            float* results = out_workspace.get(count((last - first) * out_rows_size));
+            float* results = out.channels_last
+                                 ? nullptr
+                                 : out_workspace.get(count((last - first) * out_rows_size));
             const auto load = [&](long chunk) {
                 if (!how.minimal_filtering && chunk > 0)
                     return;
@@ -350,25 +426,39 @@ void convolve(const tiling& how, long samples, const float* in, const float* fil
                 for (long i = 0; i < last - first; ++i, pixels += rows_size) {
                     strip& part = parts[count(i)];
                     part.tile_row = (first + i) % how.tile_rows;
-                    load_rows(how, in + (first + i) / how.tile_rows * in_size, part.tile_row,
-                              channel, channel_end, pixels, stride);
+                    const long sample = (first + i) / how.tile_rows;
+                    load_rows(how, in, sample, part.tile_row, channel, channel_end, pixels, stride);
                     part.in = {pixels - how.first_row(part.tile_row) * columns * stride -
                                    how.first_column() * stride,
                                columns * stride, stride};
-                    part.out = {results + i * out_rows_size -
-                                    part.tile_row * rows_written * how.out_columns * out_pixel,
-                                how.out_columns * out_pixel, out_pixel};
+                    float* origin = out.channels_last ? out.values + sample * out_size
+                                                      : results + i * out_rows_size -
+                                                            part.tile_row * rows_written *
+                                                                how.out_columns * out_pixel;
+                    part.out = {origin, how.out_columns * out_pixel, out_pixel};
                 }
             };
-            run_strips(packed, storage, parts, 0, outputs, end, load);
+            run_strips(packed, storage, parts, 0, outputs, end, load,
+                       block + 1 < end_block
+                           ? rows_ahead(how, in, last, std::min(strips, last + per_block),
+                                        products_of(packed, outputs))
+                           : fetch_ahead(),
+                       false);
+            if (out.channels_last)
+                continue;
             for (long i = 0; i < last - first; ++i) {
+                const float* result = results + i * out_rows_size;
+                const long sample = (first + i) / how.tile_rows;
                 const long row = parts[count(i)].tile_row * rows_written;
                 const long rows = std::min(rows_written, how.out_rows - row);
-                channels_last_to_planes(results + i * out_rows_size, out_pixel, how.out_channels,
-                                        rows * how.out_columns, add,
-                                        out + (first + i) / how.tile_rows * out_size +
-                                            row * how.out_columns,
-                                        out_plane);
+                if (squares != nullptr)
+                    squares_to_planes(*squares, result, out_pixel, row, row + rows, out.add,
+                                      out.values + sample * squares->channels * squares->rows *
+                                                       squares->columns);
+                else
+                    channels_last_to_planes(
+                        result, out_pixel, how.out_channels, rows * how.out_columns, out.add,
+                        out.values + sample * out_size + row * how.out_columns, out_plane);
             }
         }
     });

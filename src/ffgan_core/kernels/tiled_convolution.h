@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include "kernels/fetch_ahead.h"
+#include "kernels/layer_values.h"
 #include "plans/tiled_filters.h"
 
 #include <functional>
@@ -49,18 +51,25 @@ void pack_filters(const tiled_filters& plan, const float* filters, float* storag
 // Computes outputs [first, last) of the strips, an output being a pair (phase, panel of channels),
 // numbered phase * panels + panel. Before chunk c of the depth is worked on, load(c) makes the
 // views `in` show its channels, the chunk's first one as channel 0 (without minimal filtering: all
-// channels).
+// channels). exact: see panel_product.h.
 void run_strips(const tiled_filters& filters, const float* storage, std::vector<strip>& strips,
                 long first, long last, const epilogue& end,
-                const std::function<void(long chunk)>& load);
+                const std::function<void(long chunk)>& load, fetch_ahead next = {},
+                bool exact = true);
 
-// out (samples, out_channels, out_rows, out_columns) = or += the output of `way` plus bias, in
-// dlib's layout.
-void convolve(const tiling& how, long samples, const float* in, const float* filters,
-              const float* bias, bool add, float* out);
+// So many products run_strips makes, each of which is a step of `next`.
+long products_of(const tiled_filters& filters, long outputs);
+
+// For training, where a last bit does not matter:
+// out (samples, out_channels, out_rows, out_columns) = or += the output of `way` plus bias. Where
+// `squares` is given, the output is plans/pixel_squares.h's for an image of that shape, which is
+// written.
+void convolve(const tiling& how, long samples, const layer_values& in, const float* filters,
+              const float* bias, const layer_target& out,
+              const convolution_shape* squares = nullptr);
 
 // As filter_gradient of convolution_kernels.h, the same bytes at any number of threads.
-void tiled_filter_gradient(const convolution_shape& shape, long samples, const float* image,
-                           const float* map, float* gradient);
+void tiled_filter_gradient(const convolution_shape& shape, long samples, const layer_values& image,
+                           const layer_values& map, float* gradient);
 
 } // namespace ffgan::layers

@@ -44,86 +44,137 @@ void fill_gradients(const tiling& how, const float* pixels, long pixel_stride, l
     });
 }
 
-// Copies rows [row, row + rows) of the map into `pixels` of `stride` floats, `columns` per row.
-void load_map(const convolution_shape& s, const float* planes, long row, long rows, long columns,
-              long stride, float* pixels) {
-    const long plane_size = s.map_rows * s.map_columns;
+// Copies rows [row, row + rows) of a sample's map into `pixels` of `stride` floats, `columns` per
+// row.
+void load_map(const convolution_shape& s, const layer_values& map, long sample, long row, long rows,
+              long columns, long stride, float* pixels) {
     for (long r = 0; r < rows; ++r, pixels += columns * stride) {
         if (row + r >= s.map_rows) {
             std::fill_n(pixels, columns * stride, 0.0f);
             continue;
         }
-        planes_to_channels_last(planes + (row + r) * s.map_columns, plane_size, s.filters,
-                                s.map_columns, pixels, stride);
+        load_pixels(map, sample, s.filters, s.map_rows * s.map_columns, (row + r) * s.map_columns,
+                    s.map_columns, 0, s.filters, pixels, stride);
         std::fill_n(pixels + s.map_columns * stride, (columns - s.map_columns) * stride, 0.0f);
-        if (stride > s.filters)
-            for (long i = 0; i < s.map_columns; ++i)
-                std::fill_n(pixels + i * stride + s.filters, stride - s.filters, 0.0f);
     }
 }
 
-// The sum of a chunk of the depth, [begin, end) as in fill_windows, over strips
-// [first_strip, last_strip): sum[position][panel][depth][16].
-void sum_chunk(const tiling& how, long first_strip, long last_strip, long begin, long end,
-               const float* image, const float* map, float* sum) {
+// As rows_ahead, of the map.
+fetch_ahead map_ahead(const tiling& how, const layer_values& map, long first, long last,
+                      long steps) {
+    if (!map.channels_last || last <= first)
+        return {};
+    const convolution_shape& s = how.shape;
+    const auto row = [&](long strip, long more) {
+        const long in_sample = std::min(s.map_rows, (strip % how.tile_rows + more) * how.tile);
+        return map.values +
+               (strip / how.tile_rows * s.map_rows + in_sample) * s.map_columns * s.filters;
+    };
+    return {row(first, 0), row(last - 1, 1), steps};
+}
+
+// How the depth is divided.
+struct chunking {
+    long units;     // channels, or rows of the window without minimal filtering
+    long size;      // units of a chunk
+    long per_unit;  // floats of a unit in a tile
+    long of_panels; // floats of a sum for each row of the depth, of all positions
+
+    long chunks() const { return divided_up(units, size); }
+    long begin(long chunk) const { return chunk * size; }
+    long end(long chunk) const { return std::min(units, begin(chunk + 1)); }
+    long sum_size() const { return of_panels * depth(size); }
+    // Rows of a sum.
+    long depth(long some) const { return rounded_up(per_unit * some, panel::depth_block); }
+};
+
+chunking chunking_of(const tiling& how) {
+    const convolution_shape& s = how.shape;
+    const bool minimal = how.minimal_filtering;
+    chunking result;
+    result.units = minimal ? s.channels : how.window;
+    result.per_unit =
+        minimal ? static_cast<long>(how.in_planes[0].size()) : how.window * s.channels;
+    const long most = minimal ? gradient_depth / result.per_unit
+                              : std::max(1L, gradient_floats / block_tiles / result.per_unit);
+    result.size = divided_up(result.units, divided_up(result.units, most));
+    if (minimal)
+        result.size = rounded_up(result.size, panel::depth_block);
+    result.of_panels = how.positions() * rounded_up(s.filters, panel::columns);
+    return result;
+}
+
+// The sums of chunks [first_chunk, last_chunk) over strips [first_strip, last_strip), one after the
+// other: sum[position][panel][depth][16].
+void sum_chunks(const tiling& how, const chunking& parts_of_depth, long first_chunk,
+                long last_chunk, long first_strip, long last_strip, const layer_values& image,
+                const layer_values& map, float* sums) {
     static thread_local workspace in_workspace, map_workspace, windows_workspace,
         gradients_workspace;
     const convolution_shape& s = how.shape;
+    const bool minimal = how.minimal_filtering;
     const std::vector<place>& planes = how.in_planes[0];
     const long panels = divided_up(s.filters, panel::columns);
     const long map_pixel = panels * panel::columns;
-    const long units = end - begin;
-    const long channel = how.minimal_filtering ? begin : 0;
-    const long channel_end = how.minimal_filtering ? end : s.channels;
-    const long pixel = how.minimal_filtering ? rounded_up(units, panel::depth_block) : s.channels;
-    const long depth =
-        how.minimal_filtering
-            ? rounded_up(units, panel::depth_block) * static_cast<long>(planes.size())
-            : rounded_up(units * how.window * s.channels, panel::depth_block);
     const long columns = how.columns_read();
-    const long rows_size = how.rows_read() * columns * pixel;
     const long map_columns = how.tile_columns * how.tile;
-    const long image_size = s.channels * s.rows * s.columns;
-    const long map_size = s.filters * s.map_rows * s.map_columns;
     const long per_block = std::max(1L, (block_tiles + how.tile_columns / 2) / how.tile_columns);
     std::vector<strip> parts;
     for (long first = first_strip; first < last_strip; first += per_block) {
         const long last = std::min(last_strip, first + per_block);
         const long tiles = (last - first) * how.tile_columns;
         parts.resize(count(last - first));
-        float* pixels = in_workspace.get(count((last - first) * rows_size));
         const long gradient_stride = map_pixel * tiles + position_padding;
         float* gradients = gradients_workspace.get(count(how.positions() * gradient_stride));
         float* map_pixels = map_workspace.get(count(how.tile * map_columns * map_pixel));
-        for (long i = 0; i < last - first; ++i, pixels += rows_size) {
+        for (long i = 0; i < last - first; ++i) {
             const long sample = (first + i) / how.tile_rows;
-            strip& part = parts[count(i)];
-            part.tile_row = (first + i) % how.tile_rows;
-            load_rows(how, image + sample * image_size, part.tile_row, channel, channel_end, pixels,
-                      pixel);
-            part.in = {pixels -
-                           (how.first_row(part.tile_row) * columns + how.first_column()) * pixel,
-                       columns * pixel, pixel};
-            if (how.minimal_filtering) {
-                load_map(s, map + sample * map_size, part.tile_row * how.tile, how.tile,
-                         map_columns, map_pixel, map_pixels);
+            const long row = (first + i) % how.tile_rows;
+            parts[count(i)].tile_row = row;
+            if (minimal) {
+                load_map(s, map, sample, row * how.tile, how.tile, map_columns, map_pixel,
+                         map_pixels);
                 fill_gradients(how, map_pixels, map_pixel, panels, i * how.tile_columns, tiles,
                                gradients);
             } else {
-                load_map(s, map + sample * map_size, part.tile_row, 1, map_columns, map_pixel,
+                load_map(s, map, sample, row, 1, map_columns, map_pixel,
                          gradients + i * map_columns * map_pixel);
             }
         }
-        const long window_stride = tiles * depth + position_padding;
-        float* windows = windows_workspace.get(count(how.positions() * window_stride));
-        fill_windows(how, parts, planes, begin, end, windows, window_stride);
-        for (long p = 0; p < how.positions(); ++p)
-            panel::multiply_transposed(
-                depth, windows + p * window_stride, tiles * panel::depth_block, tiles,
-                gradients + p * gradient_stride, how.minimal_filtering ? panel::columns : map_pixel,
-                how.minimal_filtering ? tiles * panel::columns : panel::columns, panels,
-                first > first_strip, sum + p * panels * depth * panel::columns,
-                depth * panel::columns);
+        // While this block is multiplied, the next one comes closer.
+        const long next = std::min(last_strip, last + per_block);
+        const long steps = (last_chunk - first_chunk) * how.positions();
+        fetch_ahead next_rows = rows_ahead(how, image, last, next, steps);
+        fetch_ahead next_map = map_ahead(how, map, last, next, steps);
+        for (long chunk = first_chunk; chunk < last_chunk; ++chunk) {
+            const long begin = parts_of_depth.begin(chunk), end = parts_of_depth.end(chunk);
+            const long units = minimal ? rounded_up(end - begin, panel::depth_block) : end - begin;
+            const long depth = parts_of_depth.depth(units);
+            const long pixel = minimal ? units : s.channels;
+            const long rows_size = how.rows_read() * columns * pixel;
+            float* pixels = in_workspace.get(count((last - first) * rows_size));
+            for (long i = 0; i < last - first; ++i, pixels += rows_size) {
+                strip& part = parts[count(i)];
+                load_rows(how, image, (first + i) / how.tile_rows, part.tile_row,
+                          minimal ? begin : 0, minimal ? end : s.channels, pixels, pixel);
+                part.in = {pixels - (how.first_row(part.tile_row) * columns + how.first_column()) *
+                                        pixel,
+                           columns * pixel, pixel};
+            }
+            const long window_stride = tiles * depth + position_padding;
+            float* windows = windows_workspace.get(count(how.positions() * window_stride));
+            fill_windows(how, parts, planes, begin, end, windows, window_stride);
+            float* sum = sums + (chunk - first_chunk) * parts_of_depth.sum_size();
+            for (long p = 0; p < how.positions(); ++p) {
+                next_rows.step();
+                next_map.step();
+                panel::multiply_transposed(
+                    depth, windows + p * window_stride, tiles * panel::depth_block, tiles,
+                    gradients + p * gradient_stride, minimal ? panel::columns : map_pixel,
+                    minimal ? tiles * panel::columns : panel::columns, panels, first > first_strip,
+                    sum + p * panels * depth * panel::columns, depth * panel::columns);
+            }
+        }
     }
 }
 
@@ -179,49 +230,40 @@ void store_gradient(const tiling& how, long begin, long end, const float* sum, f
 
 } // namespace
 
-void tiled_filter_gradient(const convolution_shape& s, long samples, const float* image,
-                           const float* map, float* gradient) {
+void tiled_filter_gradient(const convolution_shape& s, long samples, const layer_values& image,
+                           const layer_values& map, float* gradient) {
     static thread_local workspace sums_workspace;
     const tiling how(s, tiling::direction::correlate, largest_tile_in_training);
-    const long strips = samples * how.tile_rows;
-    const long panels = divided_up(s.filters, panel::columns);
-    const long units = how.minimal_filtering ? s.channels : how.window;
-    const long per_unit = how.minimal_filtering ? static_cast<long>(how.in_planes[0].size())
-                                                : how.window * s.channels;
-    // Chunks of the depth are summed independently; where there are too few of them for the
-    // threads, so are parts of the strips.
-    const long most = how.minimal_filtering
-                          ? gradient_depth / per_unit
-                          : std::max(1L, gradient_floats / block_tiles / per_unit);
-    long chunk_size = divided_up(units, divided_up(units, most));
-    if (how.minimal_filtering)
-        chunk_size = rounded_up(chunk_size, panel::depth_block);
-    const long chunks = divided_up(units, chunk_size);
-    const long parts = std::min(divided_up(threads(), chunks), strips);
-    const long sum_size = how.positions() * panels * panel::columns *
-                          rounded_up(per_unit * chunk_size, panel::depth_block);
+    const chunking depth = chunking_of(how);
+    const long strips = samples * how.tile_rows, chunks = depth.chunks();
+    // The threads share the strips, and each reads its part of both operands once; without minimal
+    // filtering, where the sums are large and the maps are small, they share the chunks first.
+    const long parts =
+        std::min(how.minimal_filtering ? threads() : divided_up(threads(), chunks), strips);
+    const long at_once = how.minimal_filtering ? chunks : 1; // chunks of a task
+    const long tasks = divided_up(chunks, at_once) * parts;
+    const long sum_size = depth.sum_size();
     float* sums = sums_workspace.get(count(chunks * parts * sum_size));
-    parallel_chunks(chunks * parts, [&](long, long first, long last) {
+    // Of a part the sums of all chunks.
+    const auto sums_of = [&](long part, long chunk) {
+        return sums + (part * chunks + chunk) * sum_size;
+    };
+    parallel_chunks(tasks, [&](long, long first, long last) {
         for (long task = first; task < last; ++task) {
-            const long begin = task / parts * chunk_size;
-            const long end = std::min(units, begin + chunk_size);
-            const long part = task % parts;
-            sum_chunk(how, part * strips / parts, (part + 1) * strips / parts, begin, end, image,
-                      map, sums + task * sum_size);
-            if (parts == 1)
-                store_gradient(how, begin, end, sums + task * sum_size, gradient);
+            const long part = task % parts, chunk = task / parts * at_once;
+            sum_chunks(how, depth, chunk, std::min(chunks, chunk + at_once), part * strips / parts,
+                       (part + 1) * strips / parts, image, map, sums_of(part, chunk));
         }
     });
-    if (parts == 1)
-        return;
     parallel_chunks(chunks, [&](long, long first, long last) {
         for (long chunk = first; chunk < last; ++chunk) {
-            float* total = sums + chunk * parts * sum_size;
-            for (long part = 1; part < parts; ++part)
+            float* total = sums_of(0, chunk);
+            for (long part = 1; part < parts; ++part) {
+                const float* more = sums_of(part, chunk);
                 for (long i = 0; i < sum_size; ++i)
-                    total[i] += total[part * sum_size + i];
-            store_gradient(how, chunk * chunk_size, std::min(units, (chunk + 1) * chunk_size),
-                           total, gradient);
+                    total[i] += more[i];
+            }
+            store_gradient(how, depth.begin(chunk), depth.end(chunk), total, gradient);
         }
     });
 }

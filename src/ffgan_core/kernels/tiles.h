@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "kernels/layer_values.h"
 #include "kernels/minimal_filtering.h"
 #include "kernels/tiled_convolution.h"
 
@@ -37,9 +38,19 @@ void fill_windows(const tiling& how, const std::vector<strip>& strips,
                   const std::vector<place>& planes, long begin, long end, float* v,
                   long position_stride);
 
-// Copies the rows that a strip reads, of channels [begin, end), into `pixels`, whose pixels have
-// `stride` floats: zeros where the image ends.
-void load_rows(const tiling& how, const float* planes, long tile_row, long begin, long end,
-               float* pixels, long stride);
+// Copies the rows that a strip of a sample reads, of channels [begin, end), into `pixels`, whose
+// pixels have `stride` floats: zeros where the image ends.
+void load_rows(const tiling& how, const layer_values& in, long sample, long tile_row, long begin,
+               long end, float* pixels, long stride);
+
+// The rows that strips [first, last), numbered through all samples, read of values whose channels
+// lie side by side.
+fetch_ahead rows_ahead(const tiling& how, const layer_values& in, long first, long last,
+                       long steps);
+
+// Copies channels [begin, end) of n pixels in a row, of `channels` channels and `plane_size` pixels
+// a sample, from pixel `first` of a sample on.
+void load_pixels(const layer_values& from, long sample, long channels, long plane_size, long first,
+                 long n, long begin, long end, float* pixels, long stride);
 
 } // namespace ffgan::layers

@@ -57,6 +57,18 @@ void activated_norm::compute_gradient(const dlib::tensor&, const dlib::tensor& g
                            gradient, input, data_gradient, params_gradient);
 }
 
+const pending_norm& activated_norm::prepare(const dlib::tensor& input) {
+    dropout_.draw_channels_last(input);
+    norm_.prepare({slope_before_, slope_after_, dropout_.mask(), dropout_.factor()}, input,
+                  pending_);
+    return pending_;
+}
+
+void activated_norm::compute_gradient_in_place(const dlib::tensor& input, dlib::tensor& gradient,
+                                               dlib::tensor& params_gradient) {
+    norm_.compute_gradient_in_place(pending_, input, gradient, params_gradient);
+}
+
 #endif
 
 void serialize(const activated_norm& item, std::ostream& out) {

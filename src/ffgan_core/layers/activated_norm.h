@@ -37,6 +37,14 @@ class activated_norm {
     const dlib::tensor& get_layer_params() const { return norm_.get_layer_params(); }
     dlib::tensor& get_layer_params() { return norm_.get_layer_params(); }
 
+#ifndef DLIB_USE_CUDA
+    // As batch_norm's, the activations and the dropout included. What is pending lives until the
+    // next call.
+    const pending_norm& prepare(const dlib::tensor& input);
+    void compute_gradient_in_place(const dlib::tensor& input, dlib::tensor& gradient,
+                                   dlib::tensor& params_gradient);
+#endif
+
     // Forgets the last mask, as dlib's networks do before they are saved.
     void clean() { dropout_.clean(); }
 
@@ -61,6 +69,7 @@ class activated_norm {
     float slope_before_, slope_after_;
     batch_norm norm_;
     layers::dropout dropout_;
+    pending_norm pending_;
 };
 
 struct norm_relu : activated_norm {

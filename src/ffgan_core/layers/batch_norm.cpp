@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/batch_norm.h"
 
+#include "kernels/norm_channels_last.h"
+#include "layers/stored_values.h"
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -120,66 +123,110 @@ void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tens
     compute_gradient({}, gradient, input, data_gradient, params_gradient);
 }
 
-void batch_norm::compute(const norm_surroundings& around, const dlib::tensor& input,
-                         dlib::resizable_tensor& output) {
-    const norm_shape shape{static_cast<long>(input.num_samples()), static_cast<long>(input.k()),
-                           static_cast<long>(input.nr() * input.nc())};
-    const std::size_t channels = static_cast<std::size_t>(shape.channels);
-    output.copy_size(input);
-    const float* gamma = params_.host();
-    const float* beta = gamma + channels;
-    if (mode_ == mode::inference) {
-        const float* variances = running_variances_.host();
-        std::vector<float> scales(channels);
-        for (std::size_t k = 0; k < channels; ++k)
-            scales[k] = static_cast<float>(gamma[k] / std::sqrt(variances[k] + eps_));
-        normalize(shape, around, input.host(), running_means_.host(), scales.data(), beta,
-                  output.host_write_only());
-        return;
-    }
+std::vector<float> batch_norm::running_scales(const float* gamma) const {
+    const float* variances = running_variances_.host();
+    std::vector<float> scales(running_variances_.size());
+    for (std::size_t k = 0; k < scales.size(); ++k)
+        scales[k] = static_cast<float>((gamma ? gamma[k] : 1.0f) / std::sqrt(variances[k] + eps_));
+    return scales;
+}
 
-    std::vector<double> means(channels), variances(channels);
-    means_.set_size(1, shape.channels);
-    invstds_.set_size(1, shape.channels);
-    normalize_batch(shape, around, eps_, gamma, beta, input.host(), means.data(), variances.data(),
-                    means_.host_write_only(), invstds_.host_write_only(), output.host_write_only());
+void batch_norm::update_running(const norm_shape& shape, const std::vector<double>& means,
+                                const std::vector<double>& variances) {
     if (mode_ != mode::training)
         return;
-
     const double weight = 1.0 / (static_cast<double>(updates_) + 1.0);
     updates_ = std::min(updates_ + 1, window_size_);
     const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
     const double unbiased = n > 1 ? n / (n - 1) : 1;
     float* running_mean = running_means_.host();
     float* running_variance = running_variances_.host();
-    for (std::size_t k = 0; k < channels; ++k) {
+    for (std::size_t k = 0; k < means.size(); ++k) {
         running_mean[k] = static_cast<float>((1 - weight) * running_mean[k] + weight * means[k]);
         running_variance[k] = static_cast<float>((1 - weight) * running_variance[k] +
                                                  weight * unbiased * variances[k]);
     }
 }
 
+void batch_norm::compute(const norm_surroundings& around, const dlib::tensor& input,
+                         dlib::resizable_tensor& output) {
+    const norm_shape shape = shape_of(input);
+    const std::size_t channels = static_cast<std::size_t>(shape.channels);
+    output.copy_size(input);
+    const float* gamma = params_.host();
+    const float* beta = gamma + channels;
+    if (mode_ == mode::inference) {
+        const std::vector<float> scales = running_scales(gamma);
+        normalize(shape, around, input.host(), running_means_.host(), scales.data(), beta,
+                  output.host_write_only());
+        return;
+    }
+    std::vector<double> means(channels), variances(channels);
+    means_.set_size(1, shape.channels);
+    invstds_.set_size(1, shape.channels);
+    normalize_batch(shape, around, eps_, gamma, beta, input.host(), means.data(), variances.data(),
+                    means_.host_write_only(), invstds_.host_write_only(), output.host_write_only());
+    update_running(shape, means, variances);
+}
+
 void batch_norm::compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
                                   const dlib::tensor& input, const gradient_target& data_gradient,
                                   dlib::tensor& params_gradient) {
-    const long channels = input.k();
+    const bool constant = mode_ == mode::inference;
+    const std::vector<float> running_invstds = running_scales(nullptr);
     const float* gamma = params_.host();
-    const float* means = means_.host();
-    const float* invstds = invstds_.host();
-    std::vector<float> running_invstds;
-    if (mode_ == mode::inference) {
-        const float* variances = running_variances_.host();
-        for (long k = 0; k < channels; ++k)
-            running_invstds.push_back(static_cast<float>(1 / std::sqrt(variances[k] + eps_)));
-        means = running_means_.host();
-        invstds = running_invstds.data();
-    }
     float* gradients = params_gradient.host();
-    normalize_backward({static_cast<long>(input.num_samples()), channels,
-                        static_cast<long>(input.nr() * input.nc())},
-                       around, mode_ != mode::inference, input.host(), gradient.host(), means,
-                       invstds, gamma, gamma + channels, data_gradient.add,
-                       data_gradient.values.host(), gradients, gradients + channels);
+    normalize_backward(shape_of(input), around, !constant, input.host(), gradient.host(),
+                       constant ? running_means_.host() : means_.host(),
+                       constant ? running_invstds.data() : invstds_.host(), gamma,
+                       gamma + input.k(), data_gradient.add, data_gradient.values.host(), gradients,
+                       gradients + input.k());
+}
+
+void batch_norm::prepare(const norm_surroundings& around, const dlib::tensor& input,
+                         pending_norm& pending) {
+    const norm_shape shape = shape_of(input);
+    const std::size_t channels = static_cast<std::size_t>(shape.channels);
+    const float* gamma = params_.host();
+    pending.around = around;
+    pending.shifts = gamma + channels;
+    if (mode_ == mode::inference) {
+        pending_scales_ = running_scales(gamma);
+        pending.means = running_means_.host();
+    } else {
+        std::vector<double> means(channels), variances(channels);
+        statistics_channels_last(shape, around.slope_before, input.host(), means.data(),
+                                 variances.data());
+        means_.set_size(1, shape.channels);
+        invstds_.set_size(1, shape.channels);
+        float* rounded = means_.host_write_only();
+        float* invstds = invstds_.host_write_only();
+        pending_scales_.resize(channels);
+        for (std::size_t k = 0; k < channels; ++k) {
+            rounded[k] = static_cast<float>(means[k]);
+            invstds[k] = static_cast<float>(1 / std::sqrt(variances[k] + eps_));
+            pending_scales_[k] = gamma[k] * invstds[k];
+        }
+        update_running(shape, means, variances);
+        pending.means = rounded;
+    }
+    pending.scales = pending_scales_.data();
+}
+
+void batch_norm::compute_gradient_in_place(const pending_norm& pending, const dlib::tensor& input,
+                                           dlib::tensor& gradient, dlib::tensor& params_gradient) {
+    const bool constant = mode_ == mode::inference;
+    const std::vector<float> running_invstds = running_scales(nullptr);
+    const float* invstds = constant ? running_invstds.data() : invstds_.host();
+    const float* gamma = params_.host();
+    std::vector<float> scales(running_invstds.size());
+    for (std::size_t k = 0; k < scales.size(); ++k)
+        scales[k] = gamma[k] * invstds[k];
+    pending_norm norm = pending;
+    norm.scales = scales.data();
+    float* gradients = params_gradient.host();
+    norm_gradient_channels_last(shape_of(input), norm, !constant, input.host(), invstds,
+                                gradient.host(), gradients, gradients + input.k());
 }
 
 #endif

@@ -6,12 +6,14 @@
 
 #pragma once
 
+#include "kernels/layer_values.h"
 #include "kernels/norm_kernels.h"
 #include "layers/gradient_target.h"
 
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
 #include <string>
+#include <vector>
 
 namespace ffgan::layers {
 
@@ -77,6 +79,12 @@ class batch_norm {
     void compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
                           const dlib::tensor& input, const gradient_target& data_gradient,
                           dlib::tensor& params_gradient);
+
+    // For input with the channels of a pixel side by side. Forward the values are left to whoever
+    // reads them (kernels/layer_values.h); backward the gradient becomes that of the input.
+    void prepare(const norm_surroundings& around, const dlib::tensor& input, pending_norm& pending);
+    void compute_gradient_in_place(const pending_norm& pending, const dlib::tensor& input,
+                                   dlib::tensor& gradient, dlib::tensor& params_gradient);
 #endif
 
     const dlib::tensor& get_layer_params() const { return params_; }
@@ -89,6 +97,13 @@ class batch_norm {
 
   private:
     void allocate(long channels);
+#ifndef DLIB_USE_CUDA
+    // The statistics join the running ones, in training.
+    void update_running(const norm_shape& shape, const std::vector<double>& means,
+                        const std::vector<double>& variances);
+    // gamma / sqrt(running variance + eps); 1 for gamma where it is null.
+    std::vector<float> running_scales(const float* gamma) const;
+#endif
 
     dlib::resizable_tensor params_;
     dlib::alias_tensor gamma_, beta_;
@@ -102,6 +117,7 @@ class batch_norm {
     double bias_weight_decay_multiplier_ = 1;
     double eps_;
     mode mode_ = mode::training;
+    std::vector<float> pending_scales_; // of the last prepare()
 };
 
 } // namespace ffgan::layers

@@ -34,22 +34,41 @@ class convolution : public square_filters<Filters, Kernel, Stride, Padding> {
 
     template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
         const dlib::tensor& input = sub.get_output();
-        const auto shape = shape_of(input);
-        output.set_size(input.num_samples(), shape.filters, shape.map_rows, shape.map_columns);
-        correlate(shape, input.num_samples(), input.host(), this->filters(), this->biases(), false,
-                  output.host_write_only());
+        set_output_size(input, output);
+        compute(input, {input.host()}, {output.host_write_only()});
     }
 
     template <typename Subnet>
     void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
         const dlib::tensor& input = sub.get_output();
-        const auto shape = shape_of(input);
+        const layer_values values{input.host()}, gradient{gradient_input.host()};
         if (this->data_gradient()) {
             const gradient_target target = gradient_of(sub);
-            spread(shape, input.num_samples(), gradient_input.host(), this->filters(), nullptr,
-                   target.add, target.values.host());
+            compute_data_gradient(input, gradient, {target.values.host(), false, target.add});
         }
-        this->backward_parameters(shape, input, gradient_input, gradient_input, params_grad);
+        compute_parameter_gradient(input, values, gradient, params_grad);
+    }
+
+    // The same on values in any order, with `input` for their shape.
+    template <typename tensor>
+    void set_output_size(const dlib::tensor& input, tensor& output) const {
+        const auto shape = shape_over(input);
+        output.set_size(input.num_samples(), shape.filters, shape.map_rows, shape.map_columns);
+    }
+    void compute(const dlib::tensor& input, const layer_values& values,
+                 const layer_target& output) const {
+        correlate(shape_over(input), input.num_samples(), values, this->filters(), this->biases(),
+                  output);
+    }
+    void compute_data_gradient(const dlib::tensor& input, const layer_values& gradient,
+                               const layer_target& target) const {
+        spread(shape_over(input), input.num_samples(), gradient, this->filters(), nullptr, target);
+    }
+    void compute_parameter_gradient(const dlib::tensor& input, const layer_values& values,
+                                    const layer_values& gradient, dlib::tensor& params_grad) const {
+        const auto shape = shape_over(input);
+        this->backward_parameters(shape, input.num_samples(), values, gradient,
+                                  shape.map_rows * shape.map_columns, gradient, params_grad);
     }
 
     friend void serialize(const convolution& item, std::ostream& out) {
@@ -83,7 +102,7 @@ class convolution : public square_filters<Filters, Kernel, Stride, Padding> {
     }
 
   private:
-    convolution_shape shape_of(const dlib::tensor& input) const {
+    convolution_shape shape_over(const dlib::tensor& input) const {
         return convolution_shape::over_image(input.k(), input.nr(), input.nc(), this->num_filters(),
                                              Kernel, Stride, Padding);
     }

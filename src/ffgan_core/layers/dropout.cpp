@@ -2,6 +2,8 @@
 #include "layers/dropout.h"
 
 #include "kernels/dropout_kernels.h"
+#include "kernels/norm_channels_last.h"
+#include "layers/stored_values.h"
 
 #include <stdexcept>
 
@@ -66,6 +68,14 @@ void dropout::backward_inplace(const dlib::tensor& gradient_input, dlib::tensor&
 }
 
 #else
+
+void dropout::draw_channels_last(const dlib::tensor& x) {
+    draw(x);
+    if (mask_.empty())
+        return;
+    const std::vector<std::uint64_t> in_planes = mask_;
+    mask_channels_last(shape_of(x), in_planes.data(), mask_.data());
+}
 
 void dropout::forward_inplace(const dlib::tensor& input, dlib::tensor& output) {
     if (rate_ == 0 && is_same_object(input, output))

@@ -39,6 +39,10 @@ class dropout {
     // For layers that apply the dropout in a pass of their own: draws the mask for x, in
     // training; which elements are kept (null: all); and what they are multiplied by.
     void draw(const dlib::tensor& x);
+#ifndef DLIB_USE_CUDA
+    // The same elements, for x with the channels of a pixel side by side.
+    void draw_channels_last(const dlib::tensor& x);
+#endif
     const std::uint64_t* mask() const { return mask_.empty() ? nullptr : mask_.data(); }
     float factor() const { return mode_ == mode::inference ? 1 - rate_ : 1; }
 

@@ -2,6 +2,8 @@
 #include "layers/leaky_relu_dropout.h"
 
 #include "kernels/activation_kernels.h"
+#include "kernels/norm_channels_last.h"
+#include "layers/stored_values.h"
 
 namespace ffgan::layers {
 #ifdef DLIB_USE_CUDA
@@ -39,6 +41,17 @@ void leaky_relu_dropout::backward_inplace(const dlib::tensor& computed_output,
     leaky_relu_dropout_backward(static_cast<long>(data_grad.size()), slope_, dropout_.mask(),
                                 dropout_.factor(), computed_output.host(), gradient_input.host(),
                                 !is_same_object(gradient_input, data_grad), data_grad.host());
+}
+
+const pending_norm& leaky_relu_dropout::prepare(const dlib::tensor& input) {
+    dropout_.draw_channels_last(input);
+    pending_.around = {1, slope_, dropout_.mask(), dropout_.factor()};
+    return pending_;
+}
+
+void leaky_relu_dropout::compute_gradient_in_place(const dlib::tensor& input,
+                                                   dlib::tensor& gradient) const {
+    activation_gradient_channels_last(shape_of(input), pending_, input.host(), gradient.host());
 }
 
 #endif

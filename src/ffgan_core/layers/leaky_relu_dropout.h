@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "kernels/layer_values.h"
 #include "layers/activations.h"
 #include "layers/dropout.h"
 
@@ -28,6 +29,12 @@ class leaky_relu_dropout {
     const dlib::tensor& get_layer_params() const { return params_; }
     dlib::tensor& get_layer_params() { return params_; }
 
+#ifndef DLIB_USE_CUDA
+    // As activated_norm's.
+    const pending_norm& prepare(const dlib::tensor& input);
+    void compute_gradient_in_place(const dlib::tensor& input, dlib::tensor& gradient) const;
+#endif
+
     // Forgets the last mask, as dlib's networks do before they are saved.
     void clean() { dropout_.clean(); }
 
@@ -40,6 +47,7 @@ class leaky_relu_dropout {
   private:
     float slope_;
     layers::dropout dropout_;
+    pending_norm pending_;
     dlib::resizable_tensor params_;
 };
 

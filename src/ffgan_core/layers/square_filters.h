@@ -12,6 +12,7 @@
 #include <dlib/dnn.h>
 #else
 #include "kernels/convolution_kernels.h"
+#include "kernels/norm_channels_last.h"
 #include "layers/filter_parameters.h"
 #include "layers/gradient_target.h"
 #endif
@@ -74,16 +75,20 @@ class square_filters : public filter_parameters {
 
     // The gradients of the filters, unless nobody wants them, and of the biases, from that of the
     // output.
-    void backward_parameters(const convolution_shape& shape, const dlib::tensor& image,
-                             const dlib::tensor& map, const dlib::tensor& output_gradient,
-                             dlib::tensor& params_grad) const {
+    void backward_parameters(const convolution_shape& shape, long samples,
+                             const layer_values& image, const layer_values& map, long places,
+                             const layer_values& output_gradient, dlib::tensor& params_grad) const {
         if (get_learning_rate_multiplier() == 0)
             return;
-        const long samples = image.num_samples();
-        filter_gradient(shape, samples, image.host(), map.host(), params_grad.host());
-        if (!bias_is_disabled())
-            bias_gradient(samples, output_gradient.k(), output_gradient.nr() * output_gradient.nc(),
-                          output_gradient.host(), params_grad.host() + biases_offset());
+        filter_gradient(shape, samples, image, map, params_grad.host());
+        if (bias_is_disabled())
+            return;
+        float* target = params_grad.host() + biases_offset();
+        if (output_gradient.channels_last)
+            bias_gradient_channels_last({samples, num_filters(), places}, output_gradient.values,
+                                        target);
+        else
+            bias_gradient(samples, num_filters(), places, output_gradient.values, target);
     }
 };
 

@@ -36,22 +36,42 @@ class transposed_convolution : public square_filters<Filters, Kernel, Stride, Pa
 
     template <typename Subnet> void forward(const Subnet& sub, dlib::resizable_tensor& output) {
         const dlib::tensor& input = sub.get_output();
-        const auto shape = shape_of(input);
-        output.set_size(input.num_samples(), shape.channels, shape.rows, shape.columns);
-        spread(shape, input.num_samples(), input.host(), this->filters(), this->biases(), false,
-               output.host_write_only());
+        set_output_size(input, output);
+        compute(input, {input.host()}, {output.host_write_only()});
     }
 
     template <typename Subnet>
     void backward(const dlib::tensor& gradient_input, Subnet& sub, dlib::tensor& params_grad) {
         const dlib::tensor& input = sub.get_output();
-        const auto shape = shape_of(input);
+        const layer_values values{input.host()}, gradient{gradient_input.host()};
         if (this->data_gradient()) {
             const gradient_target target = gradient_of(sub);
-            correlate(shape, input.num_samples(), gradient_input.host(), this->filters(), nullptr,
-                      target.add, target.values.host());
+            compute_data_gradient(input, gradient, {target.values.host(), false, target.add});
         }
-        this->backward_parameters(shape, gradient_input, input, gradient_input, params_grad);
+        compute_parameter_gradient(input, values, gradient, params_grad);
+    }
+
+    // The same on values in any order, with `input` for their shape.
+    template <typename tensor>
+    void set_output_size(const dlib::tensor& input, tensor& output) const {
+        const auto shape = shape_from(input);
+        output.set_size(input.num_samples(), shape.channels, shape.rows, shape.columns);
+    }
+    void compute(const dlib::tensor& input, const layer_values& values,
+                 const layer_target& output) const {
+        spread(shape_from(input), input.num_samples(), values, this->filters(), this->biases(),
+               output);
+    }
+    void compute_data_gradient(const dlib::tensor& input, const layer_values& gradient,
+                               const layer_target& target) const {
+        correlate(shape_from(input), input.num_samples(), gradient, this->filters(), nullptr,
+                  target);
+    }
+    void compute_parameter_gradient(const dlib::tensor& input, const layer_values& values,
+                                    const layer_values& gradient, dlib::tensor& params_grad) const {
+        const auto shape = shape_from(input);
+        this->backward_parameters(shape, input.num_samples(), gradient, values,
+                                  shape.rows * shape.columns, gradient, params_grad);
     }
 
     friend void serialize(const transposed_convolution& item, std::ostream& out) {
@@ -78,7 +98,7 @@ class transposed_convolution : public square_filters<Filters, Kernel, Stride, Pa
     }
 
   private:
-    convolution_shape shape_of(const dlib::tensor& input) const {
+    convolution_shape shape_from(const dlib::tensor& input) const {
         return convolution_shape::from_map(input.k(), input.nr(), input.nc(), this->num_filters(),
                                            Kernel, Stride, Padding);
     }

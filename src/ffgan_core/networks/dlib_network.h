@@ -8,141 +8,21 @@
 #include "base/device.h"
 #include "base/random.h"
 #include "networks/architecture.h"
+#include "networks/layer_kinds.h"
 #include "networks/network.h"
-#include "networks/networks.h"
+
+#ifdef DLIB_USE_CUDA
+#include "networks/dlib_pass.h"
+#else
+#include "networks/host_pass.h"
+#endif
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <type_traits>
-#include <utility>
 
 namespace ffgan::detail {
-
-// ---- What kind of layer -------------------------------------------------------------------------
-
-template <typename T> struct is_convolution : std::false_type {};
-template <long f, long k, int s, int p>
-struct is_convolution<layers::convolution<f, k, s, p>> : std::true_type {};
-
-template <typename T> struct is_transposed_convolution : std::false_type {};
-template <long f, long k, int s, int p>
-struct is_transposed_convolution<layers::transposed_convolution<f, k, s, p>> : std::true_type {};
-
-template <typename T> struct is_fully_connected : std::false_type {};
-template <unsigned long n, dlib::fc_bias_mode m>
-struct is_fully_connected<dlib::fc_<n, m>> : std::true_type {};
-
-template <typename T>
-constexpr bool has_weights =
-    is_convolution<T>::value || is_transposed_convolution<T>::value || is_fully_connected<T>::value;
-template <typename T> constexpr bool is_norm = std::is_base_of_v<layers::activated_norm, T>;
-
-template <typename T>
-constexpr bool has_dropout = std::is_same_v<T, layers::leaky_relu_dropout> ||
-                             (is_norm<T> && !std::is_same_v<T, layers::norm_relu>);
-
-template <typename layer>
-using details_of = std::decay_t<decltype(std::declval<layer&>().layer_details())>;
-
-template <typename layer>
-constexpr bool reads_the_input =
-    !dlib::is_nonloss_layer_type<typename std::decay_t<layer>::subnet_type>::value;
-
-// Whether the layer writes its output over its input, which dlib then hides.
-template <typename T> constexpr bool is_in_place = !has_weights<T> && !is_norm<T>;
-
-// Calls visit(layer) from the layer next to the input up to the output.
-template <typename layer, typename visitor> void walk(layer& top, visitor& visit) {
-    if constexpr (!reads_the_input<layer>)
-        walk(top.subnet(), visit);
-    visit(top);
-}
-
-// What `top` read, given what it wrote and the network's input.
-template <typename layer>
-const dlib::tensor& input_of(layer& top, const dlib::tensor& output, const dlib::tensor& x) {
-    if constexpr (is_in_place<details_of<layer>>)
-        return output;
-    else if constexpr (reads_the_input<layer>)
-        return x;
-    else
-        return top.subnet().get_output();
-}
-
-// As walk, with each layer's output.
-template <typename layer, typename visitor>
-void walk_with_output(layer& top, const dlib::tensor& output, visitor& visit) {
-    if constexpr (!reads_the_input<layer>)
-        walk_with_output(top.subnet(), input_of(top, output, output), visit);
-    visit(top, output);
-}
-
-// ---- The backward pass --------------------------------------------------------------------------
-// dlib's own keeps a gradient for every layer, and zeroes each before a layer adds to it.
-
-// What a layer sees of the layer below it.
-class layer_below {
-  public:
-    layer_below(const dlib::tensor& output, dlib::resizable_tensor& gradient)
-        : output_(output), gradient_(gradient) {}
-    const dlib::tensor& get_output() const { return output_; }
-    dlib::tensor& gradient_to_overwrite() {
-        gradient_.copy_size(output_);
-        return gradient_;
-    }
-    // For dlib's layers, which add to it.
-    dlib::tensor& get_gradient_input() {
-        gradient_to_overwrite() = 0;
-        return gradient_;
-    }
-
-  private:
-    const dlib::tensor& output_;
-    dlib::resizable_tensor& gradient_;
-};
-
-// The same for a layer that turns the gradient of its output into that of its input, in place.
-class layer_below_in_place {
-  public:
-    layer_below_in_place(const dlib::tensor& output, dlib::tensor& gradient)
-        : output_(output), gradient_(gradient) {}
-    const dlib::tensor& get_output() const { return output_; }
-    dlib::tensor& gradient_to_overwrite() { return gradient_; }
-    dlib::tensor& get_gradient_input() { return gradient_; }
-
-  private:
-    const dlib::tensor& output_;
-    dlib::tensor& gradient_;
-};
-
-template <typename layer>
-dlib::tensor& backward_through(layer& top, const dlib::tensor& output, const dlib::tensor& x,
-                               dlib::tensor& gradient, gradient_memory& memory) {
-    // dlib allocates the parameters' gradient in its own backward pass.
-    auto& details = top.layer_details();
-    auto& parameter_gradient = static_cast<dlib::resizable_tensor&>(top.get_parameter_gradient());
-    parameter_gradient.copy_size(details.get_layer_params());
-
-    const dlib::tensor& input = input_of(top, output, x);
-    dlib::tensor* input_gradient = &gradient;
-    if constexpr (has_weights<details_of<layer>>) {
-        dlib::resizable_tensor& free = &gradient == &memory.one ? memory.other : memory.one;
-        layer_below below(input, free);
-        dlib::impl::call_layer_backward(details, output, gradient, below,
-                                        static_cast<dlib::tensor&>(parameter_gradient));
-        input_gradient = &free;
-    } else {
-        layer_below_in_place below(input, gradient);
-        dlib::impl::call_layer_backward(details, output, gradient, below,
-                                        static_cast<dlib::tensor&>(parameter_gradient));
-    }
-    if constexpr (reads_the_input<layer>)
-        return *input_gradient;
-    else
-        return backward_through(top.subnet(), input, x, *input_gradient, memory);
-}
 
 // ---- Names and shapes of a layer's parameters ---------------------------------------------------
 
@@ -236,8 +116,10 @@ template <typename net_type> class dlib_network final : public network {
         net_.to_tensor(&one, &one + 1, x);
         set_mode(mode::inference);
         net_.forward(x);
+        net_.clean();
     }
 
+#ifdef DLIB_USE_CUDA
     const dlib::tensor& forward(const dlib::tensor& x) override {
         need_device();
         net_.forward(x);
@@ -250,6 +132,16 @@ template <typename net_type> class dlib_network final : public network {
     }
 
     void release_memory() override { net_.clean(); }
+#else
+    const dlib::tensor& forward(const dlib::tensor& x) override { return pass_.forward(net_, x); }
+
+    dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
+                           gradient_memory& memory) override {
+        return pass_.backward(net_, x, gradient, memory);
+    }
+
+    void release_memory() override { pass_.release(); }
+#endif
 
     void set_mode(mode m) override {
         using norm_mode = layers::batch_norm::mode;
@@ -413,6 +305,7 @@ template <typename net_type> class dlib_network final : public network {
             }
         };
         walk_with_output(net_, net_.get_output(), visit);
+        net_.clean();
         return result;
     }
 
@@ -432,6 +325,9 @@ template <typename net_type> class dlib_network final : public network {
     }
 
     net_type net_;
+#ifndef DLIB_USE_CUDA
+    host_pass<net_type> pass_;
+#endif
 };
 
 } // namespace ffgan::detail

@@ -8,6 +8,7 @@
 
 #include "base/named_tensor.h"
 #include "base/shapes.h"
+#include "layers/aligned_tensor.h"
 
 #include <dlib/cuda/tensor.h>
 
@@ -43,7 +44,11 @@ struct layer_parameters {
 // The gradients with respect to what the layers pass on. Only two are needed at a time, that of a
 // layer's output and that of its input, and networks that take turns can share them.
 struct gradient_memory {
+#ifdef DLIB_USE_CUDA
     dlib::resizable_tensor one, other;
+#else
+    layers::aligned_tensor one, other;
+#endif
 };
 
 class network {

@@ -51,20 +51,21 @@ void pixel_discriminator::update_parameters(const adam_settings& rates) {
 
 // ---- Norms by the batch -------------------------------------------------------------------------
 
-pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which, double blur,
-                                                                    std::uint64_t step,
+pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
+                                                                    const dlib::tensor& images,
+                                                                    double blur, std::uint64_t step,
                                                                     gradient_memory& memory) {
     const std::uint64_t key = pass_key(seed_, step, which);
-    const long count = static_cast<long>(images_.num_samples());
+    const long count = static_cast<long>(images.num_samples());
     const bool for_generator = which == generator_pass;
 
     const discriminator_view view(augment_, blur, counter_random(key, 0, 0), count);
     if (view.changes_images()) {
-        seen_.copy_size(images_);
-        memcpy(seen_, images_);
+        seen_.copy_size(images);
+        memcpy(seen_, images);
         view.apply(seen_);
     }
-    const dlib::tensor& seen = view.changes_images() ? seen_ : images_;
+    const dlib::tensor& seen = view.changes_images() ? seen_ : images;
 
     net_->set_dropout_key(counter_random(key, 1, 0), 0);
     net_->set_mode(for_generator ? mode::frozen_statistics : mode::training);
@@ -87,12 +88,13 @@ pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which, 
 void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes,
                                             double blur, std::uint64_t step,
                                             const adam_settings& rates, gradient_memory& memory,
-                                            dlib::tensor* gradient, measures& result) {
+                                            bool for_generator, dlib::resizable_tensor& images,
+                                            measures& result) {
     const std::vector<layer_parameters> layers = net_->parameter_tensors();
 
     // D on real images.
-    pixels_to_planes(real, static_cast<long>(fakes.num_samples()), pixel_to_input, images_);
-    const judgement of_real = pass_batch_norm(real_pass, blur, step, memory);
+    pixels_to_planes(real, static_cast<long>(fakes.num_samples()), pixel_to_input, images);
+    const judgement of_real = pass_batch_norm(real_pass, images, blur, step, memory);
     std::vector<dlib::resizable_tensor> real_gradients;
     if (joint_update_)
         for (const layer_parameters& layer : layers)
@@ -101,9 +103,9 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
         update_parameters(rates);
 
     // D on G's fakes.
-    images_.copy_size(fakes);
-    multiply(fakes, sigmoid_to_input, images_);
-    const judgement of_fake = pass_batch_norm(fake_pass, blur, step, memory);
+    images.copy_size(fakes);
+    multiply(fakes, sigmoid_to_input, images);
+    const judgement of_fake = pass_batch_norm(fake_pass, images, blur, step, memory);
     result["loss_d"] = of_real.loss + of_fake.loss;
     result["accuracy_real"] = of_real.accuracy;
     result["accuracy_fake"] = of_fake.accuracy;
@@ -112,10 +114,10 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
     update_parameters(rates);
 
     // G through D.
-    if (gradient != nullptr) {
-        const judgement of_generator = pass_batch_norm(generator_pass, blur, step, memory);
+    if (for_generator) {
+        const judgement of_generator = pass_batch_norm(generator_pass, images, blur, step, memory);
         result["loss_g"] = of_generator.loss;
-        multiply(*of_generator.image_gradient, sigmoid_to_input, *gradient);
+        multiply(*of_generator.image_gradient, sigmoid_to_input, images);
     }
 }
 

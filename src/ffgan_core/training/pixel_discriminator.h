@@ -31,10 +31,11 @@ class pixel_discriminator final : public adversary {
                 measures& result) override;
 
     // With norms by the batch. real: as many images of 162 x 162 x 3 as there are fakes, which are
-    // from 0 to 1, and with respect to which the gradient is.
+    // from 0 to 1. `images` is where D sees them; in the end, for the generator, it holds the
+    // gradient of G's loss with respect to the fakes.
     void update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes, double blur,
                            std::uint64_t step, const adam_settings& rates, gradient_memory& memory,
-                           dlib::tensor* gradient, measures& result);
+                           bool for_generator, dlib::resizable_tensor& images, measures& result);
 
     void reset() override;
 
@@ -46,10 +47,11 @@ class pixel_discriminator final : public adversary {
     struct judgement {
         double loss;                  // mean
         double accuracy;              // share of the images with the right sign
-        dlib::tensor* image_gradient; // with respect to images_; of the generator's pass only
+        dlib::tensor* image_gradient; // with respect to the images; of the generator's pass only
     };
-    // One forward and backward pass on images_.
-    judgement pass_batch_norm(pass which, double blur, std::uint64_t step, gradient_memory& memory);
+    // One forward and backward pass.
+    judgement pass_batch_norm(pass which, const dlib::tensor& images, double blur,
+                              std::uint64_t step, gradient_memory& memory);
     void update_parameters(const adam_settings& rates);
 
     std::uint64_t seed_;
@@ -58,7 +60,7 @@ class pixel_discriminator final : public adversary {
     bool joint_update_;
     std::unique_ptr<network> net_;
     adam solver_;
-    dlib::resizable_tensor images_, seen_, score_gradient_;
+    dlib::resizable_tensor seen_, score_gradient_;
 };
 
 } // namespace ffgan

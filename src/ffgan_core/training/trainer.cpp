@@ -143,8 +143,8 @@ measures trainer::step(const std::uint8_t* real, const float* latents, long coun
 void trainer::update_with_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes,
                                      bool update_generator, measures& result) {
     discriminator_->update_batch_norm(real, fakes, blur_, static_cast<std::uint64_t>(steps_),
-                                      discriminator_rates(), gradients_,
-                                      update_generator ? &image_gradient_ : nullptr, result);
+                                      discriminator_rates(), gradients_, update_generator,
+                                      image_gradient_, result);
 }
 
 // With fixed norms the images of a batch do not touch each other, so one pass serves all; see

@@ -56,13 +56,13 @@ std::vector<training_times> profile_training(const std::string& network, long ba
         std::vector<float> filters = random_values(s.filters * s.channels * s.kernel * s.kernel);
         const double images = static_cast<double>(batch);
         const double correlate = median_milliseconds(repetitions, [&] {
-            layers::correlate(s, batch, image.data(), filters.data(), nullptr, false, map.data());
+            layers::correlate(s, batch, {image.data()}, filters.data(), nullptr, {map.data()});
         });
         const double spread = median_milliseconds(repetitions, [&] {
-            layers::spread(s, batch, map.data(), filters.data(), nullptr, false, image.data());
+            layers::spread(s, batch, {map.data()}, filters.data(), nullptr, {image.data()});
         });
         const double gradient = median_milliseconds(repetitions, [&] {
-            layers::filter_gradient(s, batch, image.data(), map.data(), filters.data());
+            layers::filter_gradient(s, batch, {image.data()}, {map.data()}, filters.data());
         });
         result.push_back({"conv" + std::to_string(i + 1),
                           (c.transposed ? spread : correlate) / images,
