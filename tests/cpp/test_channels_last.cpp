@@ -226,7 +226,8 @@ void few_channels() {
                     std::isnan(found[i]) ? 1 : std::max(worst, std::abs(found[i] - expected[i]));
             std::ostringstream name;
             name << "squares of pixels from " << size << "x" << size << ", padding " << padding;
-            check(name.str(), worst < 2e-6);
+            // Without fused products each of them is rounded once more.
+            check(name.str(), worst < 3e-6);
         }
 }
 
