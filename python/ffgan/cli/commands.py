@@ -33,6 +33,7 @@ def _listed(summary: str, module: str, name: str = "COMMAND", *, numpy: bool = T
 COMMANDS = {
     "train": _listed("train on a folder of pictures", "train"),
     "gen": _listed("draw faces", "gen", numpy=False),
+    "dataset": _listed("make a data set of labelled faces", "dataset"),
     "web": _listed("serve faces to browsers", "web"),
     "explore": _listed("explore the latent space in the browser", "explore"),
     "info": _listed("print the networks, the model, the engine", "info"),

@@ -29,6 +29,7 @@ examples:
   ffgan gen 10                       ten faces in a window, one after another
   ffgan gen 100 --out new            a hundred files, new/face-<seed>.png
   ffgan gen 1 --seed 7 --out me.png  the face of seed 7, always the same one
+  ffgan dataset out --count 10000    a data set: pictures and labels
   ffgan extract photos faces         cut the faces out of photographs
   ffgan train faces --minutes 120    train on a folder of pictures for two hours
   ffgan explore                      sliders, blends, a gallery, in the browser

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -168,17 +168,31 @@ class Identities:
         self._next = self.seed
         self._ahead: deque[tuple[Face, Float32]] = deque()
 
-    def remember(self, seed: int, latent: Float32) -> None:
-        """Take the next person as drawn before, by an earlier run: a seed and a latent (100,)."""
-        self._embeddings.append(embeddings(self.model.render(latent[None]))[0])
+    def remember(self, seed: int, latent: Float32, embedding: Float32 | None = None) -> None:
+        """Take the next person as drawn before, by an earlier run: a seed and a latent (100,).
+
+        ``embedding`` (128,): that of its face, where it is known.
+        """
+        if embedding is None:
+            embedding = embeddings(self.model.render(latent[None]))[0]
+        self._embeddings.append(embedding)
         self._next = seed + 1
         self._ahead.clear()
 
-    def person(self) -> Person:
-        """Draw the next person. Raises `Error` when no seed gives one that is far enough."""
-        for rejected in range(MOST_DRAWS):
+    def person(
+        self, accepts: Callable[[Face], bool] | None = None, *, most_draws: int | None = None
+    ) -> Person:
+        """Draw the next person. Raises `Error` when no seed gives one that is far enough.
+
+        ``accepts``: what else is asked of its face. ``most_draws``: seeds that are tried, without
+        it `MOST_DRAWS`.
+        """
+        most_draws = MOST_DRAWS if most_draws is None else most_draws
+        for rejected in range(most_draws):
             found, embedding = self._candidate()
             if isinstance(found, ControlledFace) and not found.reached:
+                continue
+            if accepts is not None and not accepts(found):
                 continue
             if _nearest(embedding, self._embeddings) < self.min_distance:
                 continue
@@ -188,8 +202,10 @@ class Identities:
                 number, found.seed, found.latent, found.tries, found.score, embedding, rejected
             )
         raise Error(
-            f"{len(self._embeddings)} people were found, and of {MOST_DRAWS} more seeds none is "
-            f"{self.min_distance:g} away from all: give a smaller min_distance or fewer people"
+            f"{len(self._embeddings)} people were found, and of {most_draws} more seeds none is "
+            f"{self.min_distance:g} away from all"
+            + (" and as asked" if accepts is not None else "")
+            + ": give a smaller min_distance or fewer people"
         )
 
     def _candidate(self) -> tuple[Face, Float32]:

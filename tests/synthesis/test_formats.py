@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each format, read back by the libraries that its users have."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ffgan import synthesis
+from ffgan.model import Face, Model
+
+COUNT, FIRST = 9, 40
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def faces(packaged: Model) -> list[Face]:
+    return list(packaged.faces(COUNT, FIRST))
+
+
+@pytest.fixture(scope="module")
+def sets(packaged: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A set of each format in two splits; a folder above has the name of a third."""
+    made = {}
+    for format in ("folder", "parquet", "webdataset", "npy"):
+        made[format] = tmp_path_factory.mktemp("validation") / format
+        synthesis.make(
+            made[format],
+            COUNT,
+            model=packaged,
+            seed=FIRST,
+            format=format,  # type: ignore[arg-type]
+            encoding="png",
+            attributes=["brightness", "sharpness"],
+            latent="float16",
+            shard_size=4,
+            split=[("train", 0.7), ("test", 0.3)],
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Hugging Face's library, which asks no server for anything."""
+    home = str(tmp_path_factory.mktemp("hub"))
+    before = dict(os.environ)
+    os.environ |= {"HF_HOME": home, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    try:
+        yield pytest.importorskip("datasets", reason="datasets is not installed")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def check(rows: list[Any], faces: list[Face], first: int) -> None:
+    """That rows are the labelled faces from ``first`` on."""
+    for row, face in zip(rows, faces[first : first + len(rows)], strict=True):
+        np.testing.assert_array_equal(np.array(row["image"]), face.image)
+        assert (row["seed"], row["tries"]) == (face.seed, face.tries)
+        assert row["index"] == face.seed - FIRST
+        latent = np.array(row["latent"], np.float16)
+        np.testing.assert_array_equal(latent, face.latent.astype(np.float16))
+        assert 0 < row["brightness"] < 100
+
+
+@pytest.mark.parametrize("format", ["folder", "parquet", "webdataset"])
+@pytest.mark.parametrize("told", [True, False])
+def test_load_dataset_finds_pictures_labels_and_splits(
+    told: bool, format: str, sets: dict[str, Path], faces: list[Face], datasets: Any, tmp_path: Path
+) -> None:
+    """``told``: the builder is named, and the data card with its list of files is not read."""
+    out = sets[format]
+    if not told:
+        found = datasets.load_dataset(str(out), cache_dir=str(tmp_path))
+    elif format == "folder":
+        found = datasets.load_dataset("imagefolder", data_dir=str(out), cache_dir=str(tmp_path))
+    else:
+        pattern = "data/{}-*.parquet" if format == "parquet" else "{}/*.tar"
+        files = {split: str(out / pattern.format(split)) for split in ("train", "test")}
+        found = datasets.load_dataset(format, data_files=files, cache_dir=str(tmp_path))
+    assert {split: len(part) for split, part in found.items()} == {"train": 6, "test": 3}
+    for split, first in (("train", 0), ("test", 6)):
+        rows = list(found[split])
+        if format == "webdataset":
+            rows = [
+                {**row["json"], "image": row["png"], "latent": row["latent.npy"]} for row in rows
+            ]
+        else:
+            assert type(found[split].features["image"]).__name__ == "Image"
+        if format == "folder":  # whose folders come in the order in which the disk has them
+            rows.sort(key=lambda row: row["index"])
+        check(rows, faces, first)
+
+
+def test_parquet_is_read_by_pandas_and_pyarrow(sets: dict[str, Path], faces: list[Face]) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    from ffgan import images
+
+    file = sets["parquet"] / "data" / "train-00000.parquet"
+    frame = pandas.read_parquet(file)
+    assert frame["seed"].tolist() == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
+    assert str(frame["score"].dtype) == "float32"
+    rows = [
+        {**row, "image": images.decode(row["image"]["bytes"])} for row in frame.to_dict("records")
+    ]
+    check(rows, faces, 0)
+    schema = parquet.read_schema(file)
+    assert str(schema.field("latent").type) == "fixed_size_list<element: halffloat>[100]"
+    assert b'"Image"' in schema.metadata[b"huggingface"]
+
+
+def test_a_row_group_is_some_megabytes(packaged: Model, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    synthesis.make(tmp_path, 501, model=packaged, format="parquet", attributes="none")
+    about = parquet.ParquetFile(tmp_path / "data" / "train-00000.parquet").metadata
+    sizes = [about.row_group(i) for i in range(about.num_row_groups)]
+    assert [one.num_rows for one in sizes] == [250, 250, 1]
+    assert 1e6 < sizes[0].total_byte_size < 20e6
+
+
+# It leaves the tars open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_webdataset_reads_whole_samples(sets: dict[str, Path], faces: list[Face]) -> None:
+    webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
+    urls = [str(sets["webdataset"] / "train" / f"{i:05d}.tar") for i in range(2)]
+    found = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
+    assert [one["__key__"] for one in found] == [f"{i:09d}" for i in range(6)]
+    rows = [{**one["json"], "image": one["png"], "latent": one["latent.npy"]} for one in found]
+    check(rows, faces, 0)
+
+
+def test_members_of_a_tar_have_no_time_and_no_owner(sets: dict[str, Path]) -> None:
+    with tarfile.open(sets["webdataset"] / "train" / "00000.tar") as tar:
+        members = tar.getmembers()
+    assert [one.name for one in members[:3]] == [
+        "000000000.png", "000000000.json", "000000000.latent.npy",
+    ]  # fmt: skip
+    assert {(one.mtime, one.uid, one.gid, one.uname, one.gname, one.mode) for one in members} == {
+        (0, 0, 0, "", "", 0o644)
+    }
+
+
+def test_a_memory_map_feeds_a_data_loader(sets: dict[str, Path], faces: list[Face]) -> None:
+    torch = pytest.importorskip("torch", reason="torch is in the extra 'oracle'")
+    pixels = np.load(sets["npy"] / "train-images.npy", mmap_mode="r")
+    labels = np.load(sets["npy"] / "train-labels.npy", mmap_mode="r")
+
+    class Pictures(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
+        def __len__(self) -> int:
+            return len(pixels)
+
+        def __getitem__(self, i: int) -> Any:
+            return np.array(pixels[i]), int(labels["seed"][i]), float(labels["brightness"][i])
+
+    batches = list(torch.utils.data.DataLoader(Pictures(), batch_size=4))
+    assert torch.cat([batch[0] for batch in batches]).numpy().shape == (6, 162, 162, 3)
+    seeds = torch.cat([batch[1] for batch in batches]).tolist()
+    assert seeds == [face.seed for face in faces[:6]]
+    np.testing.assert_array_equal(batches[1][0][1].numpy(), faces[5].image)
+
+
+def test_pandas_reads_the_labels_of_a_memory_map(sets: dict[str, Path]) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    labels = np.load(sets["npy"] / "test-labels.npy")
+    frame = pandas.DataFrame({name: list(labels[name]) for name in labels.dtype.names})
+    assert frame["index"].tolist() == [6, 7, 8]
+    assert frame["latent"][0].dtype == np.float16
