@@ -379,11 +379,14 @@ def test_adam_moves_the_generator_as_pytorchs_does() -> None:
     for k in range(3):
         images, z = a_batch(4 + k)
         trainer.step(images, z)
+        # dlib adds epsilon before the second moment's bias is corrected (Kingma and Ba, section
+        # 2), PyTorch after it. Some of these gradients are small enough to tell.
+        adam.param_groups[0]["eps"] = 1e-8 / math.sqrt(1 - 0.999 ** (k + 1))
         parameter.grad = torch.tensor(trainer.gradients("generator")["conv4.weight"].astype(float))
         adam.step()
     moved = trainer.parameters("generator")["conv4.weight"] - before["conv4.weight"]
     expected = parameter.detach().numpy() - before["conv4.weight"]
-    assert relative_error(moved, expected) < 1e-3
+    assert relative_error(moved, expected) < 1e-5
 
 
 def test_smooth_upsampling_makes_resize_convolutions_of_the_doubling_layers() -> None:

@@ -4,6 +4,7 @@
 #include "kernels/emulated_product.h"
 #include "kernels/native.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ constexpr int most_transposed_rows = native_lanes == 16 ? 8 : most_rows;
 // large for that to stay in L2, this many rows.
 constexpr long largest_fetched = 32 * 1024; // floats
 constexpr long rows_ahead = 48;
+
+// Products of a sum that need not be exact.
+constexpr long summed_depth = 64;
 
 // Rows x Panels * 16 sums in registers. Exact: see panel_product.h.
 template <bool Exact, int Rows, int Panels> struct sums {
@@ -59,12 +63,14 @@ template <bool Exact, int Rows, int Panels> struct sums {
         }
     }
 
-    void store(float* c, long c_stride) const {
+    void store(bool add, float* c, long c_stride) const {
 #pragma GCC unroll 14
         for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 8
-            for (int j = 0; j < width; ++j)
-                store_native(c + offset(i, j, c_stride), value[i][j]);
+            for (int j = 0; j < width; ++j) {
+                float* target = c + offset(i, j, c_stride);
+                store_native(target, add ? load_native(target) + value[i][j] : value[i][j]);
+            }
     }
 };
 
@@ -75,26 +81,30 @@ template <bool Exact, int Rows, int Panels> struct tile {
         const long panel_stride = depth * columns;
         const long ahead =
             Panels * panel_stride <= largest_fetched ? Panels * panel_stride : rows_ahead * columns;
+        const long part = Exact ? depth : summed_depth;
         sums<Exact, Rows, Panels> sum;
-        sum.begin(add, c, c_stride);
-        for (long p = 0; p < depth; p += depth_block, l += l_stride)
-            for (long q = 0; q < depth_block; q += 4)
+        for (long begin = 0; begin < depth; begin += part) {
+            sum.begin(Exact && add, c, c_stride);
+            for (long p = begin; p < std::min(depth, begin + part); p += depth_block, l += l_stride)
+                for (long q = 0; q < depth_block; q += 4)
 #pragma GCC unroll 4
-                for (long r = q; r < q + 4; ++r, panels += columns) {
-                    for (int j = 0; j < Panels; ++j)
-                        __builtin_prefetch(panels + ahead + j * panel_stride, 0, 2);
-                    sum.add([&](int i) { return l[i * depth_block + r]; }, panels, panel_stride);
-                }
-        sum.store(c, c_stride);
+                    for (long r = q; r < q + 4; ++r, panels += columns) {
+                        for (int j = 0; j < Panels; ++j)
+                            __builtin_prefetch(panels + ahead + j * panel_stride, 0, 2);
+                        sum.add([&](int i) { return l[i * depth_block + r]; }, panels,
+                                panel_stride);
+                    }
+            sum.store(!Exact && (add || begin > 0), c, c_stride);
+        }
     }
 
     static void multiply_transposed(const float* l, long rows, const float* panels, long row_stride,
                                     long panel_stride, bool add, float* c, long c_stride) {
         sums<Exact, Rows, Panels> sum;
-        sum.begin(add, c, c_stride);
+        sum.begin(false, c, c_stride);
         for (long r = 0; r < rows; ++r, l += depth_block, panels += row_stride)
             sum.add([&](int i) { return l[i]; }, panels, panel_stride);
-        sum.store(c, c_stride);
+        sum.store(add, c, c_stride);
     }
 };
 
@@ -184,12 +194,12 @@ void multiply_emulated(long rows, const float* l, long l_stride, long depth, con
 } // namespace
 
 void multiply(long rows, const float* l, long l_stride, long depth, const float* panels,
-              long panel_count, bool add, float* c, long c_stride, [[maybe_unused]] bool exact) {
-#ifndef FFGAN_FUSES
+              long panel_count, bool add, float* c, long c_stride, bool exact) {
     if (!exact) {
         multiply_panels<false>(rows, l, l_stride, depth, panels, panel_count, add, c, c_stride);
         return;
     }
+#ifndef FFGAN_FUSES
     if (!add) {
         for (long j = 0; j < panel_count; ++j)
             multiply_emulated(rows, l, l_stride, depth, panels + j * depth * columns,
