@@ -65,7 +65,8 @@ TARGETS = {
     "dataset": Target(
         [
             *("dataset/availability.py", "dataset/batches.py", "dataset/dataset.py"),
-            *("dataset/folder.py", "dataset/packed_file.py", "dataset/walk.py"),
+            *("dataset/image_files.py", "dataset/packed_file.py"),
+            *("dataset/sources/folder.py", "dataset/sources/listing.py"),
         ],
         ["tests/dataset"],
     ),

@@ -65,11 +65,13 @@ def test_a_good_folder_leaves_no_log(photos: Path) -> None:
     assert sorted(os.listdir()) == ["photos", "photos.pack"]
 
 
-def test_an_archive_is_to_be_unpacked(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (photos.parent / "photos.zip").write_bytes(b"PK\3\4" + bytes(100))
-    assert main(["pack", "photos.zip", "photos.pack"]) == 2
+def test_an_archive_that_is_not_read_is_to_be_unpacked(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos.parent / "photos.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    assert main(["pack", "photos.7z", "photos.pack"]) == 2
     line = only_error(capsys)
-    assert line.endswith("is an archive (zip): unpack it, and give the folder that comes out")
+    assert line.endswith("is an archive (7z): unpack it, and give the folder that comes out")
 
 
 @pytest.mark.slow
@@ -81,11 +83,11 @@ def test_a_signal_ends_the_waiting_for_a_drive_and_leaves_nothing(
 import os, sys
 from ffgan import cli, dataset
 from ffgan.dataset import dataset as module
-walked = module.ImageFolder.__init__
+walked = module.ImageFiles.__init__
 def walk(self, *arguments, **options):
     walked(self, *arguments, **options)
     os.rename({str(photos)!r}, {str(photos.parent / "away")!r})
-module.ImageFolder.__init__ = walk
+module.ImageFiles.__init__ = walk
 sys.exit(cli.main(["pack", "photos", "photos.pack"]))
 """
     process = subprocess.Popen(

@@ -132,15 +132,15 @@ def test_printable_is_one_line_that_any_terminal_takes(name: bytes) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no such folder: .*nowhere"):
+    with pytest.raises(DatasetError, match=r"no such folder or file: .*nowhere"):
         Dataset(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
     ("beginning", "way_out"),
     [
-        (b"PK\3\4", "is an archive (zip): unpack it, and give the folder that comes out"),
-        (b"x".ljust(257, b"\0") + b"ustar", "is an archive (tar): unpack it"),
+        (b"PK\3\4", "is no whole zip archive: it has no directory at its end; was it cut off?"),
+        (b"7z\xbc\xaf\x27\x1c", "is an archive (7z): unpack it, and give the folder that"),
         (jpeg(), "is a single picture (JPEG): give a folder of pictures"),
         (b"\0\0\0\x18ftypisom", "is a film (MP4 video): save its frames as pictures"),
         (b"name,age\n", "is a file (text), not a folder of pictures: give one"),

@@ -17,7 +17,7 @@ from support.training_images import SMALL, jpeg, relative
 import ffgan
 from ffgan import images
 from ffgan.dataset import Dataset, ImageFolder, pack
-from ffgan.dataset.walk import EARLIER_SUFFIXES
+from ffgan.dataset.sources.listing import EARLIER_SUFFIXES
 from ffgan.errors import DatasetError, UnavailableError
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"

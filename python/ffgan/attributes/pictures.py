@@ -18,12 +18,12 @@ from ffgan import _core, images
 from ffgan.attributes.definitions import named
 from ffgan.attributes.measurement import BLOCK, Table, measure
 from ffgan.attributes.photographs import PLACE, FoundFaces, faces_in, placed, placed_columns
-from ffgan.dataset import Dataset, ImageFolder, packed_file, printable
-from ffgan.dataset.folder import MAX_FILE_BYTES
-from ffgan.dataset.walk import cannot_read
+from ffgan.dataset import Dataset, ImageFiles, packed_file, printable
+from ffgan.dataset.sources import MAX_FILE_BYTES, holds_images
 from ffgan.errors import DatasetError, UnavailableError, UsageError
 from ffgan.faces import Box, Detector
 from ffgan.faces.detection import check_search
+from ffgan.locations import cannot_read
 from ffgan.typing import RGB, ProgressCallback
 
 logger = logging.getLogger("ffgan.attributes")
@@ -150,16 +150,15 @@ def _files(path: Path) -> tuple[list[_File], list[tuple[str, str]]]:
             _File(f"{_shown(path)}: {printable(name)}", 0, partial(packed.image, number))
             for number, name in enumerate(packed.names)
         ], []
-    if not path.is_dir():
+    if not holds_images(path):
         return [_File(_shown(path), _size(path), partial(_read, path))], []
-    folder = ImageFolder(path, include_generated=True)
-    if folder.left_out:
-        logger.info(f"{_shown(path)}: {folder.left_out}")
+    source = ImageFiles(path, include_generated=True)
+    if source.left_out:
+        logger.info(f"{_shown(path)}: {source.left_out}")
     files = [
-        _File(_shown(path, name), folder.size(i), partial(folder.read, i))
-        for i, name in enumerate(folder.names)
+        _File(source.shown(i), source.size(i), partial(source.read, i)) for i in range(len(source))
     ]
-    return files, [(_shown(path, name), reason) for name, reason in folder.unreadable]
+    return files, [(_shown(path, name), reason) for name, reason in source.unreadable]
 
 
 def _shown(path: Path, name: bytes = b"") -> str:

@@ -105,9 +105,7 @@ class Folder:
         return self.dataset.image(self._index(place))
 
     def name(self, place: int) -> str:
-        path = self.dataset.paths[self._index(place)]
-        name: str = printable(os.fsencode(path.relative_to(self.dataset.directory)))
-        return name
+        return printable(self.dataset.names[self._index(place)])
 
     def description(self) -> dict[str, Any]:
         return {

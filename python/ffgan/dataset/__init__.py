@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training images: finding them in a folder, decoding them ahead in threads, packing them."""
+"""Training images: finding them in folders and archives, decoding them ahead, packing them."""
 
 from ffgan.dataset.batches import Batches
 from ffgan.dataset.dataset import Dataset
-from ffgan.dataset.folder import ImageFolder, overlap
-from ffgan.dataset.names import printable
+from ffgan.dataset.image_files import ImageFiles, ImageFolder, overlap
 from ffgan.dataset.packed_file import packed_colour
 from ffgan.dataset.packing import pack
 from ffgan.images import FITS, Colour, Fit, fit_square
+from ffgan.locations import printable
 
 __all__ = [
     "FITS",
@@ -15,6 +15,7 @@ __all__ = [
     "Colour",
     "Dataset",
     "Fit",
+    "ImageFiles",
     "ImageFolder",
     "fit_square",
     "overlap",

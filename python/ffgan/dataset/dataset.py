@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of a folder or packed file as training batches in a fixed order.
+"""The images of a folder, an archive or a packed file as training batches in a fixed order.
 
 Nothing is decoded at the start, so 250,000 files are ready in seconds. A broken file is reported
 once and replaced in its batch by the next one; it is never fatal.
@@ -28,12 +28,14 @@ from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import Batches, decode_ahead
-from ffgan.dataset.folder import GENERATED, MAX_FILE_BYTES, ImageFolder, count_of_images
-from ffgan.dataset.names import Paths, printable
+from ffgan.dataset.image_files import GENERATED, ImageFiles, count_of_images
+from ffgan.dataset.names import Paths
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
+from ffgan.dataset.sources import MAX_FILE_BYTES
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.images import COLOURS, FITS, Colour, Colours, Fit, fit_square
+from ffgan.locations import Location, locate, printable, shown
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
 from ffgan.wording import counted
@@ -56,18 +58,19 @@ EXAMPLES: Final = 5
 class Dataset:
     """The images below ``directory``, each as (size, size, 3) uint8 RGB.
 
-    ``directory`` may also be a file that `pack` made of a folder, which then is not needed. The
-    folder is walked once, here, as by `ImageFolder`. An image that is not square is cropped to its
-    middle (``fit="crop"``) or resized without its aspect ratio (``"stretch"``). With ``cache`` the
-    decoded images are kept in that file, which the first `batches` writes. Broken files get a line
-    each in the file ``skipped_log``. ``workers`` threads decode. ``colour``: "convert" to
-    sRGB or "ignore" what files say of their colours; None: as a packed file has it, else "convert".
+    ``directory`` may be anything that `ImageFiles` reads, by which it is looked through once, here,
+    or a file that `pack` made of it, which then is not needed. An image that is not square is
+    cropped to its middle (``fit="crop"``) or resized without its aspect ratio (``"stretch"``). With
+    ``cache`` the decoded images are kept in that file, which the first `batches` writes. Broken
+    files get a line each in the file ``skipped_log``. ``workers`` threads decode. ``colour``:
+    "convert" to sRGB or "ignore" what files say of their colours; None: as a packed file has it,
+    else "convert".
 
     ``broken`` are the names of the first broken files found, with the reasons.
 
     Pictures of faces that ffgan generated are left out, by what their metadata say, unless
     ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
-    rules for files have changed since; see `ImageFolder`.
+    rules for files have changed since; see `ImageFiles`.
 
     What the operating system cannot read is waited for by ``availability``, for ``patience``
     seconds (`availability.PATIENCE`); then reading raises UnavailableError, and works again when
@@ -80,7 +83,7 @@ class Dataset:
 
     def __init__(
         self,
-        directory: str | Path,
+        directory: str | os.PathLike[str] | Location,
         *,
         size: int = IMAGE_SIZE,
         fit: Fit = "crop",
@@ -98,7 +101,7 @@ class Dataset:
             raise UsageError(f'colour {colour!r}: give "convert" or "ignore"')
         if size < 1 or workers < 1:
             raise UsageError(f"size {size} and workers {workers} must be at least 1")
-        self.directory = Path(os.path.abspath(directory))
+        self.directory = locate(directory)
         self.size = size
         self.fit = fit
         self.workers = workers
@@ -106,28 +109,28 @@ class Dataset:
         self.skipped_log = None if skipped_log is None else Path(skipped_log)
         self.availability = Availability(patience)
 
-        self._folder: ImageFolder | None = None  # None: a packed file
-        if packed_file.is_packed(self.directory):
+        self._files: ImageFiles | None = None  # None: a packed file
+        if isinstance(self.directory, Path) and packed_file.is_packed(self.directory):
             if self.cache is not None:
                 raise UsageError(f"{self.directory} is packed already: leave the cache out")
             self._contents = packed_file.read_contents(self.directory, size, fit, colour)
             self.cache = self.directory
         else:
-            self._folder = ImageFolder(
+            self._files = ImageFiles(
                 self.directory, include_generated=include_generated, as_of=as_of
             )
             self._contents = Contents(
-                self._folder.names, self._folder.hash, size, fit, colour or "convert"
+                self._files.names, self._files.hash, size, fit, colour or "convert"
             )
         self.names: Sequence[bytes] = self._contents.names
-        self.paths: Sequence[Path] = Paths(self.directory, self.names)
+        self.paths: Sequence[Path] = Paths(self._root(), self.names)
         self.hash = self._contents.hash
         self.colour = self._contents.colour
 
         self.broken: list[tuple[bytes, str]] = []
         self._generated = 0  # of those skipped
         self._lock = threading.Lock()
-        self._files = images.Room(workers * FILE_SHARE)
+        self._file_room = images.Room(workers * FILE_SHARE)
         self._room = images.Room(workers * DECODING_SHARE)
         self._state = np.full(len(self), UNSEEN, np.uint8)
         self._other_colours: dict[int, Colours] = {}
@@ -156,28 +159,28 @@ class Dataset:
     @property
     def unreadable(self) -> Sequence[tuple[bytes, str]]:
         """Files and folders below the directory that cannot be read, with the reason."""
-        return () if self._folder is None else self._folder.unreadable
+        return () if self._files is None else self._files.unreadable
 
     @property
     def left_out(self) -> str:
         """A line about the files of the folder that are no training images, or nothing."""
-        return "" if self._folder is None else self._folder.left_out
+        return "" if self._files is None else self._files.left_out
 
     def require_all(self) -> None:
         """Raise UnavailableError where the folder has files that cannot be read."""
-        if self._folder is not None and self._folder.away:
-            name, reason = self._folder.away[0]
-            path = printable(os.path.join(os.fsencode(self.directory), name))
+        if self._files is not None and self._files.away:
+            name, reason = self._files.away[0]
             raise UnavailableError(
-                f"cannot read {path}: {reason}; make it readable, or move it out of the folder"
+                f"cannot read {shown(self.directory, name)}: {reason}; make it readable, or move "
+                "it out of the folder"
             )
 
     @property
     def found(self) -> str:
         """Lines of text: images found, files left out."""
-        if self._folder is None:
+        if self._files is None:
             return count_of_images(len(self), self.directory)
-        return self._folder.found
+        return self._files.found
 
     @property
     def size_warning(self) -> str:
@@ -225,16 +228,26 @@ class Dataset:
         try:
             return self._load(range(len(self))[index], _never)
         except DatasetError as error:
-            raise DatasetError(f"{printable(os.fsencode(self.paths[index]))}: {error}") from error
+            raise DatasetError(f"{self.shown(index)}: {error}") from error
+
+    def shown(self, index: int) -> str:
+        """The place and name of file ``index`` for messages."""
+        if self._files is None:
+            return shown(self.directory, self.names[index])
+        return self._files.shown(index)
+
+    def _root(self) -> Path:
+        root = None if self._files is None else self._files.root
+        return root or Path(str(self.directory))
 
     def read(self, index: int, limit: int | None = None) -> bytes:
-        """The bytes of file ``index``, or the first ``limit``; see `ImageFolder.read`.
+        """The bytes of file ``index``, or the first ``limit``; see `ImageFiles.read`.
 
         Nothing is waited for.
         """
-        if self._folder is None:
+        if self._files is None:
             raise DatasetError(_BROKEN_BEFORE)
-        return self._folder.read(index, limit)
+        return self._files.read(index, limit)
 
     def batches(self, batch: int, *, seed: int, start: int = 0, flip: bool = False) -> Batches:
         """Endless batches (batch, size, size, 3) uint8 RGB, from number ``start`` on.
@@ -326,14 +339,14 @@ class Dataset:
     def _load_now(self, index: int) -> RGB:
         if self._cached is not None and self._state[index] != BROKEN:
             return self._cached.image(index)
-        if self._folder is None:
+        if self._files is None:
             raise DatasetError(_BROKEN_BEFORE)
-        with self._files.hold(min(self._folder.size(index), MAX_FILE_BYTES)):
+        with self._file_room.hold(min(self._files.size(index), MAX_FILE_BYTES)):
             content = self.read(index)
             try:
                 return self._decoded(index, images.container(content))
             except DatasetError:
-                self._folder.check_unchanged(index, len(content))
+                self._files.check_unchanged(index, len(content))
                 raise
 
     def _decoded(self, index: int, file: images.Container) -> RGB:

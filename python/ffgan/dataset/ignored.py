@@ -13,6 +13,11 @@ from typing import Final
 from ffgan import images
 
 UNFINISHED: Final = "unfinished or a copy"
+NOT_REGULAR: Final = "link or special file"
+ENCRYPTED: Final = "encrypted"
+
+HOLDS_IMAGES: Final = frozenset({b".tar", b".zip", b".parquet"})
+"""Files that may hold images: of a folder that has no others, these are taken."""
 
 _KINDS: Final = {
     "text": "txt md rst log csv tsv json jsonl xml html htm css js ini cfg conf toml yaml yml url "
@@ -24,7 +29,7 @@ _KINDS: Final = {
     "raw photograph": "cr2 cr3 crw nef nrw arw sr2 srf raf rw2 orf pef x3f 3fr erf kdc mrw dcr "
     "iiq rwl srw raw",
     "data": "exe dll so dylib bin db sqlite npy npz pt pth ckpt safetensors onnx pkl "
-    "h5 pack cache dnn dat tfrecord lmdb mdb",
+    "h5 pack cache dnn dat tfrecord lmdb mdb parquet arrow",
     "drawing": "svg psd psb xcf ai eps",
     UNFINISHED: "part partial crdownload download tmp temp bak old orig swp",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File names by the hundred thousand, and as text for people."""
+"""File names by the hundred thousand."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
-
-from ffgan.errors import escaped
-
-
-def printable(name: bytes) -> str:
-    """A file name as one line of text: bytes that are not UTF-8 and control characters escaped."""
-    return escaped(name.decode("utf-8", "backslashreplace"))
 
 
 class Names(Sequence[bytes]):

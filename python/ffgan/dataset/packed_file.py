@@ -18,9 +18,9 @@ import numpy as np
 
 from ffgan import storage
 from ffgan.dataset.names import Names
-from ffgan.dataset.walk import cannot_read
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.images import FITS, Colour, Fit
+from ffgan.locations import cannot_read
 from ffgan.typing import RGB, UInt8
 
 MAGIC: Final = b"ffgan images\n\x1a\r\0"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from ffgan.dataset.names import printable
+from ffgan.locations import printable
 
 
 class SkippedLog:

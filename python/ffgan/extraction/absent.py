@@ -28,7 +28,9 @@ def absence(folder: ImageFolder) -> Callable[[str], str]:
 
     It returns nothing, `GONE`, for one that is gone.
     """
-    root = os.fsencode(folder.directory)
+    if folder.root is None:
+        return lambda name: GONE  # an archive is there as a whole
+    root = os.fsencode(folder.root)
     unreadable = {name.rstrip(b"/"): reason for name, reason in folder.unreadable}
 
     @functools.cache

@@ -39,9 +39,10 @@ def unread(folder: ImageFolder, name: str, error: UnavailableError) -> Unread:
         return Unread(name, str(cause), True)
     if not isinstance(cause, OSError):
         return Unread(name, str(error).rpartition(": ")[2], True)
-    alone = cause.errno in _NO_RIGHT
-    if cause.errno == errno.ENOENT:  # deleted meanwhile, where its folder still holds something
-        above = os.path.dirname(os.fsencode(folder.directory / name))
+    # One photograph may have no rights or be deleted meanwhile; of an archive that says it of all.
+    alone = cause.errno in _NO_RIGHT and folder.root is not None
+    if cause.errno == errno.ENOENT and folder.root is not None:
+        above = os.path.dirname(os.fsencode(folder.root / name))
         try:
             alone = bool(os.listdir(above))
         except OSError:
@@ -72,19 +73,13 @@ class Outage:
         if photo.alone:
             return
         self._in_a_row += 1
-        if self._in_a_row >= MANY or not self._listed():
+        if self._in_a_row >= MANY or not self._folder.is_there():
             try:
                 self._availability.wait_for(lambda: self._any_of(photo.name))
             except UnavailableError:
                 if self._interruption.received is None:
                     raise
             self._in_a_row = 0
-
-    def _listed(self) -> bool:
-        try:
-            return bool(os.listdir(self._folder.directory))
-        except OSError:
-            return False
 
     def _any_of(self, name: str) -> None:
         """Raise UnavailableError where neither photograph ``name`` nor any of some can be read."""

@@ -13,8 +13,7 @@ import numpy as np
 
 from ffgan import faces, images
 from ffgan.dataset import ImageFolder
-from ffgan.dataset.folder import MAX_FILE_BYTES
-from ffgan.dataset.walk import cannot_read
+from ffgan.dataset.sources import MAX_FILE_BYTES
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.extraction import quality
 from ffgan.extraction.journal import DetectedFace, Photo
@@ -57,12 +56,7 @@ class Photographs:
 
     def stamp(self, name: str) -> tuple[int, int]:
         """Return the size and the time of change of a photograph; raises `UnavailableError`."""
-        path = os.path.join(os.fsencode(self.folder.directory), os.fsencode(name))
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            raise cannot_read(path, error) from error
-        return status.st_size, status.st_mtime_ns
+        return self.folder.stamp(self.index[name])
 
     def process(self, name: str, known: Photo | None) -> Photo:
         """Return a photograph with its faces, or with what is wrong with the file.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ffgan import faces, images, storage
 from ffgan.attributes import landmarks
-from ffgan.dataset.folder import MAX_FILE_BYTES
+from ffgan.dataset.sources import MAX_FILE_BYTES
 from ffgan.errors import DatasetError, Error, UsageError
 from ffgan.faces import alignment, orientation
 from ffgan.faces.orientation import OrientedFace

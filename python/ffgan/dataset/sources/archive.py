@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What archives and tables in one file have in common: their members are there with the file."""
+
+from __future__ import annotations
+
+from ffgan.dataset.sources.listing import Listing, Look
+from ffgan.dataset.sources.source import Member, Source
+from ffgan.errors import DatasetError, UnavailableError
+from ffgan.locations import RandomAccess, shown
+
+
+class Archive(Source):
+    """A source that is one file; ``kind`` of which kind, for messages."""
+
+    kind: str
+    what: str = "an archive"
+
+    def __init__(self, file: RandomAccess) -> None:
+        self._file = file
+        self.location = file.location
+        self.listing = Listing(shown(self.location), self.what, self._look)
+
+    def _look(self, name: bytes, number: int) -> Look:
+        """A look into the member that was added as ``number``."""
+
+        def look(count: int) -> bytes:
+            member = Member(name, self._size(number), number)
+            return self.read(member, count) if count >= 0 else self.read(member)[count:]
+
+        return look
+
+    def _size(self, number: int) -> int:
+        """The bytes of a member that was added as ``number``."""
+        raise NotImplementedError
+
+    def check_unchanged(self, member: Member, size: int) -> None:
+        self._file.check_unchanged()
+
+    def stamp(self, member: Member) -> tuple[int, int]:
+        self._file.check_unchanged()
+        return member.size, self._file.changed
+
+    def is_there(self) -> bool:
+        try:
+            self._file.check_unchanged()
+        except UnavailableError:
+            return False
+        return True
+
+    def _damaged(self, how: str) -> DatasetError:
+        return DatasetError(f"{shown(self.location)} is no whole {self.kind}: {how}")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which source a place is, by what lies there; a suffix alone decides nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ffgan import images
+from ffgan.dataset.sources import zip_archive
+from ffgan.dataset.sources.compression import beginning_of, compression_of
+from ffgan.dataset.sources.folder import Folder
+from ffgan.dataset.sources.source import Source
+from ffgan.dataset.sources.tar_archive import CompressedTar, TarArchive
+from ffgan.dataset.sources.tar_headers import BLOCK, is_tar
+from ffgan.dataset.sources.zip_archive import ZipArchive
+from ffgan.errors import DatasetError
+from ffgan.locations import LocalFile, Location, RandomAccess, cannot_read, shown
+
+
+def open_source(location: Location) -> Source:
+    """The images' files at a place.
+
+    Raises DatasetError for what is nothing of the kind, UnavailableError where that cannot be told.
+    """
+    assert isinstance(location, Path)
+    try:
+        mode = os.stat(location).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(f"no such folder or file: {shown(location)}") from None
+    except OSError as error:
+        raise cannot_read(os.fsencode(location), error) from error
+    if stat.S_ISREG(mode):
+        return open_file(LocalFile(location))
+    if not stat.S_ISDIR(mode):
+        raise DatasetError(f"{shown(location)} is not a folder")
+    return Folder(location)
+
+
+def holds_images(location: Location) -> bool:
+    """Whether a place is a source of images, and not one picture, as far as can be told."""
+    if not isinstance(location, Path) or location.is_dir():
+        return True
+    try:
+        if not location.is_file():  # a pipe would be waited for
+            return False
+        with location.open("rb") as file:
+            beginning = file.read(images.SNIFFED)
+    except OSError:
+        return False
+    return (
+        beginning.startswith(zip_archive.BEGINNINGS)
+        or is_tar(beginning)
+        or compression_of(beginning) is not None
+    )
+
+
+def open_file(file: RandomAccess) -> Source:
+    """The images within one file; raises as `open_source`."""
+    beginning = file.read(0, images.SNIFFED)
+    if beginning.startswith(zip_archive.BEGINNINGS):
+        return ZipArchive(file)
+    if is_tar(beginning):
+        return TarArchive(file)
+    if (compression := compression_of(beginning)) is not None:
+        if is_tar(beginning_of(file, compression, BLOCK)):
+            return CompressedTar(file, compression)
+        raise DatasetError(
+            f"{shown(file.location)} is compressed ({compression}), and there is no tar archive in "
+            "it: unpack it, and give what comes out"
+        )
+    raise DatasetError(f"{shown(file.location)} {_instead_of_images(beginning)}")
+
+
+def _instead_of_images(beginning: bytes) -> str:
+    kind = images.describe(beginning)
+    if kind in ("RAR", "7z", "zip", "Zstandard"):
+        return f"is an archive ({kind}): unpack it, and give the folder that comes out"
+    if kind in set(images.suffixes().values()):
+        return f"is a single picture ({kind}): give a folder of pictures"
+    if "video" in kind or kind == "GIF":
+        return f"is a film ({kind}): save its frames as pictures and give their folder"
+    what = "a file" if kind in ("unknown", "zeros", "empty") else f"a file ({kind})"
+    return f"is {what}, not a folder of pictures: give one"
