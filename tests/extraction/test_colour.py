@@ -32,7 +32,7 @@ def photo(tmp_path: Path, people: RGB) -> Path:
 
 
 def chip(out: Path) -> np.ndarray:
-    return images.decode((out / "a.png-0.png").read_bytes()).astype(int)
+    return images.decode((out / "a-png-0.png").read_bytes()).astype(int)
 
 
 def test_what_an_earlier_run_did_with_colours_goes_on_unless_it_is_told_otherwise(

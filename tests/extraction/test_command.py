@@ -159,7 +159,7 @@ def test_settings_come_from_a_file_too_and_options_override_it(
     file.write_text('size = 64\nformat = "png"\nmin-sharpness = 9\n')
     line = ["extract", str(photos), str(tmp_path / "out"), "--config", str(file)]
     assert cli.main([*line, "--set", "size=90", "--min-sharpness", "1"]) == 0
-    chip = images.decode((tmp_path / "out" / "0.jpg-0.png").read_bytes())
+    chip = images.decode((tmp_path / "out" / "0-0.png").read_bytes())
     assert chip.shape == (90, 90, 3)
     file.write_text("sise = 64\n")
     capsys.readouterr()

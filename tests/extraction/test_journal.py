@@ -11,6 +11,7 @@ from support.disk import largest_file
 
 from ffgan.errors import Error, UsageError
 from ffgan.extraction import journal
+from ffgan.extraction.chip_names import SCHEME
 from ffgan.extraction.journal import DetectedFace, Journal, Photo
 from ffgan.extraction.quality import Appearance
 from ffgan.faces.pose import Pose
@@ -48,7 +49,7 @@ def test_what_is_added_is_read_again_as_it_was(tmp_path: Path) -> None:
         for one in every:
             log.add(one)
     with Journal(tmp_path, HEADER) as log:
-        assert log.earlier == {"format": journal.FORMAT, **HEADER}
+        assert log.earlier == {"format": journal.FORMAT, "names": SCHEME, **HEADER}
         assert [plain(one) for one in log.photos.values()] == [plain(one) for one in every]
         log.rewrite()
     assert [plain(p) for p in journal.read(tmp_path / journal.NAME)[1].values()] == [
@@ -138,7 +139,7 @@ def test_a_first_line_that_holds_anything_else_is_refused(tmp_path: Path, head: 
 
 
 def test_a_chip_is_named_after_its_photograph_and_fits_the_file_system() -> None:
-    assert photo("below/a.JPG").chip(2, "png") == "below/a.JPG-2.png"
+    assert photo("below/a.jpg").chip(2, "png") == "below/a-2.png"
     long = [photo(f"below/{letter}{'x' * 250}.jpg").chip(0, "jpg") for letter in "ab"]
     assert len(set(long)) == 2
     assert all(len(name.partition("/")[2]) == 255 for name in long)

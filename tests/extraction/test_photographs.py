@@ -30,7 +30,7 @@ def test_each_face_becomes_a_picture_named_after_its_photograph(
     out = tmp_path / "out"
     result = extract(photos, out)
     assert (result.photos, result.broken, result.found, result.kept) == (5, 0, 5, 5)
-    names = ["0.jpg-0.jpg", "1.jpg-0.jpg", "2.jpg-0.jpg", "3.jpg-0.jpg", "below/4.png-0.jpg"]
+    names = ["0-0.jpg", "1-0.jpg", "2-0.jpg", "3-0.jpg", "below/4-png-0.jpg"]
     assert chips(out) == names
     assert [row["face"] for row in rows(out)] == names
     for name in names:
@@ -53,7 +53,7 @@ def test_the_chips_are_those_of_align(photos: Path, tmp_path: Path) -> None:
         out = tmp_path / str(i)
         extract(photos, out, format="png", **options)
         [chip] = faces.align(photo, **options | meant)
-        assert np.array_equal(chip, images.decode((out / "0.jpg-0.png").read_bytes()))
+        assert np.array_equal(chip, images.decode((out / "0-0.png").read_bytes()))
 
 
 def test_the_training_framing_puts_faces_back_where_the_training_set_has_them(
@@ -70,7 +70,7 @@ def test_the_training_framing_puts_faces_back_where_the_training_set_has_them(
     result = extract(folder, out, framing="training", min_sharpness=0, format="png")
     assert result.kept >= len(people) - 1
     for i, face in enumerate(people):
-        path = out / f"{i}.png-0.png"
+        path = out / f"{i}-png-0.png"
         if path.exists():
             chip = images.decode(path.read_bytes())
             assert chip.shape == (162, 162, 3)

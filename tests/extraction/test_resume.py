@@ -14,6 +14,7 @@ from support.photographs import chips, jpeg, photograph
 from ffgan import extraction, faces, images
 from ffgan.errors import Error
 from ffgan.extraction import extract
+from ffgan.extraction.chip_names import earlier_chip_name
 from ffgan.faces import orientation
 from ffgan.typing import RGB
 
@@ -80,7 +81,7 @@ def test_only_what_is_new_or_changed_is_looked_at_and_what_is_gone_goes(
     (photos / "1.jpg").unlink()
     result = extract(photos, out)
     assert (result.photos, result.looked_at, result.kept) == (5, 2, 4)
-    assert chips(out) == ["2.jpg-0.jpg", "3.jpg-0.jpg", "below/4.png-0.jpg", "new.jpg-0.jpg"]
+    assert chips(out) == ["2-0.jpg", "3-0.jpg", "below/4-png-0.jpg", "new-0.jpg"]
 
 
 def test_other_thresholds_choose_again_without_looking_again(photos: Path, tmp_path: Path) -> None:
@@ -100,7 +101,29 @@ def test_another_framing_or_format_makes_all_chips_anew(photos: Path, tmp_path: 
     result = extract(photos, out, size=64, format="png")
     assert result.looked_at == 5
     assert chips(out) == []
-    assert images.decode((out / "0.jpg-0.png").read_bytes()).shape == (64, 64, 3)
+    assert images.decode((out / "0-0.png").read_bytes()).shape == (64, 64, 3)
+
+
+def test_faces_of_an_earlier_version_get_their_present_names(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were ``0.jpg-0.jpg``, and are not cut out again."""
+    out = tmp_path / "out"
+    extract(photos, out)
+    before = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
+    with monkeypatch.context() as patch:  # as it was written then
+        patch.setattr("ffgan.extraction.journal.chip_name", earlier_chip_name)
+        patch.setattr("ffgan.extraction.journal.SCHEME", 1)
+        extract(photos, tmp_path / "old")
+    old = tmp_path / "old"
+    names = ["0.jpg-0.jpg", "1.jpg-0.jpg", "2.jpg-0.jpg", "3.jpg-0.jpg", "below/4.png-0.jpg"]
+    assert chips(old) == names
+    marked = (old / names[1]).read_bytes() + b"mine"
+    (old / names[1]).write_bytes(marked)
+    assert extract(photos, old).looked_at == 0
+    after = {path.relative_to(old): path.read_bytes() for path in old.rglob("*.*")}
+    assert after == {**before, Path("1-0.jpg"): marked}
+    assert extract(photos, old).kept == 5
 
 
 def test_a_dry_run_writes_nothing_and_counts_the_same(photos: Path, tmp_path: Path) -> None:

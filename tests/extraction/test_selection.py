@@ -44,10 +44,10 @@ def test_what_is_left_out_has_its_reason_and_a_count(people: RGB, tmp_path: Path
     assert result.reasons == dict.fromkeys((reason for reason in extraction.REASONS if (
         reason in cases)), 1)  # fmt: skip
     assert result.kept == 1
-    assert chips(out) == ["good.jpg-0.jpg"]
+    assert chips(out) == ["good-0.jpg"]
     [twin] = [row for row in rows(out) if row["same_as"]]
     assert (twin["reason"], twin["same_as"], twin["face"]) == (
-        "near-duplicate", "good.jpg-0.jpg", "",
+        "near-duplicate", "good-0.jpg", "",
     )  # fmt: skip
     text = extraction.table(result, out)
     assert "blurred" in text
@@ -73,7 +73,7 @@ def test_one_photograph_in_three_sizes_is_one_face_the_largest(people: RGB, tmp_
     (folder / "other.jpg").write_bytes(jpeg(photograph(people[1])))
     for i, how in enumerate(("hash", "embedding")):
         result = extract(folder, tmp_path / f"{i}", duplicates=how)
-        assert chips(tmp_path / f"{i}") == ["400.jpg-0.jpg", "other.jpg-0.jpg"]
+        assert chips(tmp_path / f"{i}") == ["400-0.jpg", "other-0.jpg"]
         assert result.reasons == {"near-duplicate": 2}
     assert extract(folder, tmp_path / "all", duplicates="keep").kept == 4
 

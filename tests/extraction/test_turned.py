@@ -43,10 +43,10 @@ def test_each_turn_gives_the_same_upright_face(scans: Path, tmp_path: Path, dete
     assert "of them turned upright" in table(result, out)
     for i in range(3):
         faces_of_one = [
-            images.decode((out / f"{i}-{turn}.png-0.png").read_bytes()).astype(int)
+            images.decode((out / f"{i}-{turn}-png-0.png").read_bytes()).astype(int)
             for turn in range(4)
         ]
-        assert upright(out, f"{i}-0.png-0.png")
+        assert upright(out, f"{i}-0-png-0.png")
         for face in faces_of_one[1:]:
             assert np.abs(face - faces_of_one[0]).mean() < (2 if detector == "hog" else 12)
     rolls = {row["photo"]: float(row["roll"]) for row in rows(out)}
@@ -71,7 +71,7 @@ def test_without_turns_nothing_that_lies_is_kept(scans: Path, tmp_path: Path) ->
     assert result.kept == 3
     assert result.reasons["on its side"] + result.without_face == 9
     assert sorted(path.name for path in out.glob("*-0.png")) == [
-        f"{i}-0.png-0.png" for i in range(3)
+        f"{i}-0-png-0.png" for i in range(3)
     ]
 
 
@@ -103,7 +103,7 @@ def test_a_journal_of_before_goes_on_and_only_what_has_no_face_is_turned(
     before = {name: (out / name).stat().st_mtime_ns for name in chips(out)}
     result = extract(photos, out, duplicates="keep")
     assert (result.looked_at, result.kept, result.turned) == (1, 6, 1)
-    assert upright(out, "lying.png-0.jpg")
+    assert upright(out, "lying-png-0.jpg")
     assert before.items() <= {name: (out / name).stat().st_mtime_ns for name in chips(out)}.items()
 
 

@@ -77,13 +77,13 @@ def test_the_faces_of_a_folder_without_rights_stay(photos: Path, tmp_path: Path)
         assert "1 of an earlier run are out of reach" in table(result, out)
         reason = skipped(out)["below/4.png"]
         assert reason == "out of reach: Permission denied"
-        assert chips(out) == ["1.jpg-0.jpg", "2.jpg-0.jpg", "3.jpg-0.jpg", "below/4.png-0.jpg"]
+        assert chips(out) == ["1-0.jpg", "2-0.jpg", "3-0.jpg", "below/4-png-0.jpg"]
         assert [row["photo"] for row in rows(out)][-1] == "below/4.png"
         with pytest.raises(
             UnavailableError, match=r"below/4\.png \(Permission denied\), and other"
         ):
             extract(photos, out, size=64)
-    assert (out / "below" / "4.png-0.jpg").read_bytes() == before["below/4.png-0.jpg"]
+    assert (out / "below" / "4-png-0.jpg").read_bytes() == before["below/4-png-0.jpg"]
     result = extract(photos, out)
     assert (result.away, result.looked_at, result.kept) == (0, 0, first.kept - 1)
 
@@ -133,7 +133,7 @@ def test_what_may_be_a_drive_that_is_not_mounted_is_no_reason_to_delete(
         (photos / "below").rmdir()
     result = extract(photos, out)
     assert (result.away, result.kept) == (0, 4)
-    assert "below/4.png-0.jpg" not in files(out)
+    assert "below/4-png-0.jpg" not in files(out)
 
 
 def test_a_drive_that_is_away_for_a_moment_is_waited_for(
@@ -226,12 +226,12 @@ def test_a_changed_photograph_keeps_its_old_face_until_it_can_be_read(
     with without_rights(photos / "0.jpg"):
         result = extract(photos, out, duplicates="keep")
         assert (result.unavailable, result.kept) == (1, 5)
-        assert files(out)["0.jpg-0.jpg"] == before["0.jpg-0.jpg"]
+        assert files(out)["0-0.jpg"] == before["0-0.jpg"]
     extract(photos, out, duplicates="keep")
-    assert files(out)["0.jpg-0.jpg"] == files(out)["1.jpg-0.jpg"]
+    assert files(out)["0-0.jpg"] == files(out)["1-0.jpg"]
     (photos / "0.jpg").write_bytes(b"no picture")
     assert extract(photos, out).kept == 4
-    assert "0.jpg-0.jpg" not in files(out)
+    assert "0-0.jpg" not in files(out)
 
 
 def test_nothing_but_photographs_without_rights_is_an_error(photos: Path, tmp_path: Path) -> None:
@@ -259,6 +259,6 @@ def test_what_a_killed_process_left_is_removed_and_no_obstacle(
     del header["done"]
     (out / "extract.jsonl").write_text(json.dumps(header) + "\n" + "".join(lines[1:3]))
     (out / "below" / ".ffgan-0123456789abcdef.tmp").write_bytes(b"half a face")
-    (out / "0.jpg-0.jpg").write_bytes(b"")  # the machine stopped before it was on the disk
+    (out / "0-0.jpg").write_bytes(b"")  # the machine stopped before it was on the disk
     extract(photos, out)
     assert files(out) == files(whole)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import numpy as np
 
 from ffgan import storage
 from ffgan.errors import Error, UsageError, escaped
+from ffgan.extraction.chip_names import SCHEME, chip_name
 from ffgan.extraction.output_files import cannot_write, write
 from ffgan.extraction.perceptual_hash import HASH_BYTES
 from ffgan.extraction.quality import Appearance
@@ -33,7 +33,6 @@ from ffgan.typing import Float32, Int32
 
 NAME: Final = "extract.jsonl"
 FORMAT: Final = "ffgan extract 1"
-MAX_NAME: Final = 255  # bytes that file systems take
 
 # Older versions took what the operating system said at that moment for a fault of the photograph.
 _NO_FINDINGS: Final = frozenset(os.strerror(number) for number in errno.errorcode)
@@ -94,12 +93,7 @@ class Photo:
 
     def chip(self, index: int, format: str) -> str:
         """The name of the file of face ``index``, below the output folder."""
-        folder, name = os.path.split(os.fsencode(self.name))
-        end = f"-{index}.{format}".encode()
-        if len(name + end) > MAX_NAME:
-            digest = hashlib.sha256(name).hexdigest()[:12]
-            name = name[: MAX_NAME - len(end) - 13] + b"-" + digest.encode()
-        return os.fsdecode(os.path.join(folder, name + end))
+        return chip_name(self.name, index, format)
 
 
 class Journal:
@@ -112,7 +106,7 @@ class Journal:
 
     def __init__(self, folder: Path, header: dict[str, Any]) -> None:
         self.path = folder / NAME
-        self.header = {"format": FORMAT, **header}
+        self.header = {"format": FORMAT, "names": SCHEME, **header}
         self.earlier: dict[str, Any] | None = None
         self.photos: dict[str, Photo] = {}
         self._file: IO[str] | None = None

@@ -19,6 +19,7 @@ from ffgan import _core, faces, images, storage
 from ffgan.dataset import ImageFolder, printable
 from ffgan.errors import Error, UnavailableError, UsageError
 from ffgan.extraction.absent import absence
+from ffgan.extraction.chip_names import SCHEME, renamings
 from ffgan.extraction.contact_sheet import contact_sheet
 from ffgan.extraction.journal import NAME as JOURNAL
 from ffgan.extraction.journal import Journal, Photo, earlier_colour, outdated_by
@@ -135,13 +136,14 @@ class _Extraction:
         Raises `UnavailableError` when that would lose faces that cannot be cut out again now.
         """
         self._remove_leftovers()
+        self._rename_chips()
         for name in [n for n, photo in self.photos.items() if images.lacks_extra(photo.error)]:
             del self.photos[name]  # it may be installed now
         reason = absence(self.folder)
         missing = [name for name in self.photos if name not in self.source.index]
         self.away = {name: why for name in missing if (why := reason(name))}
         gone = [name for name in missing if name not in self.away]
-        self.changed = bool(gone)
+        self.changed |= bool(gone)
         if self.earlier is None:
             return
         before = self.earlier["looked_for"]
@@ -170,6 +172,21 @@ class _Extraction:
                 storage.remove_temporary_files(folder)
             except OSError as error:
                 raise cannot_write(folder, error) from error
+
+    def _rename_chips(self) -> None:
+        """Bring the faces of an earlier version to their present names."""
+        if self.journal is None or self.earlier is None or self.earlier.get("names") == SCHEME:
+            return
+        self.changed = True  # the manifest has their names
+        format = self.earlier["looked_for"].get("format", self.settings.format)
+        faces = ((photo.name, len(photo.faces)) for photo in self.photos.values())
+        for before, after in renamings(faces, format):
+            path = self.out / before
+            try:
+                if path.exists() and not (self.out / after).exists():
+                    path.rename(self.out / after)
+            except OSError as error:
+                raise cannot_write(path, error) from error
 
     def known(self) -> Extracted | None:
         """The result of an earlier run, where nothing is left to be done."""
