@@ -143,7 +143,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         (b"7z\xbc\xaf\x27\x1c", "is an archive (7z): unpack it, and give the folder that"),
         (jpeg(), "is a single picture (JPEG): give a folder of pictures"),
         (b"\0\0\0\x18ftypisom", "is a film (MP4 video): save its frames as pictures"),
-        (b"name,age\n", "is a file (text), not a folder of pictures: give one"),
+        (b"name,age\n", "is a text of which no line is the path of a file. The first is "),
         (b"", "is a file, not a folder of pictures: give one"),
     ],
 )

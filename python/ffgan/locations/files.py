@@ -12,8 +12,9 @@ import os
 import tempfile
 import threading
 import weakref
+from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ffgan import storage
 from ffgan.errors import UnavailableError
@@ -48,13 +49,21 @@ class RandomAccess(Protocol):
         """Raise UnavailableError where the file is not as it was when it was opened."""
 
 
+MOST_OPEN: Final = 128
+"""Files that are kept open at a time: a data set may have thousands, and a process 1024."""
+
+
 class LocalFile:
     """A `RandomAccess` of this machine's file ``path``; raises UnavailableError."""
+
+    _open: ClassVar[OrderedDict[int, weakref.ref[LocalFile]]] = OrderedDict()
+    _open_lock: ClassVar = threading.Lock()
 
     def __init__(self, path: Path) -> None:
         self.location: Location = path
         self._path = path
         self._lock = threading.Lock()
+        self._descriptor: _Descriptor | None
         self._descriptor, status = self._opened()
         self.size = status.st_size
         self.changed = status.st_mtime_ns
@@ -68,8 +77,7 @@ class LocalFile:
 
     def read(self, offset: int, count: int) -> bytes:
         """See `RandomAccess`."""
-        with self._lock:
-            descriptor = self._descriptor
+        descriptor = self._in_use()
         parts = []
         count = max(0, min(count, self.size - offset))
         try:
@@ -88,13 +96,36 @@ class LocalFile:
             raise cannot_read(os.fsencode(self._path), error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def _in_use(self) -> _Descriptor:
+        """The descriptor, opened anew where others took its place."""
+        with self._lock:
+            descriptor = self._descriptor
+            if descriptor is None:
+                descriptor, status = self._opened()
+                if status.st_size != self.size:
+                    raise self._has_changed()
+                self._descriptor = descriptor
+        oldest = None
+        with self._open_lock:
+            self._open[id(self)] = weakref.ref(self)
+            self._open.move_to_end(id(self))
+            if len(self._open) > MOST_OPEN:
+                oldest = self._open.popitem(last=False)[1]()
+        if oldest is not None:
+            with oldest._lock:
+                oldest._descriptor = None  # closed once nobody reads by it
+        return descriptor
+
+    def _has_changed(self) -> UnavailableError:
+        return UnavailableError(
+            f"cannot read {shown(self.location)}: it has changed since it was opened"
+        )
+
     def check_unchanged(self) -> None:
         """See `RandomAccess`."""
         _, status = self._opened()
         if (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
-            raise UnavailableError(
-                f"cannot read {shown(self.location)}: it has changed since it was opened"
-            )
+            raise self._has_changed()
 
     def _reopen(self, failed: _Descriptor) -> None:
         """A drive that came back does not know the old descriptor."""

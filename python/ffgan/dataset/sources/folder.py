@@ -33,13 +33,15 @@ class Entry(Protocol):
 class Files(Source):
     """Files of this machine, each by its path: what folders and lists of paths have in common.
 
-    ``root`` is the folder to which names are relative.
+    ``root`` is the folder to which names are relative; ``gone``: what is said of a file that is not
+    there.
     """
 
     root: Path
 
-    def __init__(self, location: Path, root: Path, what: str) -> None:
+    def __init__(self, location: Path, root: Path, what: str, gone: str) -> None:
         self.location = location
+        self._gone = gone
         self.root = root
         self.listing = Listing(shown(location), what, lambda name, _: _look_into(self._path(name)))
 
@@ -67,7 +69,7 @@ class Files(Source):
                 found |= UNREADABLE
             listing.add(name, status.st_size, found)
         except FileNotFoundError:
-            gone = "the link leads nowhere" if entry.is_symlink() else "it has gone meanwhile"
+            gone = "the link leads nowhere" if entry.is_symlink() else self._gone
             listing.unreadable.append((name, gone))
         except OSError as error:
             self._cannot(name, error)
@@ -131,7 +133,7 @@ class Folder(Files):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, path, "a folder")
+        super().__init__(path, path, "a folder", "it has gone meanwhile")
         for name, entry in self._files():
             self._take(name, entry)
         self.listing.sort()

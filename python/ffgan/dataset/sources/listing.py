@@ -161,7 +161,7 @@ class Listing:
     def forget(self) -> None:
         """Give back the memory of what is needed no more, once training images are chosen."""
         self.names, self.sizes, self.bits = [], array("Q"), array("B")
-        self.numbers = array("Q")
+        self.numbers, self.archives = array("Q"), []
 
     # ------------------------------------------------------------------ rules
 

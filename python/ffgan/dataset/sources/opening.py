@@ -3,20 +3,32 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 from pathlib import Path
 
 from ffgan import images
-from ffgan.dataset.sources import zip_archive
+from ffgan.dataset import ignored
+from ffgan.dataset.sources import parquet_table, zip_archive
 from ffgan.dataset.sources.compression import beginning_of, compression_of
 from ffgan.dataset.sources.folder import Folder
+from ffgan.dataset.sources.parquet_table import ParquetTable
+from ffgan.dataset.sources.path_list import PathList
+from ffgan.dataset.sources.several import Several
 from ffgan.dataset.sources.source import Source
 from ffgan.dataset.sources.tar_archive import CompressedTar, TarArchive
 from ffgan.dataset.sources.tar_headers import BLOCK, is_tar
 from ffgan.dataset.sources.zip_archive import ZipArchive
 from ffgan.errors import DatasetError
-from ffgan.locations import LocalFile, Location, RandomAccess, cannot_read, shown
+from ffgan.locations import (
+    LocalFile,
+    Location,
+    RandomAccess,
+    cannot_read,
+    expand_braces,
+    shown,
+)
 
 
 def open_source(location: Location) -> Source:
@@ -28,6 +40,8 @@ def open_source(location: Location) -> Source:
     try:
         mode = os.stat(location).st_mode
     except (FileNotFoundError, NotADirectoryError):
+        if files := _matching(str(location)):
+            return Several(location, [open_file(LocalFile(Path(path))) for path in files])
         raise DatasetError(f"no such folder or file: {shown(location)}") from None
     except OSError as error:
         raise cannot_read(os.fsencode(location), error) from error
@@ -35,7 +49,28 @@ def open_source(location: Location) -> Source:
         return open_file(LocalFile(location))
     if not stat.S_ISDIR(mode):
         raise DatasetError(f"{shown(location)} is not a folder")
-    return Folder(location)
+    folder = Folder(location)
+    if not folder.listing.names and folder.listing.archives:
+        return _archives_in(folder)
+    return folder
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files that a pattern stands for, in braces as of WebDataset, or with ``*``."""
+    found: list[str] = []
+    for each in expand_braces(pattern):
+        found += sorted(glob.glob(each)) if glob.has_magic(each) else [each]
+    return found if found != [pattern] else []
+
+
+def _archives_in(folder: Folder) -> Source:
+    """The images in the archives of a folder that has no others."""
+    others = folder.listing.ignored.copy()
+    parts = []
+    for name in sorted(folder.listing.archives):
+        parts.append(open_file(LocalFile(folder.root / os.fsdecode(name))))
+        others[ignored.BY_SUFFIX[os.path.splitext(name)[1].lower()]] -= 1
+    return Several(folder.location, parts, +others)
 
 
 def holds_images(location: Location) -> bool:
@@ -44,15 +79,16 @@ def holds_images(location: Location) -> bool:
         return True
     try:
         if not location.is_file():  # a pipe would be waited for
-            return False
+            return not location.exists() and bool(_matching(str(location)))
         with location.open("rb") as file:
             beginning = file.read(images.SNIFFED)
     except OSError:
         return False
     return (
-        beginning.startswith(zip_archive.BEGINNINGS)
+        beginning.startswith((*zip_archive.BEGINNINGS, parquet_table.MAGIC))
         or is_tar(beginning)
         or compression_of(beginning) is not None
+        or images.describe(beginning) == "text"
     )
 
 
@@ -63,6 +99,8 @@ def open_file(file: RandomAccess) -> Source:
         return ZipArchive(file)
     if is_tar(beginning):
         return TarArchive(file)
+    if beginning.startswith(parquet_table.MAGIC):
+        return ParquetTable(file)
     if (compression := compression_of(beginning)) is not None:
         if is_tar(beginning_of(file, compression, BLOCK)):
             return CompressedTar(file, compression)
@@ -70,6 +108,8 @@ def open_file(file: RandomAccess) -> Source:
             f"{shown(file.location)} is compressed ({compression}), and there is no tar archive in "
             "it: unpack it, and give what comes out"
         )
+    if images.describe(beginning) == "text" and isinstance(file.location, Path):
+        return PathList(file.location, file)
     raise DatasetError(f"{shown(file.location)} {_instead_of_images(beginning)}")
 
 
