@@ -6,18 +6,21 @@ from __future__ import annotations
 from ffgan.dataset.sources.listing import Listing, Look
 from ffgan.dataset.sources.source import Member, Source
 from ffgan.errors import DatasetError, UnavailableError
-from ffgan.locations import RandomAccess, shown
+from ffgan.locations import Location, RandomAccess, shown
 
 
 class Archive(Source):
-    """A source that is one file; ``kind`` of which kind, for messages."""
+    """A source that is one file; ``kind`` of which kind, ``what`` that is, for messages.
+
+    ``location`` is what was given for it, where that is not the file.
+    """
 
     kind: str
     what: str = "an archive"
 
-    def __init__(self, file: RandomAccess) -> None:
+    def __init__(self, file: RandomAccess, location: Location | None = None) -> None:
         self._file = file
-        self.location = file.location
+        self.location = location or file.location
         self.listing = Listing(shown(self.location), self.what, self._look)
 
     def _look(self, name: bytes, number: int) -> Look:

@@ -13,6 +13,7 @@ from ffgan.dataset import ignored
 from ffgan.dataset.sources import parquet_table, zip_archive
 from ffgan.dataset.sources.compression import beginning_of, compression_of
 from ffgan.dataset.sources.folder import Folder
+from ffgan.dataset.sources.lmdb_database import LmdbDatabase, database_in, is_lmdb
 from ffgan.dataset.sources.parquet_table import ParquetTable
 from ffgan.dataset.sources.path_list import PathList
 from ffgan.dataset.sources.several import Several
@@ -49,6 +50,8 @@ def open_source(location: Location) -> Source:
         return open_file(LocalFile(location))
     if not stat.S_ISDIR(mode):
         raise DatasetError(f"{shown(location)} is not a folder")
+    if (database := database_in(location)) is not None:
+        return LmdbDatabase(database, location)
     folder = Folder(location)
     if not folder.listing.names and folder.listing.archives:
         return _archives_in(folder)
@@ -87,6 +90,7 @@ def holds_images(location: Location) -> bool:
     return (
         beginning.startswith((*zip_archive.BEGINNINGS, parquet_table.MAGIC))
         or is_tar(beginning)
+        or is_lmdb(beginning)
         or compression_of(beginning) is not None
         or images.describe(beginning) == "text"
     )
@@ -101,6 +105,8 @@ def open_file(file: RandomAccess) -> Source:
         return TarArchive(file)
     if beginning.startswith(parquet_table.MAGIC):
         return ParquetTable(file)
+    if is_lmdb(beginning):
+        return LmdbDatabase(file)
     if (compression := compression_of(beginning)) is not None:
         if is_tar(beginning_of(file, compression, BLOCK)):
             return CompressedTar(file, compression)
