@@ -30,6 +30,7 @@ class Engine(TypedDict):
     cuda: bool
     instructions: str  # the instruction set in use: `FFGAN_ISA`, else the best one
     compiled_instructions: str  # those to choose from
+    bf16: bool  # whether a `Generator` can have that precision here
     convolution: str
     threads: int
 
@@ -67,7 +68,11 @@ def write_dnn(
 class Generator:
     """Inference: batch norm folded. `parameters` are those of `parameter_shapes("generator")`."""
 
-    def __init__(self, parameters: Parameters) -> None: ...
+    def __init__(
+        self, parameters: Parameters, precision: Literal["float32", "bf16"] = "float32"
+    ) -> None:
+        """Raises `InstructionSetError` where products of bf16 cannot be computed."""
+
     def generate(self, latents: Float32) -> UInt8: ...
     def generate_float(self, latents: Float32) -> Float32: ...
     def profile(self, repetitions: int = 20) -> list[tuple[str, float]]:

@@ -7,18 +7,24 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ffgan.model import DEFAULT_TRIES, Model
+from ffgan.model import DEFAULT_PRECISION, DEFAULT_TRIES, Model, Precision
 from ffgan.typing import UInt8
 
 _packaged: Model | None = None
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Model:
+def load(
+    path: str | os.PathLike[str] | None = None, *, precision: Precision = DEFAULT_PRECISION
+) -> Model:
     """Load a model file; without a path the model that comes with the package.
 
-    Raises `ffgan.errors.ModelError` when the file is missing, damaged or of another kind.
+    ``precision`` "bf16" makes faces in about 0.6 of the time on processors with avx512_bf16; they
+    differ by a few of 255 levels from those of "float32", which have the same bytes everywhere.
+
+    Raises `ffgan.errors.ModelError` when the file is missing, damaged or of another kind, and
+    `ffgan.errors.InstructionSetError` where bf16 cannot be computed.
     """
-    return Model.load(path)
+    return Model.load(path, precision=precision)
 
 
 def generate(

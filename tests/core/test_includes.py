@@ -16,6 +16,7 @@ ORDER = (
     ("base",),
     ("plans",),
     ("kernels",),
+    ("bf16",),
     ("dispatch",),
     ("layers",),
     ("networks", "pretrained", "faces"),

@@ -14,6 +14,8 @@ import pytest
 from ffgan import _core
 
 SETS = _core.engine()["compiled_instructions"].split(", ")
+# And a name that is in its object. The last one is no set to choose (ffgan_core/bf16).
+OBJECTS = {**dict.fromkeys(SETS, "ffgan6layers8convolve"), "avx512_bf16": "4bf168multiply"}
 
 
 def run_with(instructions: str | None, *command: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +37,10 @@ def kernels_object(instructions: str) -> Path:
     if programs is None:
         pytest.skip("FFGAN_TEST_PROGRAMS is not set to the folder of the C++ test programs")
     core = Path(programs).parents[1] / "src" / "ffgan_core"
-    return core / f"kernels_{instructions.replace('.', '_')}.o"
+    path = core / f"kernels_{instructions.replace('.', '_')}.o"
+    if instructions not in SETS and not path.exists():
+        pytest.skip(f"this build has no kernels for {instructions}")
+    return path
 
 
 def test_the_best_one_is_chosen() -> None:
@@ -52,7 +57,7 @@ def test_a_wrong_name_is_one_line_that_names_the_right_ones() -> None:
     assert chosen(None) in line
 
 
-@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("instructions", OBJECTS)
 def test_an_object_shows_its_table_only(instructions: str) -> None:
     """Else the linker could take its inline functions for the rest, which runs everywhere."""
     symbols = subprocess.run(
@@ -61,10 +66,10 @@ def test_an_object_shows_its_table_only(instructions: str) -> None:
     # Uppercase is global, and `u` unique to the process; undefined ones (U, w) are the rest's.
     shown = re.findall(r"^\w+ ([A-TV-Zuv]) (\S+)$", symbols, re.MULTILINE)
     assert shown == [("D", f"ffgan_kernels_{instructions.replace('.', '_')}")]
-    assert "ffgan6layers8convolve" in symbols, "the kernels are not in it"
+    assert OBJECTS[instructions] in symbols, "the kernels are not in it"
 
 
-@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("instructions", OBJECTS)
 def test_no_vector_is_touched_when_the_extension_is_loaded(instructions: str) -> None:
     """What an object does at the start, it does on every processor."""
     start = subprocess.run(

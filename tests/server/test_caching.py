@@ -36,6 +36,7 @@ def test_whatever_decides_the_bytes_decides_the_tag() -> None:
             ("model", FakeModel(hash="f" * 64), Settings(tries=3)),
             ("tries", FakeModel(), Settings(tries=4)),
             ("threshold", FakeModel(), Settings(tries=3, threshold=3.0)),
+            ("precision", FakeModel(precision="bf16"), Settings(tries=3)),
         )
     }
 
@@ -57,6 +58,7 @@ def test_whatever_decides_the_bytes_decides_the_tag() -> None:
         tag("/face.png?seeds=1,2&at=0.5"),
         tag("/face.png?seeds=1,2&at=0.25"),
         tag("/face.png?seed=1", "threshold"),
+        tag("/face.png?seed=1", "precision"),
     ]
     assert len(set(tags)) == len(tags)
     # The same thing said in another way.
@@ -65,7 +67,13 @@ def test_whatever_decides_the_bytes_decides_the_tag() -> None:
 
 def test_another_processor_makes_the_same_bytes_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     here = caching.software()
-    there = {**_core.engine(), "threads": 99, "instructions": "neon", "compiled_instructions": ""}
+    there = {
+        **_core.engine(),
+        "threads": 99,
+        "instructions": "neon",
+        "compiled_instructions": "",
+        "bf16": "otherwise",
+    }
     monkeypatch.setattr(caching._core, "engine", lambda: there)
     assert caching.software.__wrapped__() == here
     there["dlib"] = "21"

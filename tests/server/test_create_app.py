@@ -81,7 +81,7 @@ def test_an_empty_variable_names_no_model(
 ) -> None:
     asked: list[object] = []
     model = Model.load(models[0])
-    monkeypatch.setattr(Model, "load", lambda path: asked.append(path) or model)
+    monkeypatch.setattr(Model, "load", lambda path, **options: asked.append(path) or model)
     monkeypatch.setenv("FFGAN_MODEL", "")
     create_app().state.inference.model.result()
     assert asked == [None]

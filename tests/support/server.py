@@ -19,7 +19,7 @@ import numpy as np
 from ffgan import attributes, images
 from ffgan.control import AttributeMap
 from ffgan.latent import noise
-from ffgan.model import Model
+from ffgan.model import Model, Precision
 from support.waiting import WAIT_SECONDS, until
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -39,10 +39,16 @@ class FakeModel(Model):
     """
 
     def __init__(
-        self, *, hash: str = "0123abcd" * 8, delay: float = 0.0, announce: bool = False
+        self,
+        *,
+        hash: str = "0123abcd" * 8,
+        precision: Precision = "float32",
+        delay: float = 0.0,
+        announce: bool = False,
     ) -> None:
         made = np.random.default_rng(0)
         self.hash = hash
+        self.precision = precision
         self.threshold = 0.25
         self.delay = delay
         self.announce = announce

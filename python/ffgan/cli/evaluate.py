@@ -10,6 +10,7 @@ from pathlib import Path
 from ffgan.cli.options import (
     add_colour,
     add_fit,
+    add_precision,
     add_recognition,
     add_samples,
     add_threads,
@@ -17,6 +18,7 @@ from ffgan.cli.options import (
 )
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
+from ffgan.model import Model
 
 EXAMPLES = """\
 examples:
@@ -50,6 +52,7 @@ def add_options(parser: Parser) -> None:
         help="keep the networks' outputs of the real images in this file (default: no cache)",
     )
     add_samples(parser, evaluation.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES)
+    add_precision(parser)
     measures = parser.add_argument_group("measures")
     measures.add_argument(
         "--features",
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_threads(arguments)
     with progress_bars() as progress:
         result = evaluation.evaluate(
-            arguments.model,
+            Model.load(arguments.model, precision=arguments.precision),
             arguments.real,
             samples=arguments.samples,
             seed=arguments.seed,

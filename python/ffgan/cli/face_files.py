@@ -29,7 +29,7 @@ def origin(model: Model, truncation: float, threshold: float) -> dict[str, str]:
     return {
         "software": "ffgan",
         "version": __version__,
-        "model": model.hash,
+        **model.origin,
         "truncation": f"{truncation:g}",
         "threshold": f"{threshold:g}",
     }

@@ -14,7 +14,14 @@ from ffgan import images
 from ffgan.cli import gen_people, gen_strips
 from ffgan.cli.asked import Report, add_asked, asked_text, constraints, start_of
 from ffgan.cli.face_files import FaceFiles, origin
-from ffgan.cli.options import MAX_COUNT, MAX_SIZE, add_search, add_threads, use_threads
+from ffgan.cli.options import (
+    MAX_COUNT,
+    MAX_SIZE,
+    add_precision,
+    add_search,
+    add_threads,
+    use_threads,
+)
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
@@ -101,6 +108,7 @@ def add_options(parser: Parser) -> None:
         help="seed of the first face (default: a random one, which is told)",
     )
     add_search(search)
+    add_precision(search)
     add_threads(search)
     search.add_argument(
         "--truncation",
@@ -159,7 +167,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
     )
     first = random_seed() if arguments.seed is None else arguments.seed
-    model = Model.load(arguments.model)
+    model = Model.load(arguments.model, precision=arguments.precision)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     files.origin = origin(model, arguments.truncation, threshold)
     report = None

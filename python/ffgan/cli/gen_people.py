@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or DEFAULT_FOLDER / "people"
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise UsageError(f"--out {out}: people are written to a folder")
-    model = Model.load(arguments.model)
+    model = Model.load(arguments.model, precision=arguments.precision)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     least = SAME_PERSON if arguments.min_distance is None else arguments.min_distance
     began = time.monotonic()

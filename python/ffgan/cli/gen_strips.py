@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
     )
     first = random_seed() if arguments.seed is None else arguments.seed
-    model = Model.load(arguments.model)
+    model = Model.load(arguments.model, precision=arguments.precision)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     files.origin = origin(model, arguments.truncation, threshold)
     if arguments.latent is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ffgan import _core, images
 from ffgan.cli.parser import Parser, integer, number
 from ffgan.latent import MAX_SEED
-from ffgan.model import DEFAULT_TRIES, MAX_TRIES
+from ffgan.model import DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, PRECISIONS
 
 MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
@@ -37,6 +37,17 @@ def add_search(parser: argparse._ActionsContainer) -> None:
         metavar="SCORE",
         type=number(-1000, 1000),
         help="the score above which a face is accepted (default: the model's own)",
+    )
+
+
+def add_precision(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the precision in which faces are computed."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=DEFAULT_PRECISION,
+        help="of the generator's products; bf16 is faster where the processor has it, and a seed's "
+        "face differs a little (default: %(default)s)",
     )
 
 

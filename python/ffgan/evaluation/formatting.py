@@ -17,7 +17,7 @@ def table(result: dict[str, Any]) -> str:
     which = "first draws" if not samples["candidates"] else "candidates taken"
     lines = [
         f"samples     {samples['count']} {which} of seeds {samples['first_seed']} to {last}, "
-        f"model {samples['model_hash'][:12]}",
+        f"model {samples['model_hash'][:12]}, {samples['precision']}",
         f"real        {real['count']} of {real['images']} images in {real['directory']} "
         f"({real['fit']}, {real['broken']} broken)",
         f"features    {how['network']}",

@@ -119,6 +119,7 @@ def evaluate(
         "samples": {
             "model": None if model.path is None else str(model.path),
             "model_hash": model.hash,
+            "precision": model.precision,
             "count": samples,
             "first_seed": seed,
             "candidates": candidates,

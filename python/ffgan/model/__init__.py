@@ -10,13 +10,16 @@ from ffgan.model.file import (
     with_metadata,
     write_file,
 )
-from ffgan.model.model import Model, empty_images
+from ffgan.model.model import DEFAULT_PRECISION, PRECISIONS, Model, Precision, empty_images
 
 __all__ = [
+    "DEFAULT_PRECISION",
     "DEFAULT_TRIES",
     "MAX_TRIES",
+    "PRECISIONS",
     "Face",
     "Model",
+    "Precision",
     "by_network",
     "empty_images",
     "packaged_model",

@@ -52,10 +52,9 @@ def create_app(
         from ffgan.server import app
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    application = app.create_app(
-        app.loader((os.environ.get(MODEL_VARIABLE) or None) if model is None else model),
-        Settings.from_environment() if settings is None else settings,
-    )
+    settings = Settings.from_environment() if settings is None else settings
+    model = (os.environ.get(MODEL_VARIABLE) or None) if model is None else model
+    application = app.create_app(app.loader(model, settings), settings)
     application.state.inference.model.add_done_callback(_log_failure)
     return application
 

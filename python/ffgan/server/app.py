@@ -57,11 +57,18 @@ BODY_BYTES = 64 << 20
 """Of finished responses that clients have not yet accepted."""
 
 
-def loader(model: Model | Callable[[], Model] | str | Path | None) -> Callable[[], Model]:
-    """The function that loads a model given in one of these ways."""
+def loader(
+    model: Model | Callable[[], Model] | str | Path | None, settings: Settings
+) -> Callable[[], Model]:
+    """The function that loads a model given in one of these ways, a file in the settings'
+    precision."""
     if isinstance(model, Model):
         return lambda: model
-    return model if callable(model) else functools.partial(Model.load, model)
+    return (
+        model
+        if callable(model)
+        else functools.partial(Model.load, model, precision=settings.precision)
+    )
 
 
 def create_app(load_model: Callable[[], Model], settings: Settings) -> FastAPI:

@@ -84,7 +84,7 @@ def serve(
     # The socket is opened before the model is loaded: a taken port is reported at once.
     with listen(host, port) as listener:
         run(
-            loader(model),
+            loader(model, settings),
             listener,
             log_level=log_level,
             grace=grace,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from ffgan.errors import UsageError
-from ffgan.model import DEFAULT_TRIES, MAX_TRIES
+from ffgan.model import DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, Precision
 from ffgan.settings import BaseSettings, setting
 
 DEFAULT_PORT = 9190
@@ -93,6 +93,13 @@ class Settings(BaseSettings):
         absent="the model's own",
         common=True,
         help="discriminator score above which a face is accepted; where a request names none",
+    )
+    precision: Precision = setting(
+        DEFAULT_PRECISION,
+        group="faces",
+        common=True,
+        help="of the generator's products in a model that is loaded; bf16 is faster where the "
+        "processor has it, and a seed's face differs a little",
     )
     queue: int = setting(
         64,

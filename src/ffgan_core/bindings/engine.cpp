@@ -18,6 +18,7 @@ void register_engine(py::module_& m) {
             result["cuda"] = e.cuda;
             result["instructions"] = e.instructions;
             result["compiled_instructions"] = e.compiled_instructions;
+            result["bf16"] = e.missing_for_bf16.empty();
             result["convolution"] = e.convolution;
             result["threads"] = e.threads;
             return result;

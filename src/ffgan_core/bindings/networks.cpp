@@ -12,6 +12,12 @@ using namespace pybind11::literals;
 namespace ffgan::bindings {
 namespace {
 
+precision precision_of(const std::string& name) {
+    if (name != "float32" && name != "bf16")
+        throw std::invalid_argument("there is no precision '" + name + "': choose float32 or bf16");
+    return name == "bf16" ? precision::bf16 : precision::float32;
+}
+
 py::list layers(const std::string& name) {
     std::vector<layer_row> rows;
     {
@@ -88,12 +94,12 @@ void register_networks(py::module_& m) {
           "Names and shapes of a network's parameters, PyTorch's layout.");
 
     py::class_<generator>(m, "Generator", "Inference with batch norm folded; safe to share.")
-        .def(py::init([](const py::dict& parameters) {
+        .def(py::init([](const py::dict& parameters, const std::string& products) {
                  named_tensors tensors = to_named_tensors(parameters);
                  py::gil_scoped_release release; // packing takes a while, no Python object in it
-                 return std::make_unique<generator>(std::move(tensors));
+                 return std::make_unique<generator>(std::move(tensors), precision_of(products));
              }),
-             "parameters"_a)
+             "parameters"_a, "precision"_a = "float32")
         .def("generate", &generate, py::arg("latents").noconvert(),
              "latents (n, 100) float32 -> images (n, 162, 162, 3) uint8 RGB.")
         .def("generate_float", &generate_float, py::arg("latents").noconvert(),

@@ -91,7 +91,7 @@ void take_squares(feed_forward_layer& layer, const convolution_facts& c) {
 
 } // namespace
 
-std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters) {
+std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters, precision products) {
     check_parameters("generator", parameters);
     const std::vector<convolution_facts> all = convolutions_of("generator");
     named_tensors folded = fold_norms("generator", std::move(parameters), 1.0f);
@@ -101,7 +101,7 @@ std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters) {
         chain.back().activate = true;
     }
     chain.push_back(pixel_squares(folded, all.back(), all.size()));
-    return std::make_unique<feed_forward>(std::move(chain));
+    return std::make_unique<feed_forward>(std::move(chain), products);
 }
 
 std::unique_ptr<feed_forward> make_discriminator_chain(const std::string& network,

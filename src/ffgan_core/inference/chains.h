@@ -16,7 +16,8 @@ namespace ffgan {
 // Latents (1 x 1 x 100) to 81 x 81 x 12: the last transposed convolution makes the four pixels
 // (row, column) in {0, 1}^2 of each 2 x 2 square, channel (2 * row + column) * 3 + c, before the
 // sigmoid. Throws std::invalid_argument when `parameters` are not those of the generator.
-std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters);
+std::unique_ptr<feed_forward> make_generator_chain(named_tensors parameters,
+                                                   precision products = precision::float32);
 
 // Side of the squares of pixels that the generator's chain gives and that of "program" takes.
 constexpr long square_side = 2;

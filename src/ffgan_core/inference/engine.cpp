@@ -3,6 +3,7 @@
 
 #include "base/blas.h"
 #include "base/threads.h"
+#include "dispatch/bf16.h"
 #include "dispatch/instruction_set.h"
 
 namespace ffgan {
@@ -21,6 +22,11 @@ engine_description describe_engine() {
     e.instructions = instruction_set();
     for (const compiled_instruction_set& set : compiled_instruction_sets())
         e.compiled_instructions += (e.compiled_instructions.empty() ? "" : ", ") + set.name;
+#ifdef DLIB_USE_CUDA
+    e.missing_for_bf16 = "a build that computes on the CPU";
+#else
+    e.missing_for_bf16 = missing_for_bf16();
+#endif
     e.threads = threads();
     return e;
 }

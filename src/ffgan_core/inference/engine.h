@@ -14,6 +14,7 @@ struct engine_description {
     bool cuda;                         // built with CUDA
     std::string instructions;          // the instruction set that the kernels use
     std::string compiled_instructions; // those that they were compiled for
+    std::string missing_for_bf16;      // what it lacks here; empty where it can be computed
     std::string convolution;           // whose convolution layers
     long threads;
 };

@@ -39,9 +39,9 @@ double median(std::vector<double> values) {
 } // namespace
 
 struct feed_forward::stage {
-    explicit stage(const feed_forward_layer& layer)
+    stage(const feed_forward_layer& layer, precision products)
         : convolution(layer.how, layer.filters, layer.bias, layer.activate, layer.slope,
-                      layer.scale, layer.shift) {
+                      layer.scale, layer.shift, products) {
         input.make_room(layer.how);
     }
 
@@ -111,7 +111,8 @@ class feed_forward::lease {
     std::unique_ptr<arena> arena_;
 };
 
-feed_forward::feed_forward(std::vector<feed_forward_layer> given) : layers_(std::move(given)) {
+feed_forward::feed_forward(std::vector<feed_forward_layer> given, precision products)
+    : layers_(std::move(given)) {
     if (layers_.empty())
         throw std::invalid_argument("a network needs at least one layer");
     for (std::size_t i = 1; i < layers_.size(); ++i) {
@@ -124,7 +125,7 @@ feed_forward::feed_forward(std::vector<feed_forward_layer> given) : layers_(std:
     }
     stages_.reserve(layers_.size());
     for (const feed_forward_layer& layer : layers_) {
-        stages_.emplace_back(layer);
+        stages_.emplace_back(layer, products);
         const tiling& how = layer.how;
         const bool before = stages_.size() == 1 || stages_[stages_.size() - 2].grouped;
         stages_.back().grouped =

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/layer_time.h"
+#include "base/precision.h"
 #include "kernels/tiled_convolution.h"
 
 #include <functional>
@@ -36,8 +37,10 @@ struct feed_forward_layer {
 
 class feed_forward {
   public:
-    // Throws std::invalid_argument when a layer's input is not the previous one's output.
-    explicit feed_forward(std::vector<feed_forward_layer> layers);
+    // Throws std::invalid_argument when a layer's input is not the previous one's output, and
+    // instruction_set_error where the processor has no products of that precision.
+    explicit feed_forward(std::vector<feed_forward_layer> layers,
+                          precision products = precision::float32);
     ~feed_forward();
 
     // fill(image, pixels): writes the input of an image, channels side by side, rows without gaps.

@@ -4,6 +4,7 @@
 #ifdef DLIB_USE_CUDA
 #include "base/device.h"
 #include "base/pixels.h"
+#include "dispatch/instruction_set.h"
 #include "networks/network.h"
 #include <mutex>
 #else
@@ -40,8 +41,11 @@ struct generator::implementation {
     }
 };
 
-generator::generator(named_tensors parameters)
+generator::generator(named_tensors parameters, precision products)
     : implementation_(std::make_unique<implementation>()) {
+    if (products != precision::float32)
+        throw instruction_set_error("bf16 is for the CPU, and this build computes on a GPU: choose "
+                                    "float32");
     implementation_->net = make_inference_network("generator", parameters, 0.0f);
 }
 
@@ -102,9 +106,9 @@ struct generator::implementation {
     }
 };
 
-generator::generator(named_tensors parameters)
+generator::generator(named_tensors parameters, precision products)
     : implementation_(std::make_unique<implementation>()) {
-    implementation_->chain = make_generator_chain(std::move(parameters));
+    implementation_->chain = make_generator_chain(std::move(parameters), products);
 }
 
 void generator::generate(const float* latents, long count, std::uint8_t* pixels) const {

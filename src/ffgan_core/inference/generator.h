@@ -7,6 +7,7 @@
 
 #include "base/layer_time.h"
 #include "base/named_tensor.h"
+#include "base/precision.h"
 #include "base/shapes.h"
 
 #include <cstdint>
@@ -17,8 +18,9 @@ namespace ffgan {
 
 class generator {
   public:
-    // Throws std::invalid_argument when `parameters` are not those of the generator.
-    explicit generator(named_tensors parameters);
+    // Throws std::invalid_argument when `parameters` are not those of the generator, and
+    // instruction_set_error where products of that precision cannot be computed here.
+    explicit generator(named_tensors parameters, precision products = precision::float32);
     ~generator();
 
     // latents: count x 100; pixels: count x 162 x 162 x 3, RGB, the sigmoid times 255, rounded.

@@ -7,8 +7,9 @@
 // of Lavin and Gray. The adjoints give gradients: of y by g, filter_adjoint(input(d) *
 // output_adjoint(dy)).
 //
-// V is float or a vector of floats. Multiples by powers of two are exact, so that whether they are
-// fused with a sum makes no difference.
+// adds_product_1: output() adds product 1 to every output, so a constant added to that product is
+// added to all of them. V is float or a vector of floats. Multiples by powers of two are exact, so
+// that whether they are fused with a sum makes no difference.
 
 #pragma once
 
@@ -41,6 +42,7 @@ template <> struct minimal_filtering<2, 2> {
     static constexpr int tile = 2;
     static constexpr int taps = 2;
     static constexpr int window = 3;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) {
         v[0] = d[0] - d[1];
         v[1] = d[1];
@@ -70,6 +72,7 @@ template <> struct minimal_filtering<3, 2> {
     static constexpr int tile = 3;
     static constexpr int taps = 2;
     static constexpr int window = 4;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) {
         v[0] = d[0] - d[2];
         v[1] = d[1] + d[2];
@@ -105,6 +108,7 @@ template <> struct minimal_filtering<4, 2> {
     static constexpr int tile = 4;
     static constexpr int taps = 2;
     static constexpr int window = 5;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) {
         const V outer = d[3] - d[1];
         const V inner = d[3] - d[2];
@@ -149,6 +153,7 @@ template <> struct minimal_filtering<5, 2> {
     static constexpr int tile = 5;
     static constexpr int taps = 2;
     static constexpr int window = 6;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) { six_points(d, v); }
     template <class V> static void filter(const V* g, V* u) {
         const V near = (-1.0f / 6) * g[0];
@@ -196,6 +201,7 @@ template <> struct minimal_filtering<2, 3> {
     static constexpr int tile = 2;
     static constexpr int taps = 3;
     static constexpr int window = 4;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) {
         v[0] = d[0] - d[2];
         v[1] = d[1] + d[2];
@@ -231,6 +237,7 @@ template <> struct minimal_filtering<4, 3> {
     static constexpr int tile = 4;
     static constexpr int taps = 3;
     static constexpr int window = 6;
+    static constexpr bool adds_product_1 = true;
     template <class V> static void input(const V* d, V* v) { six_points(d, v); }
     template <class V> static void filter(const V* g, V* u) {
         const V outer = g[0] + g[2];

@@ -2,6 +2,7 @@
 #include "layers/packed_convolution.h"
 
 #include "base/sizes.h"
+#include "dispatch/bf16.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -37,11 +38,14 @@ void padded_image::make_room(const tiling& how) {
 packed_convolution::packed_convolution(const tiling& how, const std::vector<float>& filters,
                                        const std::vector<float>& bias, bool activate, float slope,
                                        const std::vector<float>& scale,
-                                       const std::vector<float>& shift)
-    : filters_(how) {
+                                       const std::vector<float>& shift, precision products)
+    : filters_(how), products_(products) {
     if (activate && !(slope >= 0 && slope <= 1))
         throw std::invalid_argument("a slope of the activation is not in [0, 1]");
-    pack_filters(filters_, filters.data(), packed_.get(count(filters_.size())));
+    if (products == precision::float32)
+        pack_filters(filters_, filters.data(), packed_.get(count(filters_.size())));
+    else
+        pack_filters_in_bf16(filters_, filters.data(), packed_.get(count(filters_.size() / 2)));
     bias_ = padded(bias, channels_written());
     scale_ = padded(scale, channels_written());
     shift_ = padded(shift, channels_written());
@@ -85,12 +89,16 @@ void packed_convolution::run(const std::vector<image_view>& in, const std::vecto
             block.push_back({in[image], out[image], i % how.tile_rows});
             origins.push_back(block.back().in.origin);
         }
-        run_strips(filters_, packed_.data(), block, first_output, last_output, end_,
-                   [&](long chunk) {
-                       if (how.minimal_filtering)
-                           for (std::size_t i = 0; i < block.size(); ++i)
-                               block[i].in.origin = origins[i] + filters_.chunk_begin(chunk);
-                   });
+        const auto load = [&](long chunk) {
+            if (how.minimal_filtering)
+                for (std::size_t i = 0; i < block.size(); ++i)
+                    block[i].in.origin = origins[i] + filters_.chunk_begin(chunk);
+        };
+        if (products_ == precision::float32)
+            run_strips(filters_, packed_.data(), block, first_output, last_output, end_, load);
+        else
+            run_strips_in_bf16(filters_, packed_.data(), block, first_output, last_output, end_,
+                               load);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "base/precision.h"
 #include "base/workspace.h"
 #include "kernels/tiled_convolution.h"
 
@@ -31,10 +32,12 @@ class packed_convolution {
   public:
     // filters: (shape.filters, shape.channels, kernel, kernel). bias: per channel, or empty. Then
     // x > 0 ? x : slope * x if it is to `activate`, then times `scale` plus `shift`, per channel,
-    // unless they are empty.
+    // unless they are empty. `products`: the precision of their operands; throws
+    // instruction_set_error where the processor has no products of bf16.
     packed_convolution(const tiling& how, const std::vector<float>& filters,
                        const std::vector<float>& bias, bool activate, float slope,
-                       const std::vector<float>& scale, const std::vector<float>& shift);
+                       const std::vector<float>& scale, const std::vector<float>& shift,
+                       precision products = precision::float32);
     packed_convolution(const packed_convolution&) = delete;
     packed_convolution(packed_convolution&&) = default;
 
@@ -49,6 +52,7 @@ class packed_convolution {
 
   private:
     tiled_filters filters_;
+    precision products_;
     workspace packed_;
     std::vector<float> bias_, scale_, shift_;
     epilogue end_;

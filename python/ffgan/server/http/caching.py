@@ -31,7 +31,7 @@ class OtherBody(Exception):
     """The client wants a body that this URL has no more: the answer is 412."""
 
 
-_OF_THE_MACHINE: Final = ("threads", "instructions", "compiled_instructions")
+_OF_THE_MACHINE: Final = ("threads", "instructions", "compiled_instructions", "bf16")
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def software() -> list[str]:
 
 def entity_tag(model: Model, *inputs: object) -> str:
     """A strong ETag, known before anything is drawn: a digest of the ``repr`` of all inputs."""
-    text = json.dumps([*software(), model.hash, *map(repr, inputs)])
+    text = json.dumps([*software(), model.faces_id, *map(repr, inputs)])
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 

@@ -84,7 +84,7 @@ class Search:
         made_with = {
             "software": "ffgan",
             "version": __version__,
-            "model": model.hash,
+            **model.origin,
             "truncation": f"{self.truncation:g}",
             "threshold": f"{self.threshold:g}",
         }

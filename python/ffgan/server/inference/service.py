@@ -219,7 +219,7 @@ class Inference:
 
     async def latent(self, client: str, model: Model, seed: int, search: Search) -> SearchResult:
         """The latent of the face of a seed; nothing is drawn if the cache has it."""
-        cached = self._cache.get((model.hash, seed, search))
+        cached = self._cache.get((model.faces_id, seed, search))
         if cached is None:
             face = await self.face(client, model, seed, search)
             return SearchResult(face.latent, face.tries)
@@ -231,7 +231,7 @@ class Inference:
         self, client: str, model: Model, seed: int, search: Search, asked: Asked
     ) -> ControlledFace:
         """The face of a seed that has what is asked of it."""
-        key = (model.hash, seed, search)
+        key = (model.faces_id, seed, search)
         cached = self._cache.get(key)
         if cached is not None and cached.face is not None:
             self._metrics.search_cached()
@@ -291,7 +291,7 @@ class Inference:
     async def _seen_or_rendered(
         self, client: str, model: Model, latent: Float32, fit: str
     ) -> Judged:
-        key = (model.hash, fit, latent.tobytes())
+        key = (model.faces_id, fit, latent.tobytes())
         judged = self._seen.get(key)
         if judged is None:
             judged = await self.render(client, model, latent)
@@ -387,7 +387,7 @@ class Inference:
 
     def _search(self, model: Model, seed: int, how: Search) -> Steps[Face]:
         """The candidate search; a cached one goes straight to its result."""
-        key = (model.hash, seed, how)
+        key = (model.faces_id, seed, how)
         if (cached := self._cache.get(key)) is not None:
             self._metrics.search_cached()
             image, score = yield cached.latent

@@ -133,7 +133,7 @@ def _add_images_of_latents(
         places = min(count, inference.batch)
 
         async def file(image: RGB, score: float) -> bytes:
-            metadata = {"software": "ffgan", "model": model.hash, "score": f"{score:.4f}"}
+            metadata = {"software": "ffgan", **model.origin, "score": f"{score:.4f}"}
             patient = count > 1  # then it is a part of an archive that is being sent
             return await inference.encode(client, picture, image, metadata, patient=patient)
 
