@@ -27,6 +27,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "folder, jpg": {},
     "parquet, jpg": {"format": "parquet"},
     "webdataset, jpg": {"format": "webdataset"},
+    "tfrecord, jpg": {"format": "tfrecord"},
     "folder, png": {"encoding": "png"},
     "npy": {"format": "npy"},
 }

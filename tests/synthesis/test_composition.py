@@ -14,6 +14,7 @@ import pytest
 from ffgan import images, synthesis
 from ffgan.errors import UsageError
 from ffgan.model import Model
+from ffgan.synthesis import steering
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -116,8 +117,9 @@ def test_what_does_not_go_together_is_told_before_anything_is_made(
 @pytest.mark.usefixtures("dlib_files")
 class TestSteering:
     def test_rare_cells_are_steered_and_common_ones_drawn(
-        self, packaged: Model, tmp_path: Path
+        self, packaged: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(steering, "PILOT", 128)
         made = synthesis.make(
             tmp_path,
             12,

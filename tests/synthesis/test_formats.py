@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ def faces(packaged: Model) -> list[Face]:
 def sets(packaged: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A set of each format in two splits; a folder above has the name of a third."""
     made = {}
-    for format in ("folder", "parquet", "webdataset", "npy"):
+    for format in ("folder", "parquet", "webdataset", "tfrecord", "npy"):
         made[format] = tmp_path_factory.mktemp("validation") / format
         synthesis.make(
             made[format],
@@ -146,6 +147,70 @@ def test_members_of_a_tar_have_no_time_and_no_owner(sets: dict[str, Path]) -> No
     assert {(one.mtime, one.uid, one.gid, one.uname, one.gname, one.mode) for one in members} == {
         (0, 0, 0, "", "", 0o644)
     }
+
+
+def test_tfrecord_is_what_protocol_buffers_decode(sets: dict[str, Path], faces: list[Face]) -> None:
+    """By a decoder of its own, and with sums of its own; TensorFlow is too large for the tests."""
+    pytest.importorskip("google.protobuf", reason="protobuf is not installed")
+    crc32c = pytest.importorskip("google_crc32c", reason="google-crc32c is not installed")
+    from ffgan import images
+
+    def masked(data: bytes) -> int:
+        crc = crc32c.value(data)
+        return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    data, rows = (sets["tfrecord"] / "train" / "00000.tfrecord").read_bytes(), []
+    while data:
+        length, of_length = struct.unpack_from("<QI", data)
+        content, (of_content,) = data[12 : 12 + length], struct.unpack_from("<I", data, 12 + length)
+        assert (of_length, of_content) == (masked(data[:8]), masked(content))
+        data = data[16 + length :]
+        feature = example()
+        feature.ParseFromString(content)
+        found = {one.key: one.value for one in feature.features.feature}
+        rows.append(
+            {name: list(getattr(one, one.WhichOneof("kind")).value) for name, one in found.items()}
+        )
+    assert len(rows) == 4
+    for row in rows:
+        for name in row.keys() - {"latent"}:
+            (row[name],) = row[name]
+        row["image"] = images.decode(row["image"])
+    check(rows, faces, 0)
+
+
+def example() -> Any:
+    """A message tf.train.Example, by its description."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    file = descriptor_pb2.FileDescriptorProto(name="example.proto", syntax="proto3")
+    kinds = descriptor_pb2.FieldDescriptorProto
+
+    def add(name: str, *fields: tuple[str, int, int, str]) -> Any:
+        message = file.message_type.add(name=name)
+        for field, number, kind, of in fields:
+            repeated = field in ("value", "feature") and name != "Entry"
+            label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
+            message.field.add(
+                name=field, number=number, type=kind, type_name=of or None, label=label
+            )
+        return message
+
+    add("BytesList", ("value", 1, kinds.TYPE_BYTES, ""))
+    add("FloatList", ("value", 1, kinds.TYPE_FLOAT, ""))
+    add("Int64List", ("value", 1, kinds.TYPE_INT64, ""))
+    lists = ("BytesList", "FloatList", "Int64List")
+    fields = [(f"l{i}", i, kinds.TYPE_MESSAGE, f".{of}") for i, of in enumerate(lists, start=1)]
+    one = add("Feature", *fields)
+    one.oneof_decl.add(name="kind")
+    for field in one.field:
+        field.oneof_index = 0
+    add("Entry", ("key", 1, kinds.TYPE_STRING, ""), ("value", 2, kinds.TYPE_MESSAGE, ".Feature"))
+    add("Features", ("feature", 1, kinds.TYPE_MESSAGE, ".Entry"))
+    add("Example", ("features", 1, kinds.TYPE_MESSAGE, ".Features"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Example"))()
 
 
 def test_a_memory_map_feeds_a_data_loader(sets: dict[str, Path], faces: list[Face]) -> None:

@@ -32,9 +32,10 @@ SMALL: dict[str, Any] = {
 }
 FORMATS = (
     "folder",
-    "npy",
+    pytest.param("npy", marks=pytest.mark.slow),
     pytest.param("webdataset", marks=pytest.mark.slow),
     pytest.param("parquet", marks=pytest.mark.slow),
+    pytest.param("tfrecord", marks=pytest.mark.slow),
 )
 
 
@@ -107,6 +108,8 @@ def test_bytes_do_not_depend_on_threads_order_or_a_stop(
 ) -> None:
     if format == "parquet":
         pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    if format == "tfrecord":
+        pytest.importorskip("google_crc32c", reason="TFRecord needs google-crc32c")
     once, again = tmp_path / "once", tmp_path / "again"
     synthesis.make(once, model=packaged, format=format, **SMALL)
 

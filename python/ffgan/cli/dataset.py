@@ -39,8 +39,8 @@ examples:
   ffgan dataset people --identities 100 --images 20 --split train=0.9,test=0.1
 
 Ctrl+C stops; the same command makes what is missing. The bytes follow from the
-model and the options alone. Labels need pip install 'ffgan[faces]', --where and
-Parquet 'ffgan[dataset]'."""
+model and the options alone. Labels need pip install 'ffgan[faces]', --where,
+Parquet and TFRecord 'ffgan[dataset]'."""
 
 
 def add_options(parser: Parser) -> None:
@@ -60,8 +60,8 @@ def add_options(parser: Parser) -> None:
         choices=FORMATS,
         default="folder",
         help="folder: pictures with metadata.jsonl, as Hugging Face's ImageFolder; parquet: with "
-        "the pictures inside; webdataset: tar files; npy: pixels to be mapped into memory "
-        "(default: %(default)s)",
+        "the pictures inside; webdataset: tar files; tfrecord: for TensorFlow; npy: pixels to be "
+        "mapped into memory (default: %(default)s)",
     )
     files.add_argument(
         "--encoding",

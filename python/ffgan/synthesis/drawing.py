@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from ffgan import attributes, control
 from ffgan.errors import Error
 from ffgan.model import Face, Model
-from ffgan.synthesis.labels import Sample
+from ffgan.synthesis.labels import Sample, labels_measured
 from ffgan.synthesis.settings import Settings
 from ffgan.synthesis.shards import Shard
 from ffgan.wording import counted
@@ -76,12 +76,16 @@ class Drawing:
 
     def samples(self) -> Iterator[Sample]:
         """Yield a sample for each place, in any order. Raises `ShortfallError`."""
+        return completed(self._chosen(), self._settings)
+
+    def _chosen(self) -> Iterator[Sample]:
+        """Samples of which is measured what decides whether they are taken."""
         settings, shard = self._settings, self._shard
         if not settings.rejects:
             drawn = free_faces(self._model, settings, shard.seed, shard.count)
-            for slot, (face, values) in enumerate(measured(drawn, settings.measured)):
+            for slot, face in enumerate(drawn):
                 self._tally.draws += 1
-                yield self._sample(slot, face, values)
+                yield self._sample(slot, face, {})
             return
         cells = settings.cells
         awaited: dict[int | None, deque[int]] = {}
@@ -112,7 +116,7 @@ class Drawing:
         if not left:
             return
         faces = free_faces(self._model, settings, seed, left * settings.max_draws)
-        for face, values in measured(faces, settings.measured):
+        for face, values in measured(faces, settings.decisive):
             self._tally.draws += 1
             if self._is_like(face, values):
                 if places := slots.get(self._cell(values)):
@@ -143,7 +147,7 @@ class Drawing:
                 **_search(settings),
             )
             seed += len(some)
-            tried = zip(some, measured(faces, settings.measured), strict=True)
+            tried = zip(some, measured(faces, settings.decisive), strict=True)
             for (slot, cell), (face, values) in tried:
                 self._tally.draws += 1
                 if self._is_like(face, values):
@@ -221,6 +225,21 @@ def _search(settings: Settings) -> dict[str, Any]:
         "threshold": settings.threshold,
         "truncation": settings.truncation,
     }
+
+
+def completed(samples: Iterable[Sample], settings: Settings) -> Iterator[Sample]:
+    """Yield samples with all that their labels have; what was not taken need not be measured."""
+    names = labels_measured(settings)
+    if not names:
+        yield from samples
+        return
+    rest = [name for name in settings.measured if name not in settings.decisive]
+    left = iter(samples)
+    while block := list(itertools.islice(left, BLOCK)):
+        faces = measured([one.face for one in block], rest)
+        for one, (_, values) in zip(block, faces, strict=True):
+            known = {**one.values, **values}
+            yield replace(one, values={name: known[name] for name in names})
 
 
 def measured(faces: Iterable[Face], names: Sequence[str]) -> Iterator[tuple[Face, dict[str, Any]]]:

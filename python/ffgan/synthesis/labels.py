@@ -59,18 +59,22 @@ class Sample:
 def columns(settings: Settings) -> list[Column]:
     """The columns of all labels but the latent."""
     found = [Column(name, kind) for name, kind in _FIRST]
-    fields: Any = attribute_columns(settings.measured) if settings.measured else np.dtype([])
     longest = {
         one.name: max(map(len, one.choices))
         for one in named(settings.measured)
         if one.kind == "choice"
     }
-    for name in fields.names or ():
+    for name in labels_measured(settings):
         if name in longest:
             found.append(Column(name, "word", longest[name]))
         else:
             found.append(Column(name, "float32"))
     return found
+
+
+def labels_measured(settings: Settings) -> tuple[str, ...]:
+    """The columns of what is measured, in their order."""
+    return attribute_columns(settings.measured).names or ()
 
 
 def row(sample: Sample, index: int) -> Row:

@@ -87,7 +87,7 @@ def make(
     A second call with the same settings makes only what is missing; one with others is refused. The
     bytes follow from the model and the settings alone.
 
-    ``format``: "folder" (Hugging Face's ImageFolder), "parquet", "webdataset" or "npy".
+    ``format``: "folder" (Hugging Face's ImageFolder), "parquet", "webdataset", "tfrecord" or "npy".
     ``encoding`` and ``quality`` of the pictures, ``size`` of a side in pixels. ``attributes``:
     "all", "none" or names of those in the labels; ``latent``: "none" or the type of latents in
     them. ``shard_size``: pictures in a file or folder.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ffgan import control
 from ffgan.model import Face, Model
 from ffgan.shapes import LATENT_SIZE
-from ffgan.synthesis.drawing import Tally, measured
+from ffgan.synthesis.drawing import Tally, completed, measured
 from ffgan.synthesis.labels import Sample
 from ffgan.synthesis.settings import Settings
 from ffgan.synthesis.shards import Shard
@@ -82,11 +82,15 @@ def samples(
     own = range(first, first + shard.count // each)
     drawn = _own_faces if not settings.images else _pictures
     numbered = ((identity, image) for identity in own for image in range(each))
-    faces = measured(drawn(model, settings, people, own), settings.measured)
+    faces = measured(drawn(model, settings, people, own), settings.decisive)
     places = zip(numbered, faces, strict=True)
-    for slot, ((identity, image), (face, values)) in enumerate(places):
-        tally.draws += 1
-        yield Sample(slot, face, identity, image, values)
+
+    def found() -> Iterator[Sample]:
+        for slot, ((identity, image), (face, values)) in enumerate(places):
+            tally.draws += 1
+            yield Sample(slot, face, identity, image, values)
+
+    return completed(found(), settings)
 
 
 def _own_faces(model: Model, settings: Settings, people: People, which: range) -> Iterator[Face]:
@@ -165,7 +169,7 @@ class _Search:
 
     def _accepts(self, face: Face) -> bool:
         settings = self._settings
-        [(_, values)] = measured([face], settings.measured)
+        [(_, values)] = measured([face], settings.decisive)
         known: Mapping[str, Any] = {"score": face.score, "tries": face.tries, **values}
         if settings.where is not None and not settings.where.accepts(known):
             self._unlike += 1

@@ -20,7 +20,7 @@ from ffgan.shapes import IMAGE_SIZE
 from ffgan.synthesis.cells import Cells
 from ffgan.synthesis.where import Where
 
-Format: TypeAlias = Literal["folder", "parquet", "webdataset", "npy"]
+Format: TypeAlias = Literal["folder", "parquet", "webdataset", "tfrecord", "npy"]
 Latent: TypeAlias = Literal["none", "float16", "float32"]
 Drawing: TypeAlias = Literal["free", "steered", "auto"]
 
@@ -32,6 +32,7 @@ SHARD_SIZE: Final[Mapping[str, int]] = {
     "folder": 5000,
     "parquet": 5000,
     "webdataset": 5000,
+    "tfrecord": 5000,
     "npy": 1000,  # they are not compressed while they wait for one before them
 }
 """Pictures of a shard."""
@@ -163,11 +164,17 @@ class Settings:
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of the attributes that are measured: the labels, and what the rest needs."""
-        wanted = {*self.attributes, *(one.attribute.name for one in self.wanted.each)}
+        asked = (one.attribute.name for one in self.wanted.each)
+        return tuple(one.name for one in named({*self.attributes, *asked, *self.decisive}))
+
+    @property
+    def decisive(self) -> tuple[str, ...]:
+        """The names of those by which it is decided whether a face is taken."""
+        names: set[str] = set()
         for one in (self.where, self.cells):
             if one is not None:
-                wanted.update(one.attributes)
-        return tuple(one.name for one in named(wanted)) if wanted else ()
+                names.update(one.attributes)
+        return tuple(one.name for one in named(names))
 
     def described(self) -> dict[str, Any]:
         """All of it as JSON's types, by the names of options."""

@@ -36,7 +36,7 @@ def steered_cells(model: Model, settings: Settings) -> frozenset[int]:
         return frozenset(every)
     counts = Counter[int]()
     for face, values in measured(
-        free_faces(model, settings, settings.last_seed + 1, PILOT), settings.measured
+        free_faces(model, settings, settings.last_seed + 1, PILOT), settings.decisive
     ):
         known = {"score": face.score, "tries": face.tries, **values}
         if settings.where is None or settings.where.accepts(known):

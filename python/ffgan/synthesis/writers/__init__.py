@@ -18,6 +18,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "folder": "image_folder",
     "parquet": "parquet",
     "webdataset": "webdataset",
+    "tfrecord": "tfrecord",
     "npy": "memory_map",
 }
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job goes to another process as a whole, and makes the same there."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ffgan.model import Model
+from ffgan.synthesis.cells import Cells
+from ffgan.synthesis.job import Job
+from ffgan.synthesis.settings import Settings
+from ffgan.synthesis.shards import shards
+from ffgan.synthesis.store import Store
+from ffgan.synthesis.where import Where
+
+
+def job(model: Model, out: Path) -> Job:
+    settings = Settings(
+        8,
+        attributes=("sharpness",),
+        where=Where("sharpness > 2.9"),
+        cells=Cells.balanced(["background=33"]),
+        shard_size=4,
+        threshold=model.threshold,
+    )
+    return Job(model, settings, Store(out), None, frozenset())
+
+
+@pytest.mark.slow
+def test_another_process_makes_the_same_shard(
+    packaged: Model, tmp_path: Path, content: Callable[[Path], dict[str, bytes]]
+) -> None:
+    here, there = job(packaged, tmp_path / "here"), job(packaged, tmp_path / "there")
+    records = [here.make(shard) for shard in shards(here.settings)]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(there.make, list(shards(there.settings))[::-1]) == records[::-1]
+    assert content(tmp_path / "there") == content(tmp_path / "here")
+
+
+def test_a_job_says_the_same_after_a_journey(packaged: Model, tmp_path: Path) -> None:
+    again: Job = pickle.loads(pickle.dumps(job(packaged, tmp_path)))
+    assert again.settings == job(packaged, tmp_path).settings
+    assert again.model.hash == packaged.hash
+    assert again.settings.measured == ("background", "sharpness")
