@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from ffgan import images
 from ffgan.cli.asked import names
-from ffgan.cli.options import MAX_SIZE, add_search, add_threads, use_threads
+from ffgan.cli.options import MAX_SIZE, add_precision, add_search, add_threads, use_threads
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED
+from ffgan.model import Model
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.wording import counted
 
@@ -116,6 +117,7 @@ def add_options(parser: Parser) -> None:
         help="seed of the first face (default: %(default)s)",
     )
     add_search(search)
+    add_precision(search)
     add_threads(search)
     search.add_argument(
         "--truncation",
@@ -217,7 +219,7 @@ def run(arguments: argparse.Namespace) -> int:
             made = synthesis.make(
                 arguments.out,
                 arguments.count,
-                model=arguments.model,
+                model=Model.load(arguments.model, precision=arguments.precision),
                 seed=arguments.seed,
                 tries=arguments.tries,
                 threshold=arguments.threshold,

@@ -230,7 +230,7 @@ def _making(model: Model, settings: Settings, command: str | None) -> str:
     versions = {"ffgan": __version__, **made_with(settings)}
     lines = [] if command is None else [f"    {command}\n"]
     lines += [
-        f"- model: SHA-256 `{model.hash}`",
+        f"- model: SHA-256 `{model.hash}`, computed in {model.precision}",
         *(f"- {name}: {version}" for name, version in versions.items()),
         *(f"- {name}: {value}" for name, value in settings.described().items() if _told(value)),
     ]

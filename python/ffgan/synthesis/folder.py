@@ -38,7 +38,7 @@ def claim(store: Store, model: Model, settings: Settings) -> None:
     """
     mine: dict[str, Any] = {
         "format_version": FORMAT,
-        "model": model.hash,
+        "model": model.faces_id,
         **settings.described(),
         **made_with(settings),
     }

@@ -87,7 +87,7 @@ class Job:
             return image.tobytes()
         described = {
             "software": "ffgan",
-            "model": self.model.hash,
+            **self.model.origin,
             "seed": str(face.seed),
             "index": str(index),
         }
