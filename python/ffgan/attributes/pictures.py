@@ -23,7 +23,7 @@ from ffgan.dataset.sources import MAX_FILE_BYTES, holds_images
 from ffgan.errors import DatasetError, UnavailableError, UsageError
 from ffgan.faces import Box, Detector
 from ffgan.faces.detection import check_search
-from ffgan.locations import cannot_read
+from ffgan.locations import GivenPlace, Location, Url, cannot_read, place, shown
 from ffgan.typing import RGB, ProgressCallback
 
 logger = logging.getLogger("ffgan.attributes")
@@ -70,7 +70,7 @@ class _Searched(NamedTuple):
 
 
 def measure_files(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    paths: GivenPlace | Iterable[GivenPlace],
     names: Iterable[str] | None = None,
     *,
     robust: bool = True,
@@ -132,33 +132,33 @@ def _measured(
     return [placed(found, part, kind) for (_, found), part in zip(known, parts, strict=True)]
 
 
-def _paths(paths: object) -> list[Path]:
-    some = [paths] if isinstance(paths, str | os.PathLike) else paths
+def _paths(paths: object) -> list[Location]:
+    some = [paths] if isinstance(paths, str | os.PathLike | Url) else paths
     if not isinstance(some, Iterable):
         raise UsageError(f"pictures {paths!r}: give their paths")
     try:
-        return [Path(path) for path in some]
+        return [place(path) for path in some]
     except TypeError as error:
         raise UsageError(f"pictures: give their paths as text; {error}") from error
 
 
-def _files(path: Path) -> tuple[list[_File], list[tuple[str, str]]]:
+def _files(path: Location) -> tuple[list[_File], list[tuple[str, str]]]:
     """The picture ``path``, those below it or in a packed file; and what cannot be read there."""
-    if packed_file.is_packed(path):
+    if isinstance(path, Path) and packed_file.is_packed(path):
         packed = Dataset(path)
         return [
             _File(f"{_shown(path)}: {printable(name)}", 0, partial(packed.image, number))
             for number, name in enumerate(packed.names)
         ], []
-    if not holds_images(path):
+    if isinstance(path, Path) and not holds_images(path):
         return [_File(_shown(path), _size(path), partial(_read, path))], []
     source = ImageFiles(path, include_generated=True)
     if source.left_out:
-        logger.info(f"{_shown(path)}: {source.left_out}")
+        logger.info(f"{shown(path)}: {source.left_out}")
     files = [
         _File(source.shown(i), source.size(i), partial(source.read, i)) for i in range(len(source))
     ]
-    return files, [(_shown(path, name), reason) for name, reason in source.unreadable]
+    return files, [(shown(path, name), reason) for name, reason in source.unreadable]
 
 
 def _shown(path: Path, name: bytes = b"") -> str:

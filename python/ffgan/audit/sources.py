@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from ffgan import evaluation, features
 from ffgan.audit.nearest_neighbours import Representations, concatenate, mirror, represent
 from ffgan.dataset import Colour, Dataset, Fit, printable
+from ffgan.locations import GivenPlace
 from ffgan.model import Model
 from ffgan.typing import RGB
 
@@ -74,13 +73,13 @@ class Folder:
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: GivenPlace,
         fit: Fit,
         colour: Colour | None,
         network: features.Network,
         mirrored: bool,
     ) -> None:
-        self.dataset = Dataset(Path(directory), fit=fit, colour=colour)
+        self.dataset = Dataset(directory, fit=fit, colour=colour)
         self._network, self._mirrored = network, mirrored
         self._readable: list[bool] = []
 

@@ -15,6 +15,7 @@ from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED
+from ffgan.locations import place
 from ffgan.wording import counted
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def add_options(parser: Parser) -> None:
         "images",
         metavar="IMAGES",
         nargs="*",
-        type=Path,
-        help="pictures, folders of pictures, files made by `pack`",
+        type=place,
+        help="pictures, folders and archives of pictures, files made by `pack`",
     )
     parser.add_argument(
         "--names",
@@ -60,7 +61,7 @@ def add_options(parser: Parser) -> None:
     )
     compared = parser.add_argument_group("side by side")
     compared.add_argument(
-        "--beside", metavar="DIR", type=Path, help="another picture or folder (default: none)"
+        "--beside", metavar="DIR", type=place, help="another picture or folder (default: none)"
     )
     compared.add_argument(
         "--model",

@@ -19,6 +19,7 @@ from ffgan.cli.options import (
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import Error, UsageError
+from ffgan.locations import place
 
 COPIES = 3  # the exit status of an audit that finds signs of copying
 
@@ -40,15 +41,15 @@ def add_options(parser: Parser) -> None:
     images.add_argument(
         "--train",
         metavar="DIR",
-        type=Path,
+        type=place,
         required=True,
-        help="folder of the images that the model was trained on (required)",
+        help="folder or archive of the images that the model was trained on (required)",
     )
     images.add_argument(
         "--heldout",
         metavar="DIR",
-        type=Path,
-        help="folder of images of the same kind that it was not trained on "
+        type=place,
+        help="folder or archive of images of the same kind that it was not trained on "
         "(default: none; training images are compared with each other instead)",
     )
     images.add_argument(

@@ -18,6 +18,7 @@ from ffgan.cli.options import (
 )
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
+from ffgan.locations import place
 from ffgan.model import Model
 
 EXAMPLES = """\
@@ -39,9 +40,9 @@ def add_options(parser: Parser) -> None:
     images.add_argument(
         "--real",
         metavar="DIR",
-        type=Path,
+        type=place,
         required=True,
-        help="folder of images to compare with, or a file made by `pack` (required)",
+        help="folder or archive of images to compare with, or a file made by `pack` (required)",
     )
     add_fit(images)
     add_colour(images)

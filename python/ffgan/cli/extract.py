@@ -10,6 +10,7 @@ from ffgan import _core
 from ffgan.cli.output import shown_log
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
+from ffgan.locations import place
 
 LINE_EVERY = 30.0  # seconds, where there is no terminal
 
@@ -32,7 +33,7 @@ def add_options(parser: Parser) -> None:
     from ffgan.cli.settings_options import add_settings
     from ffgan.extraction import Settings
 
-    parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder of photographs")
+    parser.add_argument("photos", metavar="PHOTOS", type=place, help="where photographs are")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the faces")
     parser.add_argument(
         "--dry-run",

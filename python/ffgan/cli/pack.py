@@ -10,6 +10,7 @@ from ffgan.cli.options import MAX_THREADS, add_colour, add_fit
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer
 from ffgan.cli.progress import progress_bars
+from ffgan.locations import place
 
 EXAMPLES = """\
 examples:
@@ -18,7 +19,7 @@ examples:
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("directory", metavar="DIR", type=Path, help="folder of pictures")
+    parser.add_argument("directory", metavar="DIR", type=place, help="where pictures are")
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to write")
     add_fit(parser)
     add_colour(parser, "convert")

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import TrainingBar
+from ffgan.locations import place
 
 EXAMPLES = """\
 examples:
@@ -29,7 +29,10 @@ def add_options(parser: Parser) -> None:
     from ffgan.training import Settings, recipes
 
     parser.add_argument(
-        "directory", metavar="DIR", type=Path, help="folder of pictures, or a file made by `pack`"
+        "directory",
+        metavar="DIR",
+        type=place,
+        help="folder or archive of pictures, or a file made by `pack`",
     )
     parser.add_argument(
         "--dry-run",

@@ -35,7 +35,7 @@ from ffgan.dataset.skipped_log import SkippedLog
 from ffgan.dataset.sources import MAX_FILE_BYTES
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.images import COLOURS, FITS, Colour, Colours, Fit, fit_square
-from ffgan.locations import Location, locate, printable, shown
+from ffgan.locations import GivenPlace, locate, printable, shown
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.typing import RGB
 from ffgan.wording import counted
@@ -83,7 +83,7 @@ class Dataset:
 
     def __init__(
         self,
-        directory: str | os.PathLike[str] | Location,
+        directory: GivenPlace,
         *,
         size: int = IMAGE_SIZE,
         fit: Fit = "crop",

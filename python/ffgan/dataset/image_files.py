@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,7 @@ from typing import Final
 from ffgan import images
 from ffgan.dataset.sources import Member, open_source
 from ffgan.errors import DatasetError, UnavailableError
-from ffgan.locations import Location, locate, shown
+from ffgan.locations import GivenPlace, Location, locate, shown
 from ffgan.wording import counted
 
 GENERATED: Final = "a picture of faces that ffgan generated"
@@ -37,7 +36,7 @@ class ImageFiles:
 
     def __init__(
         self,
-        place: str | os.PathLike[str] | Location,
+        place: GivenPlace,
         *,
         include_generated: bool = False,
         as_of: str | None = None,
@@ -118,9 +117,7 @@ def count_of_images(count: int, directory: Location) -> str:
     return f"{counted(count, 'image')} in {shown(directory)}"
 
 
-def overlap(
-    one: str | os.PathLike[str] | Location, other: str | os.PathLike[str] | Location
-) -> bool:
+def overlap(one: GivenPlace, other: GivenPlace) -> bool:
     """Whether the two places are the same, or one of them lies in the other."""
     a, b = locate(one), locate(other)
     if not (isinstance(a, Path) and isinstance(b, Path)):

@@ -20,7 +20,7 @@ from ffgan import storage
 from ffgan.dataset.names import Names
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.images import FITS, Colour, Fit
-from ffgan.locations import cannot_read
+from ffgan.locations import Location, cannot_read
 from ffgan.typing import RGB, UInt8
 
 MAGIC: Final = b"ffgan images\n\x1a\r\0"
@@ -127,9 +127,9 @@ def read_contents(path: Path, size: int, fit: Fit, colour: Colour | None = None)
     return Contents(Names(names), digest.decode("ascii", "replace"), size, fit, its_colour)
 
 
-def packed_colour(path: Path) -> Colour | None:
+def packed_colour(path: Location) -> Colour | None:
     """What was done with the colours in a packed file; None of anything else."""
-    if not is_packed(path):
+    if not (isinstance(path, Path) and is_packed(path)):
         return None
     with path.open("rb") as file:
         *_, colours = HEADER.unpack_from(file.read(HEADER.size).ljust(HEADER.size, b"\0"))

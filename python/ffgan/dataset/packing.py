@@ -12,10 +12,11 @@ from ffgan.dataset import packed_file
 from ffgan.dataset.dataset import Dataset
 from ffgan.errors import DatasetError
 from ffgan.images import Colour, Fit
+from ffgan.locations import GivenPlace, place
 
 
 def pack(
-    directory: str | Path,
+    directory: GivenPlace,
     file: str | Path,
     *,
     fit: Fit = "crop",
@@ -32,7 +33,8 @@ def pack(
     ends in ``.skipped.log``. ``progress`` is called with images done and in all. Raises as
     `Dataset` and its `build_cache` do; then there is no file.
     """
-    if packed_file.is_packed(Path(directory)):
+    source = place(directory)
+    if isinstance(source, Path) and packed_file.is_packed(source):
         raise DatasetError(f"{directory} is packed already: train on it as it is")
     log = Path(f"{os.fspath(file)}.skipped.log")
     if not os.path.exists(file):

@@ -25,6 +25,7 @@ from ffgan.evaluation.real_set import (
     write_cache,
 )
 from ffgan.latent import check_seed
+from ffgan.locations import GivenPlace
 from ffgan.model import DEFAULT_TRIES, Model
 from ffgan.typing import RGB, Float32, ProgressCallback
 
@@ -34,7 +35,7 @@ MAX_SAMPLES: Final = 1_000_000
 
 def evaluate(
     model: Model | str | os.PathLike[str] | None,
-    directory: str | os.PathLike[str],
+    directory: GivenPlace,
     *,
     samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
@@ -73,7 +74,7 @@ def evaluate(
         "identities": features.load("faces", recognition=recognition).description,
         "seed": SEED,
     }
-    with Dataset(Path(directory), fit=fit, colour=colour) as dataset:
+    with Dataset(directory, fit=fit, colour=colour) as dataset:
         count = min(samples, len(dataset))
         readable: list[bool] = []
         key = cache_key(dataset, count, network, recognition)

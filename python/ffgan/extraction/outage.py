@@ -38,7 +38,7 @@ def unread(folder: ImageFolder, name: str, error: UnavailableError) -> Unread:
     if isinstance(cause, DatasetError):
         return Unread(name, str(cause), True)
     if not isinstance(cause, OSError):
-        return Unread(name, str(error).rpartition(": ")[2], True)
+        return Unread(name, str(error).rpartition(": ")[2], folder.root is not None)
     # One photograph may have no rights or be deleted meanwhile; of an archive that says it of all.
     alone = cause.errno in _NO_RIGHT and folder.root is not None
     if cause.errno == errno.ENOENT and folder.root is not None:

@@ -33,6 +33,7 @@ from ffgan.extraction.selection import OUT_OF_REACH, REASONS, Place, select
 from ffgan.extraction.settings import Settings
 from ffgan.extraction.summary import SKIPPED, WITHOUT_FACE, Extracted
 from ffgan.interruption import Interruption
+from ffgan.locations import GivenPlace, locate, shown
 from ffgan.typing import RGB, ProgressCallback
 
 MANIFEST: Final = "manifest.csv"
@@ -45,7 +46,7 @@ logger = logging.getLogger("ffgan.extraction")
 
 
 def extract(
-    photos: str | os.PathLike[str],
+    photos: GivenPlace,
     out: str | os.PathLike[str],
     *,
     dry_run: bool = False,
@@ -67,14 +68,14 @@ def extract(
     """
     chosen = Settings(**settings)
     target = Path(os.path.abspath(out))
-    source = Path(os.path.abspath(photos))
-    if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
+    source = locate(photos)
+    if isinstance(source, Path) and target.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{out} lies in {photos}: its faces would be taken for photographs")
     if chosen.colour is None:
         chosen = chosen.replace(colour=earlier_colour(target) or "convert")
     _require_files(chosen)
     folder = ImageFolder(source)
-    header = {"photos": printable(os.fsencode(source)), "looked_for": chosen.detection()}
+    header = {"photos": shown(source), "looked_for": chosen.detection()}
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption("finishing the current photographs"))
         journal = None if dry_run else stack.enter_context(Journal(target, header))

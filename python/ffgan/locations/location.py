@@ -39,13 +39,23 @@ class Url:
 Location: TypeAlias = Path | Url
 
 
-def locate(place: str | os.PathLike[str] | Url) -> Location:
+GivenPlace: TypeAlias = str | os.PathLike[str] | Url
+"""How a place may be given."""
+
+
+def place(given: GivenPlace) -> Location:
+    """The path as it was given, or the URL, that a text or path names."""
+    if isinstance(given, Url):
+        return given
+    if isinstance(given, str) and _URL.match(given):
+        return Url(given)
+    return Path(given)
+
+
+def locate(given: GivenPlace) -> Location:
     """The absolute path, or the URL, that a text or path names."""
-    if isinstance(place, Url):
-        return place
-    if isinstance(place, str) and _URL.match(place):
-        return Url(place)
-    return Path(os.path.abspath(place))
+    location = place(given)
+    return location if isinstance(location, Url) else Path(os.path.abspath(location))
 
 
 def printable(name: bytes) -> str:

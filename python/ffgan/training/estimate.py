@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ffgan.dataset import Dataset
 from ffgan.latent import LATENT_SIZE
+from ffgan.locations import GivenPlace
 from ffgan.progress import ShowProgress, duration, show_nothing
 from ffgan.training import enough
 from ffgan.training.opening import open_dataset, open_held_out
@@ -25,7 +25,7 @@ TIMED_SAMPLES = 32
 
 
 def dry_run(
-    directory: str | Path, *, progress: ShowProgress = show_nothing, **settings: Any
+    directory: GivenPlace, *, progress: ShowProgress = show_nothing, **settings: Any
 ) -> str:
     """What `train` would do with these settings, and how long it would take.
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ffgan.dataset import Dataset
 from ffgan.errors import CheckpointError, DisplayError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
+from ffgan.locations import GivenPlace
 from ffgan.progress import Progress, ShowProgress, duration, show_nothing
 from ffgan.training import enough, inputs, warm_start
 from ffgan.training.clock import Clock
@@ -30,7 +31,7 @@ RETRY: Final = 60.0
 """Seconds until a checkpoint that could not be written is tried again, or sooner if one is due."""
 
 
-def train(directory: str | Path, *, progress: ShowProgress = show_nothing, **settings: Any) -> Path:
+def train(directory: GivenPlace, *, progress: ShowProgress = show_nothing, **settings: Any) -> Path:
     """Train on the images below ``directory``; the same as `python -m ffgan train`.
 
     The keyword arguments are fields of `Settings`. A resumed run keeps its own settings for

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ffgan.errors import CheckpointError, ExtraError, UsageError
+from ffgan.locations import GivenPlace, Location, locate, place
 from ffgan.training import recipes
 from ffgan.training.divergence import Position
 from ffgan.training.run_folder import Checkpoint, RunFolder
@@ -24,7 +25,7 @@ class Plan:
     lines for the user; ``checkpoints`` are the run folder's when the plan was made.
     """
 
-    directory: Path
+    directory: Location
     folder: RunFolder
     settings: Settings
     checkpoint: Checkpoint | None
@@ -58,7 +59,7 @@ class Plan:
         return shlex.join([*words, "--name", self.folder.path.name, *runs])
 
 
-def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
+def resolve(directory: GivenPlace, given: Mapping[str, Any]) -> Plan:
     """Complete the settings given with those of the run that is resumed, or of a recipe.
 
     Raises UsageError for settings that are wrong by themselves or together, CheckpointError when
@@ -67,8 +68,8 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     given = Settings.checked(given)
     if given.get("recipe") is None:
         given.pop("recipe", None)
-    directory = Path(directory)
-    name = given.get("name") or directory.resolve().name
+    location = place(directory)
+    name = given.get("name") or locate(location).name
     folder = RunFolder(Path(given.get("runs", "runs")) / name)
     checkpoints = folder.paths()
     checkpoint, notes = folder.newest()
@@ -106,15 +107,15 @@ def resolve(directory: str | Path, given: Mapping[str, Any]) -> Plan:
     if "colour" not in values:
         from ffgan.dataset import packed_colour
 
-        values["colour"] = packed_colour(directory) or "convert"
+        values["colour"] = packed_colour(location) or "convert"
     if all(values.get(limit) is None for limit in Settings.names(life="limit")):
         values["epochs"] = DEFAULT_EPOCHS
     if values.get("heldout") is not None and values.get("evaluate_every") is None:
         values["evaluate_every"] = DEFAULT_EVALUATE_EVERY
     settings = Settings(**values)
     if settings.heldout is not None:
-        _check_apart(directory, settings.heldout)
-    return Plan(directory, folder, settings, checkpoint, init, changes, notes, checkpoints)
+        _check_apart(location, settings.heldout)
+    return Plan(location, folder, settings, checkpoint, init, changes, notes, checkpoints)
 
 
 def _default_init(given: Mapping[str, Any]) -> str:
@@ -144,7 +145,7 @@ def _default_recipe(recognition: str | None, notes: list[str]) -> str:
     return "warm"
 
 
-def _check_apart(directory: Path, heldout: str) -> None:
+def _check_apart(directory: Location, heldout: str) -> None:
     from ffgan.dataset import overlap
 
     if overlap(directory, heldout):

@@ -21,6 +21,7 @@ from ffgan.dataset import Colour, Dataset, Fit
 from ffgan.errors import DatasetError, ExtraError, ModelError
 from ffgan.evaluation import metrics
 from ffgan.latent import noise
+from ffgan.locations import GivenPlace
 from ffgan.training.outputs import Outputs
 from ffgan.training.run_state import RunState
 from ffgan.typing import Float32, UInt8
@@ -51,7 +52,7 @@ class HeldOut:
 
     def __init__(
         self,
-        directory: str | Path,
+        directory: GivenPlace,
         *,
         samples: int,
         fit: Fit = "crop",

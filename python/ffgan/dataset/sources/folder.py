@@ -14,7 +14,7 @@ from ffgan import storage
 from ffgan.dataset.sources.listing import UNREADABLE, Listing, Look
 from ffgan.dataset.sources.source import Member, Source, check_size
 from ffgan.errors import UnavailableError
-from ffgan.locations import cannot_read, printable, shown
+from ffgan.locations import LocalFile, cannot_read, printable, shown
 
 # No file of that name can be read, now or later.
 _NEVER_READABLE: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
@@ -137,6 +137,10 @@ class Folder(Files):
         for name, entry in self._files():
             self._take(name, entry)
         self.listing.sort()
+
+    def file(self, name: bytes) -> LocalFile:
+        """A file below the folder."""
+        return LocalFile(Path(os.fsdecode(self._path(name))))
 
     def _files(self) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
         listing = self.listing

@@ -16,6 +16,7 @@ from ffgan.dataset.sources.folder import Folder
 from ffgan.dataset.sources.lmdb_database import LmdbDatabase, database_in, is_lmdb
 from ffgan.dataset.sources.parquet_table import ParquetTable
 from ffgan.dataset.sources.path_list import PathList
+from ffgan.dataset.sources.remote_folder import RemoteFolder
 from ffgan.dataset.sources.several import Several
 from ffgan.dataset.sources.source import Source
 from ffgan.dataset.sources.tar_archive import CompressedTar, TarArchive
@@ -26,8 +27,12 @@ from ffgan.locations import (
     LocalFile,
     Location,
     RandomAccess,
+    RemoteFile,
+    RemoteTree,
+    Url,
     cannot_read,
     expand_braces,
+    matching,
     shown,
 )
 
@@ -37,7 +42,8 @@ def open_source(location: Location) -> Source:
 
     Raises DatasetError for what is nothing of the kind, UnavailableError where that cannot be told.
     """
-    assert isinstance(location, Path)
+    if not isinstance(location, Path):
+        return _open_url(location)
     try:
         mode = os.stat(location).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -66,12 +72,25 @@ def _matching(pattern: str) -> list[str]:
     return found if found != [pattern] else []
 
 
-def _archives_in(folder: Folder) -> Source:
+def _open_url(url: Url) -> Source:
+    """The images' files behind a URL."""
+    if files := matching(url):
+        return Several(url, [open_file(RemoteFile(each)) for each in files])
+    tree = RemoteTree(url)
+    if not tree.is_folder:
+        return open_file(RemoteFile(url))
+    folder = RemoteFolder(tree)
+    if not folder.listing.names and folder.listing.archives:
+        return _archives_in(folder)
+    return folder
+
+
+def _archives_in(folder: Folder | RemoteFolder) -> Source:
     """The images in the archives of a folder that has no others."""
     others = folder.listing.ignored.copy()
     parts = []
     for name in sorted(folder.listing.archives):
-        parts.append(open_file(LocalFile(folder.root / os.fsdecode(name))))
+        parts.append(open_file(folder.file(name)))
         others[ignored.BY_SUFFIX[os.path.splitext(name)[1].lower()]] -= 1
     return Several(folder.location, parts, +others)
 
