@@ -105,15 +105,16 @@ class LocalFile:
                 if status.st_size != self.size:
                     raise self._has_changed()
                 self._descriptor = descriptor
-        oldest = None
+        oldest = []
         with self._open_lock:
             self._open[id(self)] = weakref.ref(self)
             self._open.move_to_end(id(self))
-            if len(self._open) > MOST_OPEN:
-                oldest = self._open.popitem(last=False)[1]()
-        if oldest is not None:
-            with oldest._lock:
-                oldest._descriptor = None  # closed once nobody reads by it
+            while len(self._open) > MOST_OPEN:
+                oldest.append(self._open.popitem(last=False)[1]())
+        for file in oldest:
+            if file is not None:
+                with file._lock:
+                    file._descriptor = None  # closed once nobody reads by it
         return descriptor
 
     def _has_changed(self) -> UnavailableError:
