@@ -57,8 +57,12 @@ if(FFGAN_CUDA MATCHES "AUTO|ON")
         cmake_path(GET CUDNN_LIBRARY_PATH PARENT_PATH _cudnn_folder)
         list(APPEND FFGAN_CUDA_RUNTIME_PATHS "${_cudnn_folder}" ${CUDAToolkit_LIBRARY_DIR})
         list(REMOVE_DUPLICATES FFGAN_CUDA_RUNTIME_PATHS)
-        message(STATUS "CUDA: ${CUDAToolkit_VERSION} at ${CUDAToolkit_BIN_DIR}, cuDNN"
+        message(STATUS "CUDA: ON, ${CUDAToolkit_VERSION} at ${CUDAToolkit_BIN_DIR}, cuDNN"
                        " ${CUDNN_LIBRARY_PATH}, for ${CMAKE_CUDA_ARCHITECTURES}")
+        if(FFGAN_CUDA STREQUAL "AUTO")
+            message(STATUS "CUDA was taken because this machine has a GPU (FFGAN_CUDA=AUTO); the"
+                           " build will need one. FFGAN_CUDA=OFF builds for the processor")
+        endif()
     elseif(FFGAN_CUDA STREQUAL "ON")
         message(FATAL_ERROR "FFGAN_CUDA=ON, but ${_reason}. See docs/cuda.md.")
     else()

@@ -3,22 +3,26 @@
 #
 # Builds wheels, gives them their manylinux tag, checks them and lists what they are:
 #
-#   tools/wheels.sh [--out DIR] [PYTHON...]          for this machine's processor (python3)
-#   tools/wheels.sh [--out DIR] --aarch64 TREE       cross-compiled, for the Python of a tree that
+#   tools/wheels.sh [--out DIR] [--host-libraries] [PYTHON...]
+#                                                    for this machine's processor (python3)
+#   tools/wheels.sh [--out DIR] [--host-libraries] --aarch64 TREE
+#                                                    cross-compiled, for the Python of a tree that
 #                                                    `tools/arm64_tree.sh make TREE` made
 #
-# DIR is dist/wheels unless it is given. The newest glibc that a wheel asks for is the building
-# machine's, and so is its tag; cibuildwheel (pyproject.toml) builds the same for older ones.
+# DIR is dist/wheels unless it is given. A program runs with no older C and C++ libraries than those
+# it was linked with. They are Debian 11's (mmdebstrap, as root; the variable DEBIAN_MIRROR), which
+# gives the tag manylinux_2_31; with --host-libraries they are this machine's.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '5,7s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+usage() { sed -n '5,9s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
 
-out=dist/wheels tree="" pythons=()
+out=dist/wheels tree="" pythons=() old_libraries=true
 while (($#)); do
     case $1 in
         --out) out=${2:?} && shift 2 ;;
         --aarch64) tree=$(realpath "${2:?}") && shift 2 ;;
+        --host-libraries) old_libraries=false && shift ;;
         -*) usage ;;
         *) pythons+=("$1") && shift ;;
     esac
@@ -39,7 +43,48 @@ work=$PWD/build/wheels
 rm -rf "$work/raw" && mkdir -p "$work/raw" "$out"
 # What a wheel for other machines must not take from this one.
 export FFGAN_OPENCV=opencv-python
-settings=(-C cmake.define.FFGAN_BLAS=PYPI -C cmake.define.FFGAN_CUDA=OFF)
+settings=(
+    -C cmake.define.FFGAN_BLAS=PYPI -C cmake.define.FFGAN_CUDA=OFF
+    # Not where `pip install .` builds, with flags of its own.
+    -C "build-dir=$work/build-{wheel_tag}"
+)
+
+# Makes the folder of Debian 11's libraries for a processor, where it is not there yet.
+make_sysroot() { # FOLDER ARCHITECTURE
+    [[ ! -d $1 ]] || return 0
+    command -v mmdebstrap >/dev/null || {
+        echo "mmdebstrap is missing (Debian: apt-get install mmdebstrap): a wheel for older machines" \
+            "is linked with Debian 11's libraries; --host-libraries takes this machine's" >&2
+        return 1
+    }
+    rm -rf "$1.part"
+    mmdebstrap --quiet --variant=extract --architectures="$2" \
+        --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include=libc6-dev,libstdc++-10-dev \
+        bullseye "$1.part" "deb ${DEBIAN_MIRROR:-http://deb.debian.org/debian} bullseye main"
+    # A linker would follow them to this machine's libraries.
+    find "$1.part" -type l -lname '/*' -printf '%p\n%l\n' | while read -r link && read -r target; do
+        ln -sfn --relative "$1.part$target" "$link"
+    done
+    mv "$1.part" "$1"
+}
+
+machine=$(uname -m)
+[[ ! $tree ]] || machine=aarch64
+if $old_libraries; then
+    triple=$machine-linux-gnu
+    sysroot=$work/debian11-$machine
+    case $machine in
+        x86_64) make_sysroot "$sysroot" amd64 ;;
+        aarch64) make_sysroot "$sysroot" arm64 ;;
+        *) echo "no wheel is known for $machine" >&2 && exit 1 ;;
+    esac
+    # The compiler is this machine's, and would prefer what it came with.
+    headers="-isystem $sysroot/usr/include/$triple -isystem $sysroot/usr/include"
+    export CFLAGS="--sysroot=$sysroot $headers"
+    export CXXFLAGS="--sysroot=$sysroot -nostdinc++ -isystem $sysroot/usr/include/c++/10 \
+-isystem $sysroot/usr/include/$triple/c++/10 $headers"
+    export LDFLAGS="-L$sysroot/usr/lib/gcc/$triple/10 -L$sysroot/usr/lib/$triple"
+fi
 
 tools=$work/tools
 [[ -x $tools/bin/auditwheel ]] || {
@@ -67,7 +112,8 @@ for python in "${pythons[@]}"; do
     # Python's headers, without those of the tree's C library beside them.
     ln -s "$tree/usr/include/$version" "$site/include/"
     ln -s "$tree/usr/include/aarch64-linux-gnu/$version" "$site/include/aarch64-linux-gnu/"
-    PATH=$builder/bin:$PATH PYTHONPATH=$site CXXFLAGS="-isystem $site/include" _PYTHON_HOST_PLATFORM=linux-aarch64 \
+    PATH=$builder/bin:$PATH PYTHONPATH=$site CXXFLAGS="${CXXFLAGS-} -isystem $site/include" \
+        _PYTHON_HOST_PLATFORM=linux-aarch64 \
         SETUPTOOLS_EXT_SUFFIX=.cpython-${version//[a-z.]/}-aarch64-linux-gnu.so \
         "$builder/bin/python" -m pip wheel --no-deps --no-build-isolation \
         --wheel-dir "$work/raw" "${settings[@]}" \
