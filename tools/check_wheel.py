@@ -71,10 +71,14 @@ def problems(name: str, wheel: zipfile.ZipFile) -> Iterator[str]:
         yield f"holds {len(extensions)} extensions"
         return
 
-    elf = ELFFile(io.BytesIO(wheel.read(extensions.pop())))
-    machine = next(value for key, value in MACHINES.items() if name.endswith(f"_{key}.whl"))
-    if elf["e_machine"] != machine:
+    extension = extensions.pop()
+    elf = ELFFile(io.BytesIO(wheel.read(extension)))
+    machine = next(key for key in MACHINES if name.endswith(f"_{key}.whl"))
+    if elf["e_machine"] != MACHINES[machine]:
         yield f"its extension is for {elf['e_machine']}"
+    python = name.split("-")[2].removeprefix("cp")
+    if extension != f"ffgan/_core.cpython-{python}-{machine}-linux-gnu.so":
+        yield f"its Python would not look for {extension}"
     dynamic = elf.get_section_by_name(".dynamic")
     assert isinstance(dynamic, DynamicSection)
     needed = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")]

@@ -112,13 +112,15 @@ for python in "${pythons[@]}"; do
     # Python's headers, without those of the tree's C library beside them.
     ln -s "$tree/usr/include/$version" "$site/include/"
     ln -s "$tree/usr/include/aarch64-linux-gnu/$version" "$site/include/aarch64-linux-gnu/"
+    # The wheel's name is scikit-build-core's, the extension's pybind11's: each has its way of being told.
+    suffix=.cpython-${version//[a-z.]/}-aarch64-linux-gnu.so
     PATH=$builder/bin:$PATH PYTHONPATH=$site CXXFLAGS="${CXXFLAGS-} -isystem $site/include" \
-        _PYTHON_HOST_PLATFORM=linux-aarch64 \
-        SETUPTOOLS_EXT_SUFFIX=.cpython-${version//[a-z.]/}-aarch64-linux-gnu.so \
+        _PYTHON_HOST_PLATFORM=linux-aarch64 SETUPTOOLS_EXT_SUFFIX=$suffix \
         "$builder/bin/python" -m pip wheel --no-deps --no-build-isolation \
         --wheel-dir "$work/raw" "${settings[@]}" \
         -C cmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64-linux-gnu.cmake" \
-        -C cmake.define.Python_INCLUDE_DIR="$site/include/$version" .
+        -C cmake.define.Python_INCLUDE_DIR="$site/include/$version" \
+        -C cmake.define.PYTHON_MODULE_EXTENSION="$suffix" .
 done
 
 for wheel in "$work"/raw/*.whl; do
