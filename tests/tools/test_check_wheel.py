@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a wheel is told: here with ones that hold the extension in use, and empty files."""
+"""What is wrong with a wheel is told: of wheels with the extension in use and empty files."""
 
 from __future__ import annotations
 
