@@ -63,6 +63,7 @@ x86_64() {
 
 aarch64() {
     local tree=$1 wheel=$2 first folder
+    export QEMU_CPU=${QEMU_CPU:-cortex-a57} # plain ARMv8-A
     step "README's first command with the wheel, aarch64"
     first=$(sed -n 's/^    \(.*venv.*pip install \.\( .*\)\?\)$/\1/p' "$repository/README.md")
     first=${first/pip install . /pip install "$(basename "$wheel")" }
