@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "layers/aligned_tensor.h"
 
+#include "base/sizes.h"
+
 #include <cstdint>
 
 #ifdef __linux__
@@ -11,6 +13,7 @@ namespace ffgan::layers {
 namespace {
 
 constexpr std::uintptr_t line = 64, huge_page = 2 << 20;
+constexpr long line_floats = line / sizeof(float);
 
 // A wish, of the whole pages in a range that nobody has written to.
 void ask_for_huge_pages([[maybe_unused]] float* begin, [[maybe_unused]] long size) {
@@ -24,17 +27,30 @@ void ask_for_huge_pages([[maybe_unused]] float* begin, [[maybe_unused]] long siz
 
 } // namespace
 
-dlib::tensor& aligned_tensor::set_size(long samples, long channels, long rows, long columns) {
-    const long size = samples * channels * rows * columns;
-    const long room = size + static_cast<long>(line / sizeof(float));
+std::size_t aligned_tensor::reserve(long size) {
+    const long room = size + line_floats;
     if (static_cast<long>(memory_.size()) < room) {
         memory_.clear();
         memory_.set_size(room);
         ask_for_huge_pages(memory_.host_write_only(), room);
     }
     const auto address = reinterpret_cast<std::uintptr_t>(memory_.host_write_only());
-    const std::size_t offset = (line - address % line) % line / sizeof(float);
+    return (line - address % line) % line / sizeof(float);
+}
+
+dlib::tensor& aligned_tensor::set_size(long samples, long channels, long rows, long columns) {
+    const std::size_t offset = reserve(samples * channels * rows * columns);
     values_.emplace(dlib::alias_tensor(samples, channels, rows, columns)(memory_, offset));
+    return *values_;
+}
+
+dlib::tensor& aligned_tensor::set_size_at_end(aligned_tensor& other, long room, long samples,
+                                              long channels, long rows, long columns) {
+    const long size = samples * channels * rows * columns;
+    const std::size_t offset =
+        other.reserve(room) + count((room - size) / line_floats * line_floats);
+    memory_.clear();
+    values_.emplace(dlib::alias_tensor(samples, channels, rows, columns)(other.memory_, offset));
     return *values_;
 }
 

@@ -18,13 +18,21 @@ class aligned_tensor {
     dlib::tensor& set_size(long samples, long channels, long rows, long columns);
     dlib::tensor& copy_size(const dlib::tensor& other);
 
-    // After set_size; lives until the next.
+    // As set_size, but in the last floats of another's memory, of which that has at least `room`
+    // then. What is larger and needs them too may be there only before or after.
+    dlib::tensor& set_size_at_end(aligned_tensor& other, long room, long samples, long channels,
+                                  long rows, long columns);
+
+    // After either; lives until the next.
     dlib::tensor& get() { return *values_; }
 
     // Frees the memory.
     void clear();
 
   private:
+    // Floats before the first one that begins a line.
+    std::size_t reserve(long size);
+
     dlib::resizable_tensor memory_;
     std::optional<dlib::alias_tensor_instance> values_;
 };

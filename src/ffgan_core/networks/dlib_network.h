@@ -116,6 +116,9 @@ template <typename net_type> class dlib_network final : public network {
         net_.to_tensor(&one, &one + 1, x);
         set_mode(mode::inference);
         net_.forward(x);
+#ifndef DLIB_USE_CUDA
+        pass_.measure(net_, x);
+#endif
         net_.clean();
     }
 
@@ -126,6 +129,10 @@ template <typename net_type> class dlib_network final : public network {
         return net_.get_output();
     }
 
+    const dlib::tensor& forward(const dlib::tensor& x, gradient_memory&) override {
+        return forward(x);
+    }
+
     dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
                            gradient_memory& memory) override {
         return backward_through(net_, net_.get_output(), x, gradient, memory);
@@ -133,7 +140,13 @@ template <typename net_type> class dlib_network final : public network {
 
     void release_memory() override { net_.clean(); }
 #else
-    const dlib::tensor& forward(const dlib::tensor& x) override { return pass_.forward(net_, x); }
+    const dlib::tensor& forward(const dlib::tensor& x) override {
+        return pass_.forward(net_, x, nullptr);
+    }
+
+    const dlib::tensor& forward(const dlib::tensor& x, gradient_memory& memory) override {
+        return pass_.forward(net_, x, &memory);
+    }
 
     dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
                            gradient_memory& memory) override {

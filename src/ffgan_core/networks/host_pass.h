@@ -4,6 +4,10 @@
 // gradient for each, and zero it before a layer adds to it. Here only convolutions store theirs,
 // with the channels of a pixel side by side, norms and activations stay pending
 // (kernels/layer_values.h), and two gradients are kept at a time.
+//
+// The gradients of a layer's output and of its input take turns in two memories; the largest one of
+// either network is in the same one. What the layer that makes it gives is not needed any more by
+// then, and lies in that memory already, at its end: the smaller gradients before have the begin.
 
 #pragma once
 
@@ -12,41 +16,59 @@
 #include "networks/layer_kinds.h"
 #include "networks/network.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 namespace ffgan::detail {
 
 template <typename net_type> class host_pass {
   public:
-    const dlib::tensor& forward(net_type& net, const dlib::tensor& x) {
+    // Takes the shapes from a network that dlib has passed forward.
+    void measure(net_type& net, const dlib::tensor& x) {
+        struct layer_sizes {
+            std::size_t height;
+            long input, output;
+        };
+        std::vector<layer_sizes> sizes; // of an image
+        const long samples = x.num_samples();
+        auto visit = [&](auto& layer, const dlib::tensor& output) {
+            using type = std::decay_t<decltype(layer)>;
+            if constexpr (has_weights<details_of<type>>)
+                sizes.push_back(
+                    {height_of<type>(),
+                     static_cast<long>(detail::input_of(layer, output, x).size()) / samples,
+                     static_cast<long>(output.size()) / samples});
+        };
+        walk_with_output(net, net.get_output(), visit); // from the input up, a pass goes down
+        const auto largest =
+            std::max_element(sizes.begin(), sizes.end(),
+                             [](const auto& a, const auto& b) { return a.input < b.input; });
+        largest_gradient_ = largest->input;
+        largest_first_ = (sizes.end() - largest) % 2 == 1;
+        constexpr long margin = 64; // more than alignment takes
+        bool fits = largest + 1 != sizes.end();
+        for (auto above = largest; sizes.end() - above > 2;) {
+            above += 2;
+            fits = fits && above->input + largest->output + margin <= largest->input;
+        }
+        if (fits)
+            early_height_ = largest->height;
+    }
+
+    // With memory: for a backward pass that uses it.
+    const dlib::tensor& forward(net_type& net, const dlib::tensor& x, gradient_memory* memory) {
         // Nothing writes through it.
         input_.tensor = &const_cast<dlib::tensor&>(x);
+        memory_ = memory;
         return *forward_through<true>(net).tensor;
     }
 
     dlib::tensor& backward(net_type& net, const dlib::tensor& x, dlib::tensor& gradient,
                            gradient_memory& memory) {
         input_.tensor = &const_cast<dlib::tensor&>(x);
-        // The gradients of a layer's output and of its input take turns in the memory: whichever
-        // network uses it, the largest one is in the same half.
-        std::size_t largest = 0;
-        long steps = 0, step_of_largest = 0;
-        auto measure = [&](auto& layer) {
-            using type = std::decay_t<decltype(layer)>;
-            if constexpr (has_weights<details_of<type>>) {
-                const std::size_t size = input_of<type>().tensor->size();
-                if (size > largest) {
-                    largest = size;
-                    step_of_largest = steps;
-                }
-                ++steps;
-            }
-        };
-        walk(net, measure); // from the input up
-        // The pass itself goes down.
-        layers::aligned_tensor* halves[] = {&memory.one, &memory.other};
-        const long first = (steps - 1 - step_of_largest) % 2;
-        return backward_through(net, gradient, *halves[first], *halves[1 - first]);
+        return largest_first_ ? backward_through(net, gradient, memory.one, memory.other)
+                              : backward_through(net, gradient, memory.other, memory.one);
     }
 
     void release() {
@@ -90,7 +112,13 @@ template <typename net_type> class host_pass {
         if constexpr (convolves) {
             const bool channels_last = !in_planes && details.num_filters() % 8 == 0;
             layers::aligned_tensor& output = outputs_[height_of<layer>()];
-            details.set_output_size(*in.tensor, output);
+            if (memory_ != nullptr && height_of<layer>() == early_height_) {
+                at_end end{output, memory_->one,
+                           static_cast<long>(in.tensor->num_samples()) * largest_gradient_};
+                details.set_output_size(*in.tensor, end);
+            } else {
+                details.set_output_size(*in.tensor, output);
+            }
             details.compute(*in.tensor, in.view(), {output.get().host_write_only(), channels_last});
             out = {&output.get(), channels_last, nullptr};
         } else if constexpr (is_norm<details_type>) {
@@ -163,6 +191,15 @@ template <typename net_type> class host_pass {
         }
     }
 
+    // A tensor whose size is set there.
+    struct at_end {
+        layers::aligned_tensor &tensor, &memory;
+        long room;
+        void set_size(long samples, long channels, long rows, long columns) {
+            tensor.set_size_at_end(memory, room, samples, channels, rows, columns);
+        }
+    };
+
     // What dlib's way of calling a layer wants.
     struct view {
         const dlib::tensor& output;
@@ -171,6 +208,10 @@ template <typename net_type> class host_pass {
     static view view_of(const values& in) { return {*in.tensor}; }
 
     static constexpr std::size_t layers_ = 1 + height_of<net_type>();
+    long largest_gradient_ = 0;          // floats of an image
+    bool largest_first_ = true;          // in the memory that the first gradient takes
+    std::size_t early_height_ = layers_; // the layer whose output lies there
+    gradient_memory* memory_ = nullptr;  // of the last forward pass
     values input_;
     std::array<values, layers_> given_;
     std::array<layers::aligned_tensor, layers_> outputs_;

@@ -57,6 +57,9 @@ class network {
 
     // x: n x channels x rows x columns. The result lives until the next call.
     virtual const dlib::tensor& forward(const dlib::tensor& x) = 0;
+    // The same for a backward pass with this memory, which takes what it can of it already: nothing
+    // else may use it between them.
+    virtual const dlib::tensor& forward(const dlib::tensor& x, gradient_memory& memory) = 0;
 
     // The gradients of a scalar whose gradient with respect to forward(x) is given, and is used up.
     // x must be what forward was last called with. The result is the gradient with respect to x,

@@ -69,7 +69,7 @@ pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
 
     net_->set_dropout_key(counter_random(key, 1, 0), 0);
     net_->set_mode(for_generator ? mode::frozen_statistics : mode::training);
-    const dlib::tensor& scores = net_->forward(seen);
+    const dlib::tensor& scores = net_->forward(seen, memory);
 
     score_gradient_.copy_size(scores);
     const score_target target = which == real_pass   ? score_target::real
@@ -130,10 +130,10 @@ void pixel_discriminator::update(const judged_images& batch, gradient_memory& me
     net_->set_dropout_key(counter_random(pass_key(seed_, batch.step, real_pass), 1, 0), penalised);
     if (net_->statistics_updates() == 0) {
         net_->set_mode(mode::training); // which stores the statistics
-        initialise_output_scale(*net_, net_->forward(batch.images));
+        initialise_output_scale(*net_, net_->forward(batch.images, memory));
     }
     net_->set_mode(mode::stored_statistics);
-    const dlib::tensor& scores = net_->forward(batch.images);
+    const dlib::tensor& scores = net_->forward(batch.images, memory);
     score_gradient_.copy_size(scores);
     std::vector<float> ratios;
     const loss_values judged = judge(loss_, scores, count, score_gradient_, ratios);
