@@ -33,6 +33,7 @@ class Engine(TypedDict):
     bf16: bool  # whether a `Generator` can have that precision here
     convolution: str
     threads: int
+    threads_from: str  # a variable, "the CPUs of the process" or "the program"
 
 class GeneratorLoss(TypedDict):
     """A loss of G that plugs in, besides the adversarial one."""

@@ -44,8 +44,43 @@ def test_info_as_json(tmp_path: Path, model: str) -> None:
     assert facts["generator"]["layers"][-1]["shape"] == [162, 162, 3]
     assert facts["discriminator"]["network"] == "program"
     assert facts["model"]["hash"] == Model.load(model).hash
-    assert facts["engine"] == _core.engine()
+    told, here = facts["engine"], _core.engine()
+    assert {name: told[name] for name in here if "threads" not in name} == {
+        name: value for name, value in here.items() if "threads" not in name
+    }
     assert facts["versions"]["ffgan"] == ffgan.__version__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variables", "options", "expected"),
+    [
+        ({"FFGAN_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, [], (3, "FFGAN_NUM_THREADS")),
+        ({"OMP_NUM_THREADS": "5,2"}, [], (5, "OMP_NUM_THREADS")),
+        ({"OMP_NUM_THREADS": "5"}, ["--threads", "4"], (4, "the program")),
+        ({"OMP_NUM_THREADS": ""}, [], (None, "the CPUs of the process")),
+    ],
+)
+def test_info_tells_how_many_threads_there_are_and_what_decided_it(
+    variables: dict[str, str],
+    options: list[str],
+    expected: tuple[int | None, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    model: str,
+) -> None:
+    for name in ("FFGAN_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = ffgan_command("info", "--json", "--model", model, *options, cwd=tmp_path)
+    engine = json.loads(done.stdout)["engine"]
+    count, source = expected
+    assert engine["threads_from"] == source
+    if count is not None:
+        assert engine["threads"] == count
+    else:
+        assert 1 <= engine["threads"] <= len(os.sched_getaffinity(0))
 
 
 def test_info_lists_what_faces_can_be_asked_for_by_the_names_that_ask_for_it(

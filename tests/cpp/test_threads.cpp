@@ -119,11 +119,17 @@ void fork_survives() {
     check("the parent's pool survives a fork", parallel_sum(1000) == 499500);
 }
 
-// What `threads()` says in a fresh process with FFGAN_NUM_THREADS set so; 0 when it throws.
-int threads_with(const char* variable, const char* program) {
+// What `threads()` says in a fresh process with FFGAN_NUM_THREADS and OMP_NUM_THREADS set so; 0
+// when it throws.
+int threads_with(const char* variable, const char* program, const char* openmp = nullptr) {
     const pid_t child = fork();
     if (child == 0) {
-        setenv("FFGAN_NUM_THREADS", variable, 1);
+        unsetenv("FFGAN_NUM_THREADS");
+        unsetenv("OMP_NUM_THREADS");
+        if (variable)
+            setenv("FFGAN_NUM_THREADS", variable, 1);
+        if (openmp)
+            setenv("OMP_NUM_THREADS", openmp, 1);
         execl(program, program, "threads", static_cast<char*>(nullptr));
         _exit(255);
     }
@@ -146,9 +152,19 @@ int main(int argc, char** argv) {
     check("a bad FFGAN_NUM_THREADS is refused",
           threads_with("many", argv[0]) == 0 && threads_with("0", argv[0]) == 0 &&
               threads_with("4x", argv[0]) == 0 && threads_with("", argv[0]) == 0);
+    check("FFGAN_NUM_THREADS goes before OMP_NUM_THREADS", threads_with("7", argv[0], "5") == 7);
+    check("without it OMP_NUM_THREADS is obeyed, its first number in a list",
+          threads_with(nullptr, argv[0], "5") == 5 && threads_with(nullptr, argv[0], "6,2") == 6 &&
+              threads_with(nullptr, argv[0], "4 ,2") == 4);
+    const int cpus = threads_with(nullptr, argv[0]);
+    check("an OMP_NUM_THREADS that is no number changes nothing",
+          cpus >= 1 && threads_with(nullptr, argv[0], "all") == cpus &&
+              threads_with(nullptr, argv[0], "") == cpus &&
+              threads_with(nullptr, argv[0], "0") == cpus &&
+              threads_with(nullptr, argv[0], "-3") == cpus &&
+              threads_with(nullptr, argv[0], "12x") == cpus);
     check("the default lies between one and the CPUs of the machine",
-          ffgan::threads() >= 1 &&
-              ffgan::threads() <= static_cast<long>(std::thread::hardware_concurrency()));
+          cpus >= 1 && cpus <= static_cast<int>(std::thread::hardware_concurrency()));
     chunks();
     nested();
     errors();

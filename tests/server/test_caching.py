@@ -70,6 +70,7 @@ def test_another_processor_makes_the_same_bytes_and_tags(monkeypatch: pytest.Mon
     there = {
         **_core.engine(),
         "threads": 99,
+        "threads_from": "x",
         "instructions": "neon",
         "compiled_instructions": "",
         "bf16": "otherwise",

@@ -57,7 +57,8 @@ def add_threads(parser: argparse._ActionsContainer) -> None:
         "--threads",
         metavar="N",
         type=integer(1, MAX_THREADS),
-        help="threads of the engine (default: FFGAN_NUM_THREADS, else one per core)",
+        help="threads of the engine (default: FFGAN_NUM_THREADS, OMP_NUM_THREADS, else one per "
+        "core)",
     )
 
 

@@ -243,7 +243,7 @@ class Settings(BaseSettings):
         help="photographs at a time, and threads of the engine",
         group="speed",
         metavar="N",
-        absent="FFGAN_NUM_THREADS, else one per core",
+        absent="FFGAN_NUM_THREADS, OMP_NUM_THREADS, else one per core",
     )
 
     @model_validator(mode="after")

@@ -443,7 +443,7 @@ class Settings(_LossWeights):
         le=1024,
         metavar="N",
         help="threads of the engine",
-        absent="FFGAN_NUM_THREADS, else one per core",
+        absent="FFGAN_NUM_THREADS, OMP_NUM_THREADS, else one per core",
         common=True,
         publish=True,
     )

@@ -88,7 +88,27 @@ double cgroup_cpus() {
     return tightest;
 }
 
-long default_threads() {
+// What OMP_NUM_THREADS says for the outermost level; 0 where it says nothing. It is not ours, and a
+// list such as "4,2": what cannot be read is left alone, as OpenMP does.
+long openmp_threads() {
+    const char* text = std::getenv("OMP_NUM_THREADS");
+    if (!text)
+        return 0;
+    char* end = nullptr;
+    const long value = std::strtol(text, &end, 10);
+    while (*end == ' ' || *end == '\t')
+        ++end;
+    if (end == text || (*end != '\0' && *end != ',') || value < 1)
+        return 0;
+    return std::min(value, maximum_threads);
+}
+
+struct thread_count {
+    long count;
+    const char* source;
+};
+
+thread_count default_threads() {
     if (const char* text = std::getenv("FFGAN_NUM_THREADS")) {
         char* end = nullptr;
         const long value = std::strtol(text, &end, 10);
@@ -96,16 +116,20 @@ long default_threads() {
             throw std::invalid_argument(
                 "FFGAN_NUM_THREADS must be an integer from 1 to 1024, not '" + std::string(text) +
                 "'");
-        return value;
+        return {value, "FFGAN_NUM_THREADS"};
     }
+    if (const long value = openmp_threads())
+        return {value, "OMP_NUM_THREADS"};
     long cpus = affinity_cpus();
     const double quota = cgroup_cpus();
     if (quota > 0)
         cpus = std::min(cpus, std::max(1L, std::lround(std::ceil(quota))));
-    return std::min(cpus, maximum_threads);
+    return {std::min(cpus, maximum_threads), "the CPUs of the process"};
 }
 
 std::atomic<long> configured_threads{0};
+// Of those: stored before them, so that whoever sees a number finds where it came from.
+std::atomic<const char*> configured_source{""};
 
 thread_local bool inside_chunk = false;
 
@@ -276,17 +300,25 @@ core_share::~core_share() { static_cast<pool*>(pool_)->give_back_cores(count_); 
 long threads() {
     long count = configured_threads.load(std::memory_order_relaxed);
     if (count == 0) {
-        const long initial = default_threads();
-        if (configured_threads.compare_exchange_strong(count, initial))
-            count = initial;
+        const thread_count initial = default_threads();
+        const char* none = "";
+        configured_source.compare_exchange_strong(none, initial.source);
+        if (configured_threads.compare_exchange_strong(count, initial.count))
+            count = initial.count;
     }
     return count;
+}
+
+std::string threads_source() {
+    threads();
+    return configured_source.load();
 }
 
 void set_threads(long count) {
     if (count < 1 || count > maximum_threads)
         throw std::invalid_argument("the number of threads must be from 1 to 1024, not " +
                                     std::to_string(count));
+    configured_source.store("the program");
     configured_threads.store(count);
 }
 

@@ -8,14 +8,20 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <type_traits>
 
 namespace ffgan {
 
 // Number of chunks that `parallel_chunks` makes at most. The default is the environment variable
-// FFGAN_NUM_THREADS, else the CPUs this process may use (affinity mask and cgroup quota). Throws
-// std::invalid_argument when the variable is not a positive integer.
+// FFGAN_NUM_THREADS, else OMP_NUM_THREADS, by which clusters divide the cores of a machine, else
+// the CPUs this process may use (affinity mask and cgroup quota). Throws std::invalid_argument when
+// the first is not a positive integer.
 long threads();
+
+// Where that number comes from: the name of the variable, "the CPUs of the process" or, after
+// `set_threads`, "the program".
+std::string threads_source();
 
 // Sets `threads()` for the whole process. Throws std::invalid_argument unless 1 <= count <= 1024.
 void set_threads(long count);

@@ -21,6 +21,7 @@ void register_engine(py::module_& m) {
             result["bf16"] = e.missing_for_bf16.empty();
             result["convolution"] = e.convolution;
             result["threads"] = e.threads;
+            result["threads_from"] = e.threads_from;
             return result;
         },
         "What runs: dlib's version, the BLAS, CUDA, the CPU's instructions, the threads.");

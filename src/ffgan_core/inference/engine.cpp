@@ -28,6 +28,7 @@ engine_description describe_engine() {
     e.missing_for_bf16 = missing_for_bf16();
 #endif
     e.threads = threads();
+    e.threads_from = threads_source();
     return e;
 }
 

@@ -17,6 +17,7 @@ struct engine_description {
     std::string missing_for_bf16;      // what it lacks here; empty where it can be computed
     std::string convolution;           // whose convolution layers
     long threads;
+    std::string threads_from; // what decided their number
 };
 
 engine_description describe_engine();

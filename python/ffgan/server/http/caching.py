@@ -31,7 +31,13 @@ class OtherBody(Exception):
     """The client wants a body that this URL has no more: the answer is 412."""
 
 
-_OF_THE_MACHINE: Final = ("threads", "instructions", "compiled_instructions", "bf16")
+_OF_THE_MACHINE: Final = (
+    "threads",
+    "threads_from",
+    "instructions",
+    "compiled_instructions",
+    "bf16",
+)
 
 
 @functools.cache
