@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIGKILLs at random moments: python tests/fuzz/kill.py train|extract|pack --kills N --seed S
+"""SIGKILLs at random moments: python tests/fuzz/kill.py train|extract|pack|dataset --kills N
 
 The command runs once undisturbed. Then it is started again and again in another folder and killed
 at a moment that is drawn from its whole duration, until it has ended by itself after at most ten
@@ -27,6 +27,10 @@ MOST = 10
 
 TRAIN = ("--recipe", "original", "--batch", "2", "--steps", "4", "--log-every", "1")
 TRAIN += ("--sample-every", "2", "--checkpoint-every", "1", "--keep-checkpoints", "2")
+NOT_COMPARED = (".lock", "report.html", "config.json", "README.md")
+"""A report and config.json tell where a run was resumed, the card of a data set its folder."""
+
+DATASET = ("--count", "120", "--shard-size", "8", "--attributes", "brightness")
 MEASURED = ("step", "stage", "images", "loss_d", "loss_g", "accuracy_real", "accuracy_fake")
 
 
@@ -44,6 +48,8 @@ def make_inputs(folder: Path, times: int) -> None:
 
 def command(name: str, inputs: Path, out: Path) -> list[str]:
     """The command line; the same one resumes."""
+    if name == "dataset":  # of 15 shards
+        return [sys.executable, "-m", "ffgan", name, str(out), *DATASET]
     start = [sys.executable, "-m", "ffgan", name, str(inputs)]
     if name == "train":
         return [*start, "--runs", str(out), "--name", "run", *TRAIN]
@@ -57,8 +63,8 @@ def contents(name: str, out: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(out.rglob("*")):
         key = str(path.relative_to(out))
-        if path.is_dir() or path.name in (".lock", "report.html", "config.json"):
-            continue  # a report and config.json tell where the run was resumed
+        if path.is_dir() or path.name in NOT_COMPARED:
+            continue
         found[key] = path.read_bytes()
         if path.name == "train.jsonl":
             lines = [json.loads(line) for line in found[key].splitlines()]
@@ -93,7 +99,7 @@ def run(arguments: list[str], seconds: float | None) -> tuple[bool, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("command", choices=("train", "extract", "pack"))
+    parser.add_argument("command", choices=("train", "extract", "pack", "dataset"))
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -74,7 +75,7 @@ def card(
         _front_matter(settings, packaged),
         f"# {counted(settings.count, 'face')} by ffgan\n",
         f"Pictures of people who do not exist, {settings.size}x{settings.size} pixels, with "
-        f"labels. Load them with\n\n    {writer(settings.format).loading()}\n",
+        f"labels. Load them with\n\n    {_loading(settings)}\n",
         _counts(settings, summary),
         _labels(settings),
         _composition(settings, summary, steered),
@@ -126,14 +127,18 @@ def _front_matter(settings: Settings, packaged: bool) -> str:
     return "\n".join([*lines, "---", ""])
 
 
+def _loading(settings: Settings) -> str:
+    shards_of = Counter(shard.split for shard in shards(settings))
+    split, count = next(iter(shards_of.items()))
+    return writer(settings.format).loading(split, count)
+
+
 def _counts(settings: Settings, summary: Summary) -> str:
     rows = ["| split | pictures | people | shards |", "| --- | ---: | ---: | ---: |"]
-    number: dict[str, int] = {}
-    for shard in shards(settings):
-        number[shard.split] = number.get(shard.split, 0) + 1
+    shards_of = Counter(shard.split for shard in shards(settings))
     for split, pictures in splits(settings).items():
         people = len(pictures) // settings.images_each
-        rows.append(f"| {split} | {len(pictures):,} | {people:,} | {number.get(split, 0):,} |")
+        rows.append(f"| {split} | {len(pictures):,} | {people:,} | {shards_of[split]:,} |")
     text = "\n".join(rows)
     drawn = summary.draws["draws"]
     told = f"{counted(summary.files, 'file')}, {summary.size:,} bytes. "

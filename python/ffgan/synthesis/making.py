@@ -29,6 +29,7 @@ from ffgan.synthesis.store import Store
 from ffgan.synthesis.where import Where
 from ffgan.synthesis.writers import writer
 from ffgan.typing import ProgressCallback
+from ffgan.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +172,9 @@ def _made(
             everybody = people.draw(model, settings, store, progress)
             summary.draws.update(people.count(everybody))
         steered = folder.steered(store, model, settings)
+        if settings.cells is not None and settings.drawing == "auto":
+            cells = counted(len(settings.cells.places), "cell")
+            logger.info(f"of {cells} {len(steered):,} are rare among free faces, and steered")
         there = summary.pictures
         if missing:
             folder.begin(store)

@@ -53,8 +53,8 @@ class Writer(Protocol):
     def data_files(self, settings: Settings, split: str) -> list[str]:
         """Patterns of the files of a split, for the data card."""
 
-    def loading(self) -> str:
-        """Lines of Python that load the set, for the data card."""
+    def loading(self, split: str, shards: int) -> str:
+        """A line of Python that loads a split, which has so many shards, for the data card."""
 
 
 def writer(format: str) -> Writer:

@@ -36,8 +36,8 @@ def data_files(settings: Settings, split: str) -> list[str]:
     return [f"{split}/**"]
 
 
-def loading() -> str:
-    return 'datasets.load_dataset("imagefolder", data_dir="OUT")'
+def loading(split: str, shards: int) -> str:
+    return f'datasets.load_dataset("imagefolder", data_dir="OUT", split="{split}")'
 
 
 @contextmanager

@@ -36,8 +36,8 @@ def data_files(settings: Settings, split: str) -> list[str]:
     return []
 
 
-def loading() -> str:
-    return 'numpy.load("OUT/train-images.npy", mmap_mode="r")  # and OUT/train-labels.npy'
+def loading(split: str, shards: int) -> str:
+    return f'numpy.load("OUT/{split}-images.npy", mmap_mode="r")  # and OUT/{split}-labels.npy'
 
 
 def files(settings: Settings, split: str) -> dict[str, tuple[bytes, int]]:

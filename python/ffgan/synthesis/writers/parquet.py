@@ -41,8 +41,8 @@ def data_files(settings: Settings, split: str) -> list[str]:
     return [f"data/{split}-*.parquet"]
 
 
-def loading() -> str:
-    return 'datasets.load_dataset("OUT")  # or pandas.read_parquet("OUT/data/train-00000.parquet")'
+def loading(split: str, shards: int) -> str:
+    return f'datasets.load_dataset("OUT", split="{split}")  # or pandas.read_parquet of a file'
 
 
 @contextmanager

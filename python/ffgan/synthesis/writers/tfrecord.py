@@ -42,8 +42,8 @@ def data_files(settings: Settings, split: str) -> list[str]:
     return []
 
 
-def loading() -> str:
-    return 'tensorflow.data.TFRecordDataset(tensorflow.io.gfile.glob("OUT/train/*.tfrecord"))'
+def loading(split: str, shards: int) -> str:
+    return f'tensorflow.data.TFRecordDataset(sorted(glob.glob("OUT/{split}/*.tfrecord")))'
 
 
 @contextmanager

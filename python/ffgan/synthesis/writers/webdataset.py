@@ -36,8 +36,9 @@ def data_files(settings: Settings, split: str) -> list[str]:
     return [f"{split}/*.tar"]
 
 
-def loading() -> str:
-    return 'webdataset.WebDataset("OUT/train/{00000..00199}.tar").decode("pil")'
+def loading(split: str, shards: int) -> str:
+    numbers = f"{{00000..{shards - 1:05d}}}" if shards > 1 else "00000"
+    return f'webdataset.WebDataset("OUT/{split}/{numbers}.tar").decode("pil")'
 
 
 @contextmanager
