@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.archives import zipped
 
 from ffgan import images
 from ffgan.attributes import measure_files
@@ -48,6 +49,14 @@ def test_a_packed_file_holds_faces_too(people: RGB, found: Table, tmp_path: Path
     pack(tmp_path / "faces", tmp_path / "faces.pack", include_generated=True)
     measured = measure_files([tmp_path / "faces.pack"], ["yaw"])
     assert measured.names == [f"{tmp_path}/faces.pack: {number}.png" for number in range(2)]
+    assert (measured.table["yaw"] == found["yaw"][:2]).all()
+
+
+def test_archives_hold_faces_too(people: RGB, found: Table, tmp_path: Path) -> None:
+    pictures = [(f"{number}.png", images.encode(people[number], "png")) for number in range(2)]
+    archive = zipped(tmp_path / "faces.zip", pictures)
+    measured = measure_files([archive], ["yaw"])
+    assert measured.names == [f"{archive}/{number}.png" for number in range(2)]
     assert (measured.table["yaw"] == found["yaw"][:2]).all()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.archives import files_below, zipped
 from support.training_images import SMALL, jpeg, numbers
 from support.waiting import until
 
@@ -49,6 +50,36 @@ def test_a_folder_that_is_away_for_a_while_changes_no_batch(
     assert not log.exists()
     waiting, over = caplog.messages
     assert waiting == f"cannot read {folder}: No such file or directory; waiting"
+    assert over.startswith("reading goes on, after")
+
+
+def test_an_archive_whose_drive_fails_for_a_while_changes_no_batch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = numbers(folder, 5, 12)
+    archive = zipped(tmp_path / "faces.zip", files_below(folder))
+    read = os.pread
+    fails = threading.Event()
+
+    def failing(number: int, count: int, offset: int) -> bytes:
+        if fails.is_set():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(number, count, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    log = tmp_path / "skipped.log"
+    with Dataset(archive, size=SMALL, skipped_log=log, workers=3) as data:
+        stream = data.batches(5, seed=7)
+        shown = [next(stream) for _ in range(2)]
+        fails.set()
+        threading.Timer(0.3, fails.clear).start()
+        shown += [next(stream) for _ in range(10)]
+        assert data.skipped == 0
+    got = [[round(float(image[..., 0].mean()) / 5) for image in batch] for batch in shown]
+    assert got == expected
+    assert not log.exists()
+    waiting, over = caplog.messages
+    assert waiting == f"cannot read {archive}: Input/output error; waiting"
     assert over.startswith("reading goes on, after")
 
 

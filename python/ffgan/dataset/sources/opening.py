@@ -15,7 +15,7 @@ from ffgan.dataset.sources.compression import beginning_of, compression_of
 from ffgan.dataset.sources.folder import Folder
 from ffgan.dataset.sources.lmdb_database import LmdbDatabase, database_in, is_lmdb
 from ffgan.dataset.sources.parquet_table import ParquetTable
-from ffgan.dataset.sources.path_list import PathList
+from ffgan.dataset.sources.path_list import PathList, lists_files
 from ffgan.dataset.sources.remote_folder import RemoteFolder
 from ffgan.dataset.sources.several import Several
 from ffgan.dataset.sources.source import Source
@@ -111,7 +111,7 @@ def holds_images(location: Location) -> bool:
         or is_tar(beginning)
         or is_lmdb(beginning)
         or compression_of(beginning) is not None
-        or images.describe(beginning) == "text"
+        or (images.describe(beginning) == "text" and lists_files(location, beginning))
     )
 
 

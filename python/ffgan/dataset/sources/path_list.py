@@ -47,6 +47,12 @@ class PathList(Files):
         self.listing.sort()
 
 
+def lists_files(path: Path, beginning: bytes) -> bool:
+    """Whether the first line of a text is the path of a file."""
+    line = beginning.lstrip().partition(b"\n")[0].rstrip()
+    return bool(line) and os.path.isfile(os.path.join(os.fsencode(path.parent), line))
+
+
 class _Listed:
     """A path with what `os.DirEntry` says of one."""
 

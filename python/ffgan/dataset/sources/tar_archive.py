@@ -87,7 +87,7 @@ class CompressedTar(Archive):
         self._offsets, self._sizes = array("Q"), array("Q")
         folder = os.environ.get(SPOOL_VARIABLE) or SPOOL_FOLDER
         logger.info(
-            "unpacking the images of %s into a temporary file in %s: `ffgan pack` does so for good",
+            "unpacking the images of %s into a temporary file in %s",
             shown(self.location),
             folder,
         )
