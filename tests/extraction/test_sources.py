@@ -30,6 +30,7 @@ def test_an_archive_gives_the_faces_of_its_folder(photos: Path, tmp_path: Path) 
     assert chips(tmp_path / "zipped") == chips(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_the_output_folder(people: RGB, tmp_path: Path) -> None:
     names = ["../../away.jpg", "/tmp/ffgan-absolute.jpg", "a/../../b.jpg", "x" * 300 + ".jpg"]
     pictures = [jpeg(photograph(people[i])) for i in range(4)]

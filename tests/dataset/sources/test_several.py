@@ -34,6 +34,7 @@ def shards(folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
+@pytest.mark.slow  # webdataset takes seconds to import
 @pytest.mark.parametrize("given", ["", "/faces-{000..003}.tar", "/faces-*.tar"])
 def test_shards_of_webdataset_are_the_folder_of_their_images(
     folder: Path, shards: Path, given: str
@@ -43,6 +44,17 @@ def test_shards_of_webdataset_are_the_folder_of_their_images(
     assert "24 other files ignored: 24 text" in data.found
     assert numbers(Path(f"{shards}{given}"), 5, 6) == numbers(folder, 5, 6)
     assert data.read(7) == (folder / "07.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("given", ["", "/{a,b}.tar", "/*.tar"])
+def test_shards_are_the_folder_of_their_images(folder: Path, tmp_path: Path, given: str) -> None:
+    files = list(files_below(folder))
+    (tmp_path / "shards").mkdir()
+    tarred(tmp_path / "shards" / "a.tar", files[1::2])
+    tarred(tmp_path / "shards" / "b.tar", [*files[::2], ("00.json", b"{}")])
+    place = Path(f"{tmp_path / 'shards'}{given}")
+    assert Dataset(place).hash == Dataset(folder).hash
+    assert numbers(place, 5, 6) == numbers(folder, 5, 6)
 
 
 def test_names_that_come_in_several_shards_begin_with_their_shard(tmp_path: Path) -> None:

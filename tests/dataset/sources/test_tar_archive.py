@@ -11,6 +11,7 @@ import lzma
 import os
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -124,11 +125,13 @@ def test_a_bad_archive_is_refused_in_one_line(
         Dataset(archive)
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, partial(lzma.compress, preset=0)]
+)
 def test_a_compressed_archive_that_is_cut_off_is_refused(
     folder: Path, tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
-    more = ("12.jpg", np.random.default_rng(0).bytes(2_000_000))  # more than a block of bzip2
+    more = ("12.jpg", np.random.default_rng(0).bytes(1_300_000))  # more than a block of bzip2
     archive = tarred(tmp_path / "faces.tar", [*files_below(folder), more])
     packed = compress(archive.read_bytes())
     archive.write_bytes(packed[: len(packed) * 3 // 4])
@@ -188,7 +191,7 @@ NAMES = st.text(
 FORMATS = st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=3000)), min_size=1, max_size=8), FORMATS)
 def test_the_standard_library_and_this_reader_agree(
     tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, bytes]], format: int

@@ -271,7 +271,7 @@ MEMBERS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(MEMBERS, st.binary(max_size=2000), st.sampled_from([150, 1 << 20]))
 def test_the_standard_library_and_this_reader_agree(
     tmp_path_factory: pytest.TempPathFactory,
