@@ -116,7 +116,7 @@ def test_whatever_fails_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(path: object) -> Model:
+    def fail(path: object, *, precision: str) -> Model:
         raise error
 
     monkeypatch.setattr(Model, "load", fail)
