@@ -111,8 +111,8 @@ def by_layer(gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {layer: np.concatenate(parts) for layer, parts in layers.items()}
 
 
-def a_batch(n: int) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(n)
+def a_batch(n: int, which: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(n + 1000 * which)
     blocks = np.kron(random.uniform(20, 235, (n, 6, 6, 3)), np.ones((1, 27, 27, 1)))
     images = blocks + random.uniform(-20, 20, blocks.shape)
     return images.astype(np.uint8), random.standard_normal((n, 100)).astype(np.float32)
@@ -189,15 +189,12 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
         trainer.set_blur(sigma)
         return trainer
 
-    trainer, trainer_d = make(), make()
-    parameters_g = trainer.parameters("generator")
-    parameters_d = trainer.parameters("discriminator")
-    images, z = a_batch(batch)
-    result = trainer.step(images, z)
-    trainer_d.step(images, z, update_generator=False)  # G's pass leaves gradients in D too
-
-    def twin(dtype: type[np.floating]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        g, d = tensors(parameters_g, dtype), tensors(parameters_d, dtype)
+    def twin(
+        images: np.ndarray, z: np.ndarray, dtype: type[np.floating]
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        start = make()
+        g = tensors(start.parameters("generator"), dtype)
+        d = tensors(start.parameters("discriminator"), dtype)
         fakes = generate(g, torch.tensor(z.astype(dtype)), training=True) * INPUT_SCALE
         x = images_as_input(images, dtype)
         real_scores = judge(network, d, blurred(x, sigma), True, 1.0)
@@ -225,21 +222,35 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
         }
         return measures, by_layer(gradients)
 
-    measures, theirs = twin(np.float64)
-    assert result == pytest.approx(measures, rel=1e-4)
-    ours = by_layer(
-        {
-            **{f"d.{name}": a for name, a in trainer_d.gradients("discriminator").items()},
-            **{f"g.{name}": a for name, a in trainer.gradients("generator").items()},
-        }
-    )
-    errors = {layer: relative_error(ours[layer], theirs[layer]) for layer in theirs}
-    if max(errors.values()) >= 1e-3:
+    def errors(which: int) -> tuple[float, float]:
+        """The largest of a layer's gradient, ours and, unless ours is small, PyTorch's in
+        single precision."""
+        trainer, trainer_d = make(), make()
+        images, z = a_batch(batch, which)
+        result = trainer.step(images, z)
+        trainer_d.step(images, z, update_generator=False)  # G's pass leaves gradients in D too
+        measures, theirs = twin(images, z, np.float64)
+        assert result == pytest.approx(measures, rel=1e-4)
+
+        def largest(gradients: dict[str, np.ndarray]) -> float:
+            return max(relative_error(gradients[layer], theirs[layer]) for layer in theirs)
+
+        ours = largest(
+            by_layer(
+                {
+                    **{f"d.{name}": a for name, a in trainer_d.gradients("discriminator").items()},
+                    **{f"g.{name}": a for name, a in trainer.gradients("generator").items()},
+                }
+            )
+        )
+        return ours, largest(twin(images, z, np.float32)[1]) if ours >= 1e-3 else 0.0
+
+    first = errors(0)
+    if first[0] >= 1e-3:
         # Near 0 a ReLU's slope hangs on the last bit. PyTorch's own float32 tells what that
-        # amounts to for this batch; how many of them fall on the other side is chance.
-        _, rounded = twin(np.float32)
-        worst = max(relative_error(rounded[layer], theirs[layer]) for layer in theirs)
-        assert max(errors.values()) < min(3 * worst, 5e-3), errors
+        # amounts to, and how many of them fall on the other side is chance: so three batches.
+        ours, rounded = (np.median(of) for of in zip(first, errors(1), errors(2), strict=True))
+        assert ours < max(1e-3, min(3 * rounded, 5e-3)), (first, ours, rounded)
 
 
 def counter_random(seed: int, stream: int, index: int) -> int:
@@ -324,7 +335,15 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
         "texture": 0.0,
         "anchor": 0.0,
     }
-    # The penalty is a difference of two scores in float32, divided by a thousandth.
+    # The penalty is a difference of two scores in float32, divided by a thousandth: PyTorch's own
+    # scores in float32 tell how well that can be known.
+    single = judge(network, tensors(parameters_d, np.float32), moved.float(), False, 1.0)
+    rounding = (single - judge(network, d, moved, False, 1.0)).square().mean().sqrt()
+    of_slope = math.sqrt(2 / looked_at) * rounding / distance
+    of_paid = (2 * of_slope / slope.square().mean().sqrt()).item()
+    assert result.pop("penalty") == pytest.approx(
+        measures.pop("penalty"), rel=max(5e-3, 2 * of_paid), abs=1e-9
+    )
     assert result == pytest.approx(measures, rel=5e-3, abs=1e-9)
     for name, of, p in (("discriminator", loss_d + paid, d), ("generator", loss_g, g)):
         theirs = by_layer(derivatives(of, p))
