@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 import pytest
 from support.archives import files_below, tarred, zipped
+from support.commands import environment
+from support.hub import hub_of
 from support.object_storage import s3_server, upload
 from support.training_images import SMALL, jpeg, number_of, numbers
 
@@ -188,3 +192,32 @@ def test_a_bucket_is_a_data_set(
         with warnings.catch_warnings(), pytest.raises(UnavailableError, match="cannot read s3://"):
             warnings.simplefilter("ignore")
             Dataset("s3://faces/images/train")
+
+
+@pytest.mark.slow
+def test_a_data_set_of_the_hub_is_packed(folder: Path, tmp_path: Path) -> None:
+    """Its end point is read when huggingface_hub is imported, so in a process of its own."""
+    pytest.importorskip("huggingface_hub")
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    export = tmp_path / "export"
+    (export / "data").mkdir(parents=True)
+    (export / "README.md").write_text("a card")
+    rows = [{"bytes": content, "path": name} for name, content in files_below(folder)]
+    for shard in range(2):
+        table = pyarrow.table({"image": rows[shard::2]})
+        parquet.write_table(table, export / "data" / f"train-{shard:05}-of-00002.parquet")
+    pack(folder, tmp_path / "folder.pack").close()
+    with hub_of(export) as address:
+        surroundings = environment() | {"HF_ENDPOINT": address, "HF_HUB_DISABLE_TELEMETRY": "1"}
+        for place in ("hf://datasets/user/faces", "hf://datasets/user/faces/data/train-*.parquet"):
+            subprocess.run(
+                [sys.executable, "-m", "ffgan", "pack", place, str(tmp_path / "hub.pack")],
+                env=surroundings,
+                check=True,
+                capture_output=True,
+            )
+            packed = (tmp_path / "hub.pack").read_bytes()
+            assert packed == (tmp_path / "folder.pack").read_bytes()
+            (tmp_path / "hub.pack").unlink()
