@@ -23,10 +23,16 @@ class Shard:
     count: int
     place: int
     seed: int
+    digits: int
 
     @property
     def name(self) -> str:
-        return f"{self.split}-{self.number:05d}"
+        return f"{self.split}-{self.numeral}"
+
+    @property
+    def numeral(self) -> str:
+        """The number, of as many digits as all of its split have: names sort as numbers do."""
+        return f"{self.number:0{self.digits}d}"
 
 
 def splits(settings: Settings) -> dict[str, range]:
@@ -48,7 +54,8 @@ def shards(settings: Settings) -> Iterator[Shard]:
     each = settings.images_each
     size = max(1, settings.shard_size // each) * each
     for split, pictures in splits(settings).items():
+        digits = max(5, len(str(max(0, len(pictures) - 1) // size)))
         for number, first in enumerate(range(pictures.start, pictures.stop, size)):
             count = min(size, pictures.stop - first)
             seed = settings.seed + first * settings.seeds_each
-            yield Shard(split, number, first, count, first - pictures.start, seed)
+            yield Shard(split, number, first, count, first - pictures.start, seed, digits)

@@ -42,7 +42,7 @@ def loading(split: str, shards: int) -> str:
 
 @contextmanager
 def opened(store: Store, settings: Settings, shard: Shard) -> Iterator[_Folder]:
-    name = f"{shard.split}/{shard.number:05d}"
+    name = f"{shard.split}/{shard.numeral}"
     with store.folder(name) as folder:
         writer = _Folder(folder, name, settings)
         yield writer

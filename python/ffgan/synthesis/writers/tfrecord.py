@@ -48,7 +48,7 @@ def loading(split: str, shards: int) -> str:
 
 @contextmanager
 def opened(store: Store, settings: Settings, shard: Shard) -> Iterator[_Records]:
-    name = f"{shard.split}/{shard.number:05d}.tfrecord"
+    name = f"{shard.split}/{shard.numeral}.tfrecord"
     with store.file(name) as sink:
         yield _Records(sink, name, settings)
 

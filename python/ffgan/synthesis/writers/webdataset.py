@@ -43,7 +43,7 @@ def loading(split: str, shards: int) -> str:
 
 @contextmanager
 def opened(store: Store, settings: Settings, shard: Shard) -> Iterator[_Tar]:
-    name = f"{shard.split}/{shard.number:05d}.tar"
+    name = f"{shard.split}/{shard.numeral}.tar"
     with store.file(name) as sink:
         writer = _Tar(sink, name, settings)
         yield writer
