@@ -6,6 +6,7 @@ of what each round took beside the drawing of that round.
 
     python -m benchmarks.dataset [--faces 500] [--rounds 5]        formats, without attributes
     python -m benchmarks.dataset --attributes                      what groups of attributes cost
+    python -m benchmarks.dataset --engines                         workers of Ray beside one process
     python -m benchmarks.dataset --memory OUT --faces 20000        rate and memory along a set
 """
 
@@ -82,6 +83,46 @@ def compare(model: Model, kinds: Mapping[str, dict[str, Any]], faces: int, round
         print(f"| {name} | {faces / middle:.1f} | {1000 * middle / faces:.2f} | {share:.2f} |")
 
 
+def engines(model: Model, faces: int, rounds: int) -> None:
+    """Prints the rate of workers of Ray, each on one core, beside one process on all of them."""
+    import ray
+
+    cores = _core.engine()["threads"]
+    ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
+    kinds: dict[str, dict[str, Any]] = {
+        f"local, {cores} threads": {},
+        "ray, 1 worker of 1 core": {"engine": "ray", "workers": 1},
+        f"ray, {cores} workers of 1 core": {"engine": "ray", "workers": cores},
+        f"ray, 1 worker of {cores} cores": {"engine": "ray", "workers": 1, "cores": cores},
+    }
+
+    def make(how: dict[str, Any], count: int = faces) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            synthesis.make(
+                folder,
+                count,
+                model=model,
+                format="webdataset",
+                attributes="none",
+                shard_size=max(1, count // 8),
+                **how,
+            )
+            return (Path(folder) / "SHA256SUMS").read_text()
+
+    (_,) = {make(how, 64) for how in kinds.values()}  # what is loaded once
+    took: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(rounds):
+        for name, how in kinds.items():
+            took[name].append(seconds(lambda how=how: make(how)))
+    ray.shutdown()
+    print(f"{faces} faces in 8 shards, {rounds} rounds, the same SHA-256 sums\n")
+    print("| | faces a second | of one process |\n|---|---:|---:|")
+    first = next(iter(took.values()))
+    for name, times in took.items():
+        share = statistics.median(a / b for a, b in zip(first, times, strict=True))
+        print(f"| {name} | {faces / statistics.median(times):.1f} | {share:.2f} |")
+
+
 def resident() -> float:
     """Megabytes of memory that this process holds now."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -114,6 +155,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--attributes", action="store_true")
+    parser.add_argument("--engines", action="store_true")
     parser.add_argument("--memory", type=Path, metavar="OUT")
     parser.add_argument("--format", default="folder")
     parser.add_argument("--labels", default="none", help="all or none")
@@ -123,6 +165,8 @@ def main() -> None:
         shutil.rmtree(arguments.memory, ignore_errors=True)
         how = {"format": arguments.format, "attributes": arguments.labels}
         along(model, arguments.memory, arguments.faces, how)
+    elif arguments.engines:
+        engines(model, arguments.faces, arguments.rounds)
     else:
         kinds = GROUPS if arguments.attributes else FORMATS
         compare(model, kinds, arguments.faces, arguments.rounds)

@@ -13,9 +13,9 @@ import pytest
 from ffgan.model import Model
 from ffgan.synthesis.cells import Cells
 from ffgan.synthesis.job import Job
+from ffgan.synthesis.places import store
 from ffgan.synthesis.settings import Settings
 from ffgan.synthesis.shards import shards
-from ffgan.synthesis.store import Store
 from ffgan.synthesis.where import Where
 
 
@@ -28,7 +28,7 @@ def job(model: Model, out: Path) -> Job:
         shard_size=4,
         threshold=model.threshold,
     )
-    return Job(model, settings, Store(out), None, frozenset())
+    return Job(model, settings, store(out), None, frozenset())
 
 
 @pytest.mark.slow

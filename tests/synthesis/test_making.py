@@ -118,8 +118,8 @@ def test_bytes_do_not_depend_on_threads_order_or_a_stop(
 
     forwards = local.run
 
-    def backwards(job: Any, missing: Any, tell: Any) -> Any:
-        for number, record in enumerate(forwards(job, missing[::-1], tell)):
+    def backwards(job: Any, missing: Any, tell: Any, cluster: Any) -> Any:
+        for number, record in enumerate(forwards(job, missing[::-1], tell, cluster)):
             if number == 2:
                 raise Stop
             yield record
@@ -229,3 +229,11 @@ def test_shards_and_splits_are_parts_of_the_set(count: int, each: int) -> None:
         assert shard.first in parts[shard.split] and 0 < shard.count <= 1000
         at += shard.count
     assert at == count * each
+
+
+def test_names_of_very_many_shards_sort_as_their_numbers_do() -> None:
+    few, many = (shards(Settings(count, shard_size=5)) for count in (10, 600_000))
+    assert [one.name for one in few] == ["train-00000", "train-00001"]
+    names = [one.name for one in many]
+    assert (names[0], names[-1]) == ("train-000000", "train-119999")
+    assert names == sorted(names)

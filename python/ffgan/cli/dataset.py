@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from ffgan import images
 from ffgan.cli.asked import names
-from ffgan.cli.options import MAX_SIZE, add_precision, add_search, add_threads, use_threads
+from ffgan.cli.options import (
+    MAX_SIZE,
+    MAX_THREADS,
+    add_precision,
+    add_search,
+    add_threads,
+    use_threads,
+)
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser, integer, number
 from ffgan.cli.progress import progress_bars
@@ -48,7 +55,9 @@ def add_options(parser: Parser) -> None:
     from ffgan.synthesis import ENGINES
     from ffgan.synthesis.settings import DRAWINGS, FORMATS, LATENTS, MAX_DRAWS, MOST, MOST_IN_SHARD
 
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for the set")
+    parser.add_argument(
+        "out", metavar="OUT", help="folder for the set, or a URL such as s3://bucket/faces"
+    )
     parser.add_argument(
         "--count",
         metavar="N",
@@ -195,11 +204,29 @@ def add_options(parser: Parser) -> None:
         help="how far the embeddings of two people are apart, at least (default: 0.6 between "
         "people of --identities, else not looked at)",
     )
-    parser.add_argument(
+    machines = parser.add_argument_group("machines")
+    machines.add_argument(
         "--engine",
         choices=ENGINES,
         default="local",
-        help="who makes the parts: this process (default: %(default)s)",
+        help="who makes the parts: this process, or a Ray cluster (default: %(default)s)",
+    )
+    machines.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="a running Ray cluster (default: RAY_ADDRESS, else one of this machine's cores)",
+    )
+    machines.add_argument(
+        "--workers",
+        metavar="N",
+        type=integer(1, 1_000_000),
+        help="parts that a cluster makes at a time (default: as many as it has cores for)",
+    )
+    machines.add_argument(
+        "--cores",
+        metavar="N",
+        type=integer(1, MAX_THREADS),
+        help="cores, and threads, of each of these (default: 1)",
     )
 
 
@@ -242,6 +269,9 @@ def run(arguments: argparse.Namespace) -> int:
                 min_distance=arguments.min_distance,
                 split=read_split(arguments.split),
                 engine=arguments.engine,
+                address=arguments.address,
+                workers=arguments.workers,
+                cores=arguments.cores,
                 command=f"ffgan {shlex.join(sys.argv[1:])}",
                 progress=progress,
                 **Constraints.parse(arguments.set).text(),

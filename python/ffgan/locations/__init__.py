@@ -12,7 +12,7 @@ from ffgan.locations.location import (
     printable,
     shown,
 )
-from ffgan.locations.remote import RemoteFile, RemoteTree, matching
+from ffgan.locations.remote import RemoteFile, RemoteTree, filesystem, matching
 
 __all__ = [
     "GivenPlace",
@@ -26,6 +26,7 @@ __all__ = [
     "as_file",
     "cannot_read",
     "expand_braces",
+    "filesystem",
     "locate",
     "matching",
     "place",

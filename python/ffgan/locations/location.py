@@ -31,6 +31,11 @@ class Url:
         return self.text
 
     @property
+    def scheme(self) -> str:
+        """``s3`` of ``s3://bucket/faces``."""
+        return self.text.partition("://")[0].lower()
+
+    @property
     def name(self) -> str:
         """The last part, like that of a path."""
         return self.text.rstrip("/").rpartition("/")[2]

@@ -45,7 +45,7 @@ class RemoteTree:
 
     def __init__(self, url: Url) -> None:
         self.url = url
-        self._system, self._path = _system(url)
+        self._system, self._path = filesystem(url)
         with asking(url):
             self._system.invalidate_cache(self._path)  # a listing may be old
             about = _information(self._system, self._path, url)
@@ -81,7 +81,7 @@ def matching(url: Url) -> list[Url]:
         if "*" not in each:
             found.append(Url(each))
             continue
-        system, path = _system(Url(each))
+        system, path = filesystem(Url(each))
         with asking(url):
             found += [Url(system.unstrip_protocol(name)) for name in sorted(system.glob(path))]
     return found if found != [url] else []
@@ -100,7 +100,7 @@ class RemoteFile:
 
     def __init__(self, url: Url) -> None:
         self.location: Location = url
-        self._system, self._path = _system(url)
+        self._system, self._path = filesystem(url)
         with asking(url):
             self._system.invalidate_cache(self._path)
             about = _information(self._system, self._path, url)
@@ -175,8 +175,11 @@ def asking(url: Location) -> Iterator[None]:
         raise UnavailableError(f"cannot read {url}: {reason[:300]}") from error
 
 
-def _system(url: Url) -> tuple[Any, str]:
-    """The file system of a URL, and its path there."""
+def filesystem(url: Url) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and its path there.
+
+    Raises ExtraError without a package, UsageError for a protocol that nobody knows.
+    """
     try:
         import fsspec
     except ImportError as error:

@@ -82,8 +82,7 @@ def write_sums(store: Store, every: Iterable[Shard]) -> None:
     """Write the sums of all files of a whole set, as ``sha256sum -c`` reads them."""
     shared: set[str] = set()
     with store.file(SUMS) as sink:
-        for shard in every:
-            record = records.find(store, shard)
+        for shard, record in records.found(store, every):
             assert record is not None, shard
             for one in record.files:
                 if not one.sha256:  # it has rows of several shards

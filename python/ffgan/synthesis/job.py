@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from ffgan import images
+from ffgan import _core, images
 from ffgan.model import Face, Model
 from ffgan.synthesis import people as people_of_set
 from ffgan.synthesis import records
@@ -57,7 +57,7 @@ class Job:
         counted = _Counts(settings)
         with (
             writer(settings.format).opened(self.store, settings, shard) as written,
-            ThreadPoolExecutor(_THREADS, "pictures") as pool,
+            _encoders() as pool,
         ):
             line = _Line(written, counted, pool, self._encoded, tell)
             for sample in self._samples(shard, tally):
@@ -94,6 +94,23 @@ class Job:
         return images.encode(image, settings.encoding, settings.quality, described)
 
 
+def _encoders() -> Executor:
+    """Threads beside those that draw; where there is one core, it does both."""
+    one = _core.engine()["threads"] == 1
+    return _Now() if one else ThreadPoolExecutor(_THREADS, "pictures")
+
+
+class _Now(Executor):
+    """Does at once what is asked of it."""
+
+    def submit(  # type: ignore[override]
+        self, work: Callable[..., bytes], /, *arguments: Any
+    ) -> Future[bytes]:
+        done = Future[bytes]()
+        done.set_result(work(*arguments))
+        return done
+
+
 class _Counts:
     """What a shard's record says of its labels."""
 
@@ -116,7 +133,7 @@ class _Line:
         self,
         written: ShardWriter,
         counts: _Counts,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         encode: Callable[[Face, int], bytes],
         tell: Tell | None,
     ) -> None:

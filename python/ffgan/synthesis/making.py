@@ -15,13 +15,16 @@ from ffgan.errors import UsageError
 from ffgan.faces import SAME_PERSON
 from ffgan.images import DEFAULT_QUALITY
 from ffgan.images import Format as Encoding
+from ffgan.locations import Location
 from ffgan.model import DEFAULT_TRIES, Model, empty_images
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.synthesis import card, folder, people, records
 from ffgan.synthesis.card import cells_reached, rejected
 from ffgan.synthesis.cells import Cells
+from ffgan.synthesis.engines import ENGINES, Cluster
 from ffgan.synthesis.engines import engine as engine_named
 from ffgan.synthesis.job import Job
+from ffgan.synthesis.places import store as store_at
 from ffgan.synthesis.records import Summary
 from ffgan.synthesis.settings import MAX_DRAWS, Drawing, Format, Latent, Settings
 from ffgan.synthesis.shards import shards
@@ -42,7 +45,7 @@ class Made:
     all ``draws``. ``cells``: pictures by the titles of cells.
     """
 
-    folder: Path
+    folder: Location
     pictures: int
     made: int
     shards: int
@@ -79,11 +82,16 @@ def make(
     min_distance: float | None = None,
     split: Sequence[tuple[str, float]] = (("train", 1.0),),
     engine: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    cores: int | None = None,
     command: str | None = None,
     progress: ProgressCallback | None = None,
     **wanted: object,
 ) -> Made:
     """Make a data set of ``count`` labelled faces in the folder ``out``, and return what it is.
+
+    ``out`` may be a URL that fsspec knows, such as ``s3://bucket/faces``.
 
     A second call with the same settings makes only what is missing; one with others is refused. The
     bytes follow from the model and the settings alone.
@@ -103,7 +111,10 @@ def make(
     ``count``. ``min_distance``: between the embeddings of two people, or of any two faces.
     ``split``: names of parts and their shares; no person is in two of them.
 
-    ``engine``: who makes the shards. ``command``: what the data card says about how it was made.
+    ``engine``: who makes the shards: "local", this process, or "ray", a Ray cluster at ``address``
+    (else at RAY_ADDRESS, else one of this machine), ``workers`` shards at a time, each on ``cores``
+    cores; ``out`` is then a folder that all nodes share, or a URL. ``command``: what the data card
+    says about how it was made.
     Raises `UsageError`, `ShortfallError` where a set cannot be filled, `Error` where it cannot be
     written, and `ExtraError`, `ModelError`.
     """
@@ -138,7 +149,10 @@ def make(
         min_distance=_distance(min_distance, identities),
         split=tuple((name, float(share)) for name, share in split),
     )
-    return _made(Store(Path(out)), model, settings, engine, command, progress or _nothing)
+    if engine not in ENGINES:
+        raise UsageError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}")
+    cluster = Cluster(address, workers, cores)
+    return _made(store_at(out), model, settings, engine, cluster, command, progress or _nothing)
 
 
 def _made(
@@ -146,11 +160,14 @@ def _made(
     model: Model,
     settings: Settings,
     engine: str,
+    cluster: Cluster,
     command: str | None,
     progress: ProgressCallback,
 ) -> Made:
     chosen = engine_named(engine)
+    chosen.check(cluster)
     writer(settings.format).check(settings)
+    store.check(settings.format)
     if settings.measured:
         measure(empty_images(1), settings.measured)  # told now, if something is not installed
     if store.is_foreign():
@@ -161,8 +178,7 @@ def _made(
         every = list(shards(settings))
         summary = Summary(settings)
         missing = []
-        for shard in every:
-            record = records.find(store, shard)
+        for shard, record in records.found(store, every):
             if record is None:
                 missing.append(shard)
             else:
@@ -185,7 +201,7 @@ def _made(
             def tell(pictures: int) -> None:
                 progress("pictures", there + pictures, settings.count)
 
-            for record in chosen.run(job, missing, tell):
+            for record in chosen.run(job, missing, tell, cluster):
                 summary.add(record)
         if missing or not folder.is_whole(store):
             folder.write_sums(store, every)

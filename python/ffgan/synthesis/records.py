@@ -6,9 +6,12 @@ It holds the files with their sizes and sums, what was drawn, and how often whic
 
 from __future__ import annotations
 
+import functools
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import posixpath
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ from ffgan.synthesis.shards import Shard
 from ffgan.synthesis.store import PRIVATE, Store, Written
 
 FOLDER: Final = f"{PRIVATE}/shards"
+_LOOKS: Final = 16
 BINS: Final = 20
 """Of a histogram of numbers, over what almost all faces have; beyond are two more."""
 
@@ -81,7 +85,25 @@ def find(store: Store, shard: Shard) -> Record | None:
     record = None if content is None else Record.decode(content)
     if record is None or record.shard != shard.name or record.pictures != shard.count:
         return None
-    return record if all(store.size(one.name) == one.size for one in record.files) else None
+    return record if store.has(record.files) else None
+
+
+def found(store: Store, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Record | None]]:
+    """Yield each shard with what `find` says, many asked for at a time: a store may be far away."""
+    there = set(store.names(FOLDER))
+    asked = (functools.partial(_look, store, shard, there) for shard in shards)
+    with ThreadPoolExecutor(_LOOKS, "records") as pool:
+        under_way: deque[Future[tuple[Shard, Record | None]]] = deque()
+        for look in asked:
+            under_way.append(pool.submit(look))
+            if len(under_way) == 2 * _LOOKS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+def _look(store: Store, shard: Shard, there: Container[str]) -> tuple[Shard, Record | None]:
+    return shard, find(store, shard) if posixpath.basename(path(shard)) in there else None
 
 
 class Histograms:

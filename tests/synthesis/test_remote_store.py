@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data sets behind URLs: the bytes of a folder, and whole files or none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ffgan import synthesis
+from ffgan.errors import Error, ExtraError, UsageError
+from ffgan.locations import Url
+from ffgan.model import Model
+from ffgan.synthesis.remote_store import RemoteStore
+
+fsspec = pytest.importorskip("fsspec", reason="needs pip install 'ffgan[remote]'")
+
+Content = Callable[[Path], dict[str, bytes]]
+
+HOW: dict[str, Any] = {"shard_size": 3, "attributes": "none"}
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """The files that `memory://` has, by path."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    MemoryFileSystem.store.clear()
+    yield MemoryFileSystem.store
+    MemoryFileSystem.store.clear()
+
+
+@pytest.mark.parametrize("format", ["folder", "webdataset"])
+def test_a_set_behind_a_url_has_the_bytes_of_one_in_a_folder(
+    format: Any, packaged: Model, tmp_path: Path, content: Content, memory: Any
+) -> None:
+    how = {**HOW, "model": packaged, "format": format}
+    synthesis.make(tmp_path, 8, **how)
+    made = synthesis.make("memory://sets/one", 8, **how)
+    assert (str(made.folder), made.made) == ("memory://sets/one", 8)
+    there = {name.removeprefix("/sets/one/"): file.getvalue() for name, file in memory.items()}
+    assert there == content(tmp_path)
+    lost = next(name for name in memory if name.endswith((".jpg", ".tar")))
+    del memory[lost]
+    assert synthesis.make("memory://sets/one", 8, **how).made == 3
+    assert {name.removeprefix("/sets/one/"): one.getvalue() for name, one in memory.items()} == (
+        there
+    )
+    with pytest.raises(UsageError, match="holds a data set made otherwise"):
+        synthesis.make("memory://sets/one", 9, **how)
+
+
+def test_a_url_of_a_file_is_a_folder(packaged: Model, tmp_path: Path) -> None:
+    synthesis.make(f"file://{tmp_path}/with%20space", 1, model=packaged, format="npy", **HOW)
+    assert (tmp_path / "with space" / "train-images.npy").exists()
+
+
+def test_what_cannot_be_there_is_told_before_anything_is_drawn(
+    packaged: Model, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(out: str, kind: type[Error], **more: Any) -> str:
+        with pytest.raises(kind) as caught:
+            synthesis.make(out, 5, model=packaged, **{**HOW, **more})
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "npy files are written in place" in refused("memory://set", UsageError, format="npy")
+    assert "makes a commit of each file" in refused("hf://datasets/a/b", UsageError)
+    assert "Protocol not known: ftq" in refused("ftq://host/set", UsageError)
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    assert "install gcsfs" in refused("gs://bucket/set", ExtraError)
+    memory["/other/file"] = memory.__class__  # only its name is looked at
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.ls", _one_file)
+    assert "holds no data set" in refused("memory://other", UsageError)
+    assert list(memory) == ["/other/file"]
+
+
+def _one_file(self: Any, path: str, detail: bool = True, **kwargs: Any) -> list[dict[str, Any]]:
+    return [{"name": "/other/file", "size": 1, "type": "file"}]
+
+
+def test_an_upload_that_fails_leaves_the_old_file_where_uploads_are_seen_at_once(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+
+    class Streaming(MemoryFileSystem):  # type: ignore[misc]
+        """What is uploaded can be seen while it comes, as on most file systems."""
+
+        protocol = "streaming"
+        fails = False
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return super()._strip_protocol(path.replace("streaming://", "memory://"))
+
+        def put_file(self, lpath: str, rpath: str, **kwargs: Any) -> None:
+            whole = Path(lpath).read_bytes()
+            self.pipe_file(rpath, whole[:5])
+            if self.fails:
+                raise ConnectionResetError("the line is dead")
+            self.pipe_file(rpath, whole)
+
+    fsspec.register_implementation("streaming", Streaming, clobber=True)
+    store = RemoteStore(Url("streaming://set"))
+    store.write("a/file", b"the old content")
+    monkeypatch.setattr(Streaming, "fails", True)
+    with pytest.raises(Error, match=r"cannot write streaming://set/a/file: the line is dead; ch"):
+        store.write("a/file", b"the new content")
+    assert store.read("a/file") == b"the old content"
+    assert [name for name in memory if name.startswith("/set/")] == ["/set/a/file"]
+    # What a process that was killed left.
+    memory["/set/a/.ffgan-0123.tmp"] = MemoryFile(None, "/set/a/.ffgan-0123.tmp", b"half")
+    store.sweep()
+    assert [name for name in memory if name.startswith("/set/")] == ["/set/a/file"]
