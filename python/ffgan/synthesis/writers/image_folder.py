@@ -37,7 +37,9 @@ def data_files(settings: Settings, split: str) -> list[str]:
 
 
 def loading(split: str, shards: int) -> str:
-    return f'datasets.load_dataset("imagefolder", data_dir="OUT", split="{split}")'
+    # datasets 5.2.0 keeps the metadata files in a Python set, so folders come in another order in
+    # each process.
+    return f'datasets.load_dataset("imagefolder", data_dir="OUT", split="{split}").sort("index")'
 
 
 @contextmanager
