@@ -27,11 +27,21 @@ class Nodes:
         self._cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=how))
         self.address: str = self._cluster.address
         self._node: Any = None
+        self._bare: Any = None
 
     def second(self) -> None:
         """Add the second node, if it is not there."""
         if self._node is None:
             self._node = _patiently(lambda: self._cluster.add_node(num_cpus=1))
+
+    def bare(self) -> None:
+        """Add a node on which ffgan is not installed, where most tasks go."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("PYTHONPATH", raising=False)
+            self._bare = _patiently(lambda: self._cluster.add_node(num_cpus=8))
+
+    def end_bare(self) -> None:
+        self._cluster.remove_node(self._bare)
 
     def kill_node(self) -> None:
         """End the second node as a power cut does: its raylet and all its workers."""

@@ -161,6 +161,31 @@ def test_other_versions_are_refused_in_one_line(nodes: Nodes, tmp_path: Path) ->
     assert "this machine 0.0.1: install the same on all nodes, or the bytes differ" in line
 
 
+@pytest.mark.slow
+def test_a_node_without_ffgan_is_told_in_one_line(nodes: Nodes, tmp_path: Path) -> None:
+    bare = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    found = subprocess.run(
+        [sys.executable, "-c", "import ffgan.synthesis"],
+        env=bare,
+        cwd="/",
+        capture_output=True,
+        check=False,
+    )
+    if found.returncode == 0:
+        pytest.skip("ffgan is installed for all processes of this machine")
+    nodes.bare()
+    try:
+        status, said, warned = end(
+            start(tmp_path / "set", "--engine", "ray", "--address", nodes.address)
+        )
+    finally:
+        nodes.end_bare()
+    assert (status, said) == (1, "")
+    (line,) = warned.splitlines()
+    assert line.startswith("ffgan: error: train-000")
+    assert line.endswith("install the same packages on all nodes")
+
+
 def test_no_cluster_and_no_ray_are_told_in_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

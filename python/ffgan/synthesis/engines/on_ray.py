@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -43,6 +44,7 @@ SEEN_WITHIN: Final = 90.0
 there."""
 
 _ADDRESS: Final = "RAY_ADDRESS"
+_MISSING: Final = re.compile("No module named '([^']+)'")
 _CONNECT: Final = 10.0
 _MOST_TOLD: Final = 50_000
 _POLL: Final = 1.0
@@ -294,6 +296,8 @@ def _knock(address: str) -> None:
 def _said(error: BaseException) -> str:
     """What Ray says, as one line; it puts the reason into the lines that follow."""
     text = " ".join(str(error).split()) or type(error).__name__
+    if (missing := _MISSING.search(text)) is not None:
+        return f"a node has no {missing[1]}: install the same packages on all nodes"
     return text if len(text) <= 400 else text[:397] + "..."
 
 
