@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.commands import environment, only_error
 from support.ray_cluster import Nodes, running, when
+from support.s3 import BUCKET, serving
 
 from ffgan import cli
 
@@ -21,12 +23,12 @@ Content = Callable[[Path], dict[str, bytes]]
 SECONDS = 400
 
 
-def arguments(out: Path, *more: str) -> list[str]:
+def arguments(out: Path | str, *more: str) -> list[str]:
     how = ["--count", "480", "--shard-size", "40", "--attributes", "none", "--format", "webdataset"]
     return ["dataset", str(out), *how, *more]
 
 
-def start(out: Path, *more: str) -> subprocess.Popen[str]:
+def start(out: Path | str, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "ffgan", *arguments(out, *more)],
         stdout=subprocess.PIPE,
@@ -140,6 +142,21 @@ def test_without_a_cluster_one_of_this_machine_is_made_and_ended(
     status, _, warned = end(start(tmp_path / "set", "--engine", "ray", "--workers", "2"))
     assert status == 0, warned
     assert sums(tmp_path / "set") == local
+
+
+@pytest.mark.slow
+def test_workers_write_to_s3_themselves(local: str) -> None:
+    pytest.importorskip("ray", reason="needs pip install 'ffgan[ray]'")
+    for s3 in serving():
+        how = ["--engine", "ray", "--workers", "2"]
+        status, said, warned = end(start(f"s3://{BUCKET}/set", *how))
+        assert status == 0, warned
+        assert said.startswith("480 pictures in 12 shards")
+        there = s3.content("set")
+    assert there["SHA256SUMS"].decode() == local
+    for line in local.splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256(there[name]).hexdigest() == digest
 
 
 @pytest.mark.slow
