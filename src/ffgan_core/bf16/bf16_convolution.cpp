@@ -19,14 +19,6 @@ struct pair_products {
         const __m256bh rounded = _mm512_cvtneps_pbh(values);
         std::memcpy(line + i / 2, &rounded, sizeof rounded);
     }
-    static void store_eight(float* line, long i, float8 values) {
-        const __m128bh rounded = _mm256_cvtneps_pbh(values);
-        std::memcpy(line + i / 2, &rounded, sizeof rounded);
-    }
-    static void store_one(float* line, long i, float value) {
-        const __m128bh rounded = _mm_cvtneps_pbh(_mm_set_ss(value));
-        std::memcpy(reinterpret_cast<char*>(line) + 2 * i, &rounded, 2);
-    }
     template <class F> static void with_transform(long tile, long taps, const F& f) {
         if (tile == bf16::near_points::tile && taps == bf16::near_points::taps)
             f(bf16::near_points());

@@ -37,6 +37,14 @@ inline native load_first(const float* p, long n) {
     return v;
 }
 
+#if defined(__AVX512F__)
+// `others` with p's first n values from lane `first` on; nothing else is read.
+inline native load_from_lane(native others, long first, long n, const float* p) {
+    return _mm512_mask_loadu_ps(others, static_cast<__mmask16>(((1U << n) - 1) << first),
+                                p - first);
+}
+#endif
+
 // The first n values.
 inline void store_first(float* p, long n, native v) {
     if (n >= native_lanes)

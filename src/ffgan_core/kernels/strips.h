@@ -23,6 +23,7 @@ struct float_products {
     static constexpr long line = panel::depth_block;
     // Value i of a tile's line, and those after it.
     static void store(float* line, long i, native values) { store_native(line + i, values); }
+    // Eight and one: where registers cannot be loaded in part, without AVX-512.
     static void store_eight(float* line, long i, float8 values) { store8(line + i, values); }
     static void store_one(float* line, long i, float value) { line[i] = value; }
     // Calls f with the transforms of a tile.
@@ -45,6 +46,24 @@ inline void copy_window(const tiling& how, const strip& part, long tile, const p
     const long values = how.window * how.in_channels;
     const auto line = [&](long p) { return v + p / panel::depth_block * block_stride; };
     long p = 0;
+#if defined(__AVX512F__)
+    native block{}; // up to p
+    for (long a = begin; a < end; ++a) {
+        const float* source = part.in.at(how.in_step * part.tile_row + first.row + a,
+                                         how.in_step * tile + first.column);
+        for (long done = 0, n = 0; done < values; done += n, p += n) {
+            const long lane = p % panel::depth_block;
+            n = std::min(values - done, panel::depth_block - lane);
+            block = load_from_lane(block, lane, n, source + done);
+            if (lane + n == panel::depth_block) {
+                Products::store(line(p), 0, block);
+                block = native{};
+            }
+        }
+    }
+    if (p % panel::depth_block != 0)
+        Products::store(line(p), 0, block);
+#else
     for (long a = begin; a < end; ++a) {
         const float* source = part.in.at(how.in_step * part.tile_row + first.row + a,
                                          how.in_step * tile + first.column);
@@ -59,6 +78,7 @@ inline void copy_window(const tiling& how, const strip& part, long tile, const p
     }
     for (; p % panel::depth_block != 0; ++p)
         Products::store_one(line(p), p % panel::depth_block, 0.0f);
+#endif
 }
 
 // The transformed windows of the strips' tiles in the given phases of the input, of channels
