@@ -8,6 +8,7 @@ environment variables and files.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import time
 from collections import OrderedDict
@@ -97,6 +98,7 @@ class RemoteFile:
 
     _ahead: ClassVar[OrderedDict[int, tuple[int, bytes]]] = OrderedDict()
     _ahead_lock: ClassVar = threading.Lock()
+    _numbers: ClassVar = itertools.count()
 
     def __init__(self, url: Url) -> None:
         self.location: Location = url
@@ -107,6 +109,7 @@ class RemoteFile:
         self.size, self.changed = _state(about)
         if self.size < 0:
             raise DatasetError(f"{url} does not say how many bytes it has")
+        self._number = next(self._numbers)
         self._end = -1
         self._asked = time.monotonic()
 
@@ -114,7 +117,7 @@ class RemoteFile:
         """See `RandomAccess`."""
         count = max(0, min(count, self.size - offset))
         with self._ahead_lock:
-            start, content = self._ahead.get(id(self), (0, b""))
+            start, content = self._ahead.get(self._number, (0, b""))
             if start <= offset and offset + count <= start + len(content):
                 self._end = offset + count
                 return content[offset - start : offset - start + count]
@@ -124,12 +127,12 @@ class RemoteFile:
         content = self._fetch(offset, min(fetched, self.size - offset))
         with self._ahead_lock:
             if goes_on and count < AHEAD:
-                self._ahead[id(self)] = offset, content
-                self._ahead.move_to_end(id(self))
+                self._ahead[self._number] = offset, content
+                self._ahead.move_to_end(self._number)
                 if len(self._ahead) > AHEAD_FILES:
                     self._ahead.popitem(last=False)
             else:
-                self._ahead.pop(id(self), None)
+                self._ahead.pop(self._number, None)
         return content[:count]
 
     def _fetch(self, offset: int, count: int) -> bytes:
@@ -155,9 +158,6 @@ class RemoteFile:
                 f"cannot read {self.location}: it has changed since it was opened"
             )
         self._asked = time.monotonic()
-
-    def __del__(self) -> None:
-        self._ahead.pop(id(self), None)
 
 
 @contextmanager

@@ -178,4 +178,18 @@ def test_few_row_groups_are_kept(
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(files._source._kept) == 1  # type: ignore[attr-defined]
+    assert len(parquet_table.ParquetTable._kept) == 1
+
+
+def test_all_tables_together_keep_few_row_groups(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(folder)
+    for shard in range(4):
+        table(tmp_path / f"{shard}.parquet", rows[shard::4])
+    expected = [content for _, content in files_below(folder)]
+    monkeypatch.setattr(parquet_table, "KEPT", sum(map(len, expected)) // 2)
+    files = ImageFiles(tmp_path / "*.parquet")
+    for _ in range(2):
+        assert [files.read(k) for k in range(12)] == expected
+    assert 1 <= len(parquet_table.ParquetTable._kept) <= 2

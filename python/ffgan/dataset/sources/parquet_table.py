@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ffgan import images
 from ffgan.dataset.names import Names
@@ -26,8 +27,11 @@ ROWS_AT_ONCE: Final = 64
 LARGEST_GROUP: Final = 1 << 31
 """Bytes of images in a row group that is read."""
 
-KEPT: Final = 256_000_000
-"""Bytes of the row groups that were read last, which are kept: one image needs all of its group."""
+KEPT: Final = 128_000_000
+"""Bytes of images in the row groups that were read last, of all tables, which are kept.
+
+One image needs all of its group. They take up to twice as much memory, as pyarrow's buffers grow.
+"""
 
 EMPTY: Final = "path or row without a picture"
 """How rows without an image's bytes are counted."""
@@ -47,6 +51,10 @@ class ParquetTable(Archive):
     pyarrow.
     """
 
+    _kept: ClassVar[OrderedDict[tuple[int, int], tuple[int, Any]]] = OrderedDict()
+    _kept_lock: ClassVar = threading.Lock()
+    _numbers: ClassVar = itertools.count()
+
     kind = "Parquet file"
     what = "a table"
 
@@ -62,9 +70,9 @@ class ParquetTable(Archive):
             ) from error
         self._failures = (pyarrow.ArrowException, OSError, ValueError, KeyError)
         self._lock = threading.Lock()
+        self._number = next(self._numbers)
         self._groups, self._rows, self._sizes = array("L"), array("L"), array("Q")
         self._group_bytes = array("Q")
-        self._kept: OrderedDict[int, Any] = OrderedDict()
         try:
             self._table = parquet.ParquetFile(as_file(file))
             self._image, self._name = self._columns(self._table.schema_arrow)
@@ -187,18 +195,21 @@ class ParquetTable(Archive):
         """The images of a row group."""
         import pyarrow
 
-        if group in self._kept:
-            self._kept.move_to_end(group)
-            return self._kept[group]
+        place = self._number, group
+        with self._kept_lock:
+            if place in self._kept:
+                self._kept.move_to_end(place)
+                return self._kept[place][1]
         if self._group_bytes[group] > LARGEST_GROUP:
             raise DatasetError(
                 f"in a row group of {self._group_bytes[group] / 1e9:.1f} GB, all of which would "
                 "have to be read: write smaller ones"
             )
         values = pyarrow.chunked_array(list(self._batches(group, self._image)))
-        self._kept[group] = values
-        while len(self._kept) > 1 and sum(self._group_bytes[each] for each in self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        with self._kept_lock:
+            self._kept[place] = self._group_bytes[group], values
+            while len(self._kept) > 1 and sum(size for size, _ in self._kept.values()) > KEPT:
+                self._kept.popitem(last=False)
         return values
 
 
