@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from array import array
+
 from ffgan.dataset.sources.listing import Listing, Look
-from ffgan.dataset.sources.source import Member, Source
+from ffgan.dataset.sources.source import Member, Source, check_size
 from ffgan.errors import DatasetError, UnavailableError
 from ffgan.locations import Location, RandomAccess, shown
 
@@ -52,3 +54,33 @@ class Archive(Source):
 
     def _damaged(self, how: str) -> DatasetError:
         return DatasetError(f"{shown(self.location)} is no whole {self.kind}: {how}")
+
+
+class PlainArchive(Archive):
+    """An archive whose members lie in it as they are, each in one piece."""
+
+    def __init__(self, file: RandomAccess, location: Location | None = None) -> None:
+        super().__init__(file, location)
+        self._offsets, self._sizes = array("Q"), array("Q")
+
+    def _add(self, name: bytes, offset: int, size: int) -> None:
+        """Take a member where it is an image."""
+
+        def look(count: int) -> bytes:
+            start = max(0, size + count) if count < 0 else 0
+            return self._file.read(offset + start, min(abs(count), size))
+
+        if self.listing.add_member(name, size, look):
+            self._offsets.append(offset)
+            self._sizes.append(size)
+
+    def _size(self, number: int) -> int:
+        return self._sizes[number]
+
+    def read(self, member: Member, limit: int | None = None) -> bytes:
+        size = self._sizes[member.number]
+        if limit is None:
+            check_size(size)
+        return self._file.read(
+            self._offsets[member.number], size if limit is None else min(limit, size)
+        )

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 import struct
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ffgan.dataset.sources.archive import Archive
-from ffgan.dataset.sources.source import Member, check_size, label
+from ffgan.dataset.sources.archive import PlainArchive
+from ffgan.dataset.sources.source import label
 from ffgan.locations import LocalFile, Location, RandomAccess
 
 DATA_FILE: Final = "data.mdb"
@@ -55,7 +54,7 @@ def is_lmdb(beginning: bytes) -> bool:
     return beginning[_HEADER : _HEADER + 4] == _MAGIC.to_bytes(4, "little")
 
 
-class LmdbDatabase(Archive):
+class LmdbDatabase(PlainArchive):
     """The values of a database that are images, by their keys.
 
     Keys ``SIZE-NUMBER`` are images in several sizes, of which the largest counts. ``location``: the
@@ -67,7 +66,6 @@ class LmdbDatabase(Archive):
 
     def __init__(self, file: RandomAccess, location: Location | None = None) -> None:
         super().__init__(file, location)
-        self._offsets, self._sizes = array("Q"), array("Q")
         self._largest = 0
         try:
             self._page_size, root, self._pages = self._meta()
@@ -163,25 +161,7 @@ class LmdbDatabase(Archive):
         if (sized := _SIZED.fullmatch(value.key)) and int(sized[1]) < self._largest:
             self.listing.ignored[SMALLER] += 1
             return
-
-        def look(count: int) -> bytes:
-            start = max(0, value.size + count) if count < 0 else 0
-            return self._file.read(value.offset + start, min(abs(count), value.size))
-
-        if self.listing.add_member(_name(value.key), value.size, look):
-            self._offsets.append(value.offset)
-            self._sizes.append(value.size)
-
-    def _size(self, number: int) -> int:
-        return self._sizes[number]
-
-    def read(self, member: Member, limit: int | None = None) -> bytes:
-        size = self._sizes[member.number]
-        if limit is None:
-            check_size(size)
-        return self._file.read(
-            self._offsets[member.number], size if limit is None else min(limit, size)
-        )
+        self._add(_name(value.key), value.offset, value.size)
 
 
 def _name(key: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from ffgan import storage
 from ffgan.dataset import ignored
-from ffgan.dataset.sources.archive import Archive
+from ffgan.dataset.sources.archive import Archive, PlainArchive
 from ffgan.dataset.sources.compression import DamagedStream, Decompressed
 from ffgan.dataset.sources.source import MAX_FILE_BYTES, Member, check_size, label
 from ffgan.dataset.sources.tar_headers import TarError, TarMember, members
@@ -26,7 +26,7 @@ SPOOL_FOLDER: Final = "/var/tmp"
 _CHUNK: Final = 1 << 20
 
 
-class TarArchive(Archive):
+class TarArchive(PlainArchive):
     """The regular files of a tar archive that is not compressed; links and devices are none.
 
     Raises DatasetError for one that is damaged or cut off.
@@ -36,13 +36,12 @@ class TarArchive(Archive):
 
     def __init__(self, file: RandomAccess) -> None:
         super().__init__(file)
-        self._offsets, self._sizes = array("Q"), array("Q")
         try:
             for member in members(self._read_at):
                 if not member.regular:
                     self.listing.ignored[ignored.NOT_REGULAR] += 1
                     continue
-                self._take(member)
+                self._add(label(member.name), member.offset, member.size)
         except TarError as error:
             raise self._damaged(str(error)) from error
         self.listing.sort()
@@ -51,26 +50,6 @@ class TarArchive(Archive):
         if offset > self._file.size:
             raise TarError("it is cut off")
         return self._file.read(offset, count)
-
-    def _take(self, member: TarMember) -> None:
-        def look(count: int) -> bytes:
-            start = max(0, member.size + count) if count < 0 else 0
-            return self._file.read(member.offset + start, min(abs(count), member.size))
-
-        if self.listing.add_member(label(member.name), member.size, look):
-            self._offsets.append(member.offset)
-            self._sizes.append(member.size)
-
-    def _size(self, number: int) -> int:
-        return self._sizes[number]
-
-    def read(self, member: Member, limit: int | None = None) -> bytes:
-        size = self._sizes[member.number]
-        if limit is None:
-            check_size(size)
-        return self._file.read(
-            self._offsets[member.number], size if limit is None else min(limit, size)
-        )
 
 
 class CompressedTar(Archive):
