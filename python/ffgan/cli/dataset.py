@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffgan import images
 from ffgan.cli.asked import names
 from ffgan.cli.options import (
     MAX_SIZE,
     MAX_THREADS,
     add_precision,
+    add_quality,
     add_search,
     add_threads,
     use_threads,
@@ -79,13 +79,7 @@ def add_options(parser: Parser) -> None:
         default="jpg",
         help="of the pictures (default: %(default)s)",
     )
-    files.add_argument(
-        "--quality",
-        metavar="1..100",
-        type=integer(1, 100),
-        default=images.DEFAULT_QUALITY,
-        help="of jpg and webp (default: %(default)s)",
-    )
+    add_quality(files)
     files.add_argument(
         "--size",
         metavar="PIXELS",
@@ -230,6 +224,11 @@ def add_options(parser: Parser) -> None:
     )
 
 
+def _command(out: str, given: list[str]) -> str:
+    """The command for the data card, which does not tell where on whose machine the set is."""
+    return f"ffgan {shlex.join('OUT' if word == out else word for word in given)}"
+
+
 def run(arguments: argparse.Namespace) -> int:
     from ffgan import synthesis
     from ffgan.control import Constraints
@@ -272,7 +271,7 @@ def run(arguments: argparse.Namespace) -> int:
                 address=arguments.address,
                 workers=arguments.workers,
                 cores=arguments.cores,
-                command=f"ffgan {shlex.join(sys.argv[1:])}",
+                command=_command(arguments.out, sys.argv[1:]),
                 progress=progress,
                 **Constraints.parse(arguments.set).text(),
             )

@@ -18,6 +18,7 @@ from ffgan.cli.options import (
     MAX_COUNT,
     MAX_SIZE,
     add_precision,
+    add_quality,
     add_search,
     add_threads,
     use_threads,
@@ -83,13 +84,7 @@ def add_options(parser: Parser) -> None:
         choices=("png", "jpg", "webp"),
         help="file format (default: that of --out FILE, else png)",
     )
-    files.add_argument(
-        "--quality",
-        metavar="1..100",
-        type=integer(1, 100),
-        default=images.DEFAULT_QUALITY,
-        help="of jpg and webp (default: %(default)s)",
-    )
+    add_quality(files)
     files.add_argument(
         "--size",
         metavar="PIXELS",

@@ -51,6 +51,17 @@ def add_precision(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_quality(parser: argparse._ActionsContainer) -> None:
+    """Give `parser` the quality of written pictures."""
+    parser.add_argument(
+        "--quality",
+        metavar="1..100",
+        type=integer(1, 100),
+        default=images.DEFAULT_QUALITY,
+        help="of jpg and webp (default: %(default)s)",
+    )
+
+
 def add_threads(parser: argparse._ActionsContainer) -> None:
     """Give `parser` the number of threads; `use_threads` obeys it."""
     parser.add_argument(
