@@ -79,6 +79,17 @@ def quartered() -> bytes:
     return data.tobytes()
 
 
+def ends_in_zero(**options: object) -> bytes:
+    """One whose last byte of pixels is zero: a code of zeros ends there, with the byte."""
+    image = IMAGE.resize((64, 64))
+    image.paste((90, 90, 90), (16, 32, 64, 64))
+    for quality in range(30, 100):
+        data = jpeg(image, **{"quality": quality, **options})
+        if data.endswith(b"\0\xff\xd9") and not data.endswith(b"\xff\0\xff\xd9"):
+            return data
+    raise AssertionError("no quality gives one")
+
+
 def kinds() -> Iterator[Kind]:
     plain = jpeg()
     pixels = by_opencv(plain)
@@ -130,6 +141,12 @@ def kinds() -> Iterator[Kind]:
     # Headers that are not quite right.
     yield same("jpeg-samsung-scan-header", scan_parameter(plain, 1, 0))
     yield same("jpeg-scan-header-of-zeros-and-junk", scan_parameter(plain, 2, 0x21))
+    for options in ({}, {"restart_marker_blocks": 2}):
+        whole = ends_in_zero(**options)
+        name = "-".join(["jpeg-samsung-scan-that-ends-in-zero", *options])
+        for more in (0, 5):  # bytes that are left over
+            data = scan_parameter(whole[:-2] + bytes(more) + whole[-2:], 1, 0)
+            yield Kind(f"{name}-and-{more}", data, by_opencv(whole), tolerance=TOLERANCE)
     yield same("jpeg-adobe-transform-unknown", inserted(plain, 0xDB, ADOBE))
     yield same("jpeg-jfif-version-unknown", changed(plain, 11, 7))
     yield same("jpeg-bad-icc-segment", inserted(plain, 0xDB, app(2, b"ICC_PROFILE\0\3\1xx")))

@@ -185,14 +185,17 @@ class Jpeg(Container):
         )
         return exif_orientation(exif), self.data
 
-    def put_right(self) -> bytes:
+    def put_right(self, zeros: int | None = 0) -> bytes:
         """The same image without what libjpeg warns of though it costs no pixel.
 
         Application segments go, but for JFIF's and Adobe's, which name the colours: these get a
         version and a transform that libjpeg knows. The headers of sequential scans get the only
-        values that they can have. Comments and bytes between segments before the first scan go,
-        and so do zeros before a marker between scans. What is decoded stays the same: libjpeg
-        takes each of these for what it is made here.
+        values that they can have. Comments and bytes between segments before the first scan go.
+        What is decoded stays the same: libjpeg takes each of these for what it is made here.
+
+        So do zeros before a marker behind the pixels of a scan, or of a part of it, but ``zeros``
+        of them, None: all. They may be left over, or belong to the pixels: a scan ends in a zero
+        where its last code does, at the end of a byte.
         """
         kept = [b"\xff\xd8"]
         for marker, start, end in self.segments():
@@ -212,16 +215,19 @@ class Jpeg(Container):
             if self.sequential:
                 header = header[:-3] + b"\0\x3f\0"
             length = struct.pack(">H", len(header) + 2)
-            kept += [tables, b"\xff\xda", length, header, _without_zeros(self.data[end:last])]
+            kept += [tables, b"\xff\xda", length, header, _ended(self.data[end:last], zeros)]
             behind = last
         return b"".join([*kept, b"\xff\xd9"])
 
 
-def _without_zeros(scan: bytes) -> bytes:
-    """A scan's data without zeros at the end, and before its restart markers."""
-    scan = _ZEROS_BEFORE_RESTART.sub(b"", scan)
+def _ended(scan: bytes, zeros: int | None) -> bytes:
+    """A scan's data with so many zeros at most at the end, and before its restart markers."""
+    if zeros is None:
+        return scan
+    scan = _ZEROS_BEFORE_RESTART.sub(lambda found: found[0][:zeros], scan)
     whole = scan.rstrip(b"\0")
-    return scan[: len(whole) + 1] if whole.endswith(b"\xff") else whole
+    kept = len(whole) + (1 if whole.endswith(b"\xff") else 0)
+    return scan[: kept + zeros]
 
 
 _ZEROS_BEFORE_RESTART: Final = re.compile(rb"(?<!\xff)\x00+(?=\xff[\xd0-\xd7])")

@@ -52,11 +52,14 @@ def decode_jpeg(data: bytes, factor: int = 1, *, inks: bool = False) -> Raster:
     except ValueError as error:
         message = str(error).strip()
     if any(harmless in message for harmless in _HARMLESS):
-        content = Jpeg(data).put_right()
-        try:
-            return _turbojpeg(content, factor, inks, strict=True)
-        except ValueError as error:
-            message = str(error).strip()
+        file = Jpeg(data)
+        # Zeros at the end of a scan are left over, or its pixels need one of them, or all.
+        for zeros in (None, 1, 0):
+            content = file.put_right(zeros)
+            try:
+                return _turbojpeg(content, factor, inks, strict=True)
+            except ValueError as error:
+                message = str(error).strip()
     if _UNUSUAL_SAMPLING in message:
         return _unnamed(data, factor, inks)
     left = _BEFORE_END.search(message)
