@@ -9,13 +9,22 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 REVISION = "1" * 40
 
 
+class Hub(NamedTuple):
+    """Its address, and how many bytes of files each request got."""
+
+    address: str
+    sent: list[int]
+
+
 @contextlib.contextmanager
-def hub_of(folder: Path) -> Iterator[str]:
-    """The address of a hub whose data set ``user/faces`` are the files below ``folder``."""
+def hub_of(folder: Path) -> Iterator[Hub]:
+    """A hub whose data set ``user/faces`` are the files below ``folder``."""
+    sent: list[int] = []
     files = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -54,6 +63,7 @@ def hub_of(folder: Path) -> Iterator[str]:
                 end = min(int(last or len(content)), len(content) - 1)
                 part = content[int(first) : end + 1]
                 which = f"bytes {first}-{end}/{len(content)}"
+                sent.append(len(part) if self.command == "GET" else 0)
                 self.answer(206, part, Content_Range=which, ETag='"x"', X_Repo_Commit=REVISION)
             else:
                 about = {"id": "user/faces", "_id": "1", "sha": REVISION, "siblings": []}
@@ -63,7 +73,7 @@ def hub_of(folder: Path) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield Hub(f"http://127.0.0.1:{server.server_port}", sent)
     finally:
         server.shutdown()
         thread.join()
