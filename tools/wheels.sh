@@ -49,6 +49,11 @@ settings=(
     -C "build-dir=$work/build-{wheel_tag}"
 )
 
+# Where this machine gets its packages from.
+mirror() {
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sed -n '/debian\/*$/{p;q}'
+}
+
 # Makes the folder of Debian 11's libraries for a processor, where it is not there yet.
 make_sysroot() { # FOLDER ARCHITECTURE
     [[ ! -d $1 ]] || return 0
@@ -60,7 +65,7 @@ make_sysroot() { # FOLDER ARCHITECTURE
     rm -rf "$1.part"
     mmdebstrap --quiet --variant=extract --architectures="$2" \
         --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include=libc6-dev,libstdc++-10-dev \
-        bullseye "$1.part" "deb ${DEBIAN_MIRROR:-http://deb.debian.org/debian} bullseye main"
+        bullseye "$1.part" "deb ${DEBIAN_MIRROR:-$(mirror)} bullseye main"
     # A linker would follow them to this machine's libraries.
     find "$1.part" -type l -lname '/*' -printf '%p\n%l\n' | while read -r link && read -r target; do
         ln -sfn --relative "$1.part$target" "$link"

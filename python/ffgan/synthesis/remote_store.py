@@ -24,7 +24,7 @@ from ffgan import storage
 from ffgan.errors import Error, UsageError
 from ffgan.locations import Location, Url, filesystem
 from ffgan.locations.remote_errors import way_out, why
-from ffgan.synthesis.store import PRIVATE, FolderSink, RowSink, Sink, Written
+from ffgan.synthesis.store import PRIVATE, FolderSink, Sink, Written
 
 WHOLE: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
 """Where an upload that was begun is not seen until it is complete."""
@@ -65,10 +65,7 @@ class RemoteStore:
 
     def check(self, format: str) -> None:
         if format == "npy":
-            raise UsageError(
-                f"{self}: npy files are written in place, which needs a folder: give one and copy "
-                "it there, or give another format"
-            )
+            raise self._no_rows()
         if format == "folder" and self._url.scheme == "hf":
             raise UsageError(
                 f"{self}: hf:// makes a commit of each file: give parquet or webdataset as the "
@@ -174,10 +171,15 @@ class RemoteStore:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    @contextmanager
-    def rows(self, name: str, header: bytes, size: int) -> Iterator[RowSink]:
-        raise NotImplementedError(f"{self}: refused by check")
-        yield
+    def rows(self, name: str, header: bytes, size: int) -> NoReturn:
+        """Raises what `check` does."""
+        raise self._no_rows()
+
+    def _no_rows(self) -> UsageError:
+        return UsageError(
+            f"{self}: npy files are written in place, which needs a folder: give one and copy it "
+            "there, or give another format"
+        )
 
     def sum(self, name: str) -> Written:
         digest, size = hashlib.sha256(), 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 
 from ffgan.dataset.sources.listing import Listing, Look
@@ -34,9 +35,9 @@ class Archive(Source):
 
         return look
 
+    @abstractmethod
     def _size(self, number: int) -> int:
         """The bytes of a member that was added as ``number``."""
-        raise NotImplementedError
 
     def check_unchanged(self, member: Member, size: int) -> None:
         self._file.check_unchanged()
