@@ -50,6 +50,16 @@ def memory(entry: str) -> float:
     raise KeyError(entry)
 
 
+def images_per_second(dataset: Dataset, batch: int, batches: int, *, flip: bool) -> float:
+    """How fast a data set gives batches, after its first one."""
+    stream = dataset.batches(batch, seed=0, flip=flip)
+    next(stream)
+    began = time.perf_counter()
+    for _ in range(batches):
+        next(stream)
+    return batches * batch / (time.perf_counter() - began)
+
+
 def measure(faces: Path, workers: int, batch: int, batches: int, cache: Path | None) -> None:
     """Prints a row; runs in a process of its own, so that the peak of memory is its own."""
     images.decode(next(faces.glob("*/*.jpg")).read_bytes())
@@ -63,12 +73,7 @@ def measure(faces: Path, workers: int, batch: int, batches: int, cache: Path | N
         dataset.build_cache()
     build = time.perf_counter() - began
     with dataset:
-        stream = dataset.batches(batch, seed=0, flip=True)
-        next(stream)
-        began = time.perf_counter()
-        for _ in range(batches):
-            next(stream)
-        rate = batches * batch / (time.perf_counter() - began)
+        rate = images_per_second(dataset, batch, batches, flip=True)
     print(
         f"| {len(dataset):,} | {'yes' if cache else 'no'} | {workers} | {scan:.2f} s "
         f"| {after_scan - before:.0f} MB | {memory('VmHWM') - before:.0f} MB "

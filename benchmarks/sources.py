@@ -28,9 +28,9 @@ from ffgan import images
 from ffgan.dataset import Dataset
 
 if __package__:
-    from benchmarks.loader import make_tree, memory
+    from benchmarks.loader import images_per_second, make_tree, memory
 else:
-    from loader import make_tree, memory
+    from loader import images_per_second, make_tree, memory
 
 SHARDS = 25
 ROWS = 100  # in a row group, as Hugging Face's datasets writes images
@@ -130,12 +130,7 @@ def measure(place: Path, workers: int, batch: int, batches: int) -> None:
     start, work = time.perf_counter() - began, time.process_time() - worked
     after = memory("VmHWM")
     with data:
-        stream = data.batches(batch, seed=0)
-        next(stream)
-        began = time.perf_counter()
-        for _ in range(batches):
-            next(stream)
-        rate = batches * batch / (time.perf_counter() - began)
+        rate = images_per_second(data, batch, batches, flip=False)
     print(
         f"| {place.name} | {len(data):,} | {start:.1f} s | {work:.1f} s | {after - before:.0f} MB "
         f"| {memory('VmHWM') - before:.0f} MB | {rate:,.0f} |",
