@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/threads.h"
+#include "checks.h"
 #include "kernels/dropout_kernels.h"
 #include "layers/dropout.h"
 
@@ -27,13 +28,8 @@ using dlib::resizable_tensor;
 using dlib::tensor;
 namespace layers = ffgan::layers;
 
-inline int failures = 0;
-
-inline void check(const std::string& name, bool passed, const std::string& detail = "") {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << (detail.empty() ? "" : ": ") << detail
-              << "\n";
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 // What a layer sees of the network below it.
 struct source {

@@ -5,6 +5,7 @@
 // do it, that is what is checked.
 
 #include "base/random.h"
+#include "checks.h"
 #include "dispatch/bf16.h"
 #include "dispatch/instruction_set.h"
 #include "layers/packed_convolution.h"
@@ -25,12 +26,8 @@ using namespace ffgan::layers;
 
 using values = std::vector<float>;
 
-int failures = 0;
-
-void check(const std::string& name, bool passed) {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << std::endl;
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 std::size_t at(long i) { return static_cast<std::size_t>(i); }
 

@@ -5,6 +5,7 @@
 
 #include "base/blas.h"
 #include "base/random.h"
+#include "checks.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,12 +16,8 @@
 
 namespace {
 
-int failures = 0;
-
-void check(const std::string& name, bool passed) {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << "\n";
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 std::vector<float> random_values(long n, std::uint64_t seed) {
     std::vector<float> values(static_cast<std::size_t>(n));

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/threads.h"
+#include "checks.h"
 #include "kernels/convolution_kernels.h"
 #include "kernels/dropout_kernels.h"
 #include "kernels/norm_channels_last.h"
@@ -23,12 +24,8 @@ using namespace ffgan;
 using namespace ffgan::layers;
 using floats = std::vector<float>;
 
-int failures = 0;
-
-void check(const std::string& name, bool passed) {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << std::endl;
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 std::size_t count(long n) { return static_cast<std::size_t>(n); }
 

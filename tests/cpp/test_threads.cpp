@@ -4,6 +4,7 @@
 // nesting, concurrent callers and fork. Prints one line per check; exits 1 when any failed.
 
 #include "base/threads.h"
+#include "checks.h"
 
 #include <atomic>
 #include <iostream>
@@ -17,12 +18,8 @@
 
 namespace {
 
-int failures = 0;
-
-void check(const std::string& name, bool passed) {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << std::endl;
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 // Sum of i over [0, n), each element visited by its chunk.
 long parallel_sum(long n) {

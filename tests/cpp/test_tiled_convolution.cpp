@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/threads.h"
+#include "checks.h"
 #include "inference/chains.h"
 #include "inference/feed_forward.h"
 #include "kernels/convolution_kernels.h"
@@ -29,12 +30,8 @@ namespace {
 using namespace ffgan;
 using namespace ffgan::layers;
 
-int failures = 0;
-
-void check(const std::string& name, bool passed) {
-    std::cout << (passed ? "ok    " : "FAIL  ") << name << std::endl;
-    failures += !passed;
-}
+using checks::check;
+using checks::failures;
 
 std::vector<float> random_values(long count, std::uint64_t key) {
     std::vector<float> values(static_cast<std::size_t>(count));
