@@ -8,6 +8,7 @@
     X(texture)                                                                                     \
     X(chroma)                                                                                      \
     X(grid)                                                                                        \
+    X(border)                                                                                      \
     X(anchor)                                                                                      \
     X(total_variation)                                                                             \
     /* a further one comes here */

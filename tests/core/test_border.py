@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The differences near an image's sides: by their definition, derived, remembered, and trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.batches import random_images, random_latents
+
+from ffgan import _core
+from ffgan._core import _testing
+from ffgan.typing import Float32, UInt8
+
+E = 1 / 255
+
+
+def border_distance(fakes: Float32, real: UInt8) -> tuple[float, Float32]:
+    return _testing.generator_loss("border", fakes, real)  # type: ignore[no-any-return]
+
+
+def by_definition(fakes: Float32, real: Float32) -> float:
+    def means(images: Float32) -> np.ndarray:
+        def mean(a: np.ndarray, b: np.ndarray) -> float:
+            return float((np.sqrt(np.square(a - b) + E * E) - E).mean())
+
+        x = images.astype(np.float64)
+        of_sides = []
+        for side in (x, x[:, :, ::-1], x.transpose(0, 1, 3, 2), x[..., ::-1].transpose(0, 1, 3, 2)):
+            for p in range(8):
+                row = side[:, :, p]
+                of_sides += [mean(side[:, :, p + 1], row), mean(row[..., 1:], row[..., :-1])]
+        return np.array(of_sides)
+
+    wanted = means(real)
+    return float(np.square((means(fakes) - wanted) / (wanted + E)).mean())
+
+
+def test_the_border_distance_is_what_its_definition_says_and_derived_as_differences_say() -> None:
+    random = np.random.default_rng(4)
+    real = random_images(2)
+    x = random.random((2, 3, 162, 162), dtype=np.float32)
+    x[:, :, :2, 40:] *= 0.5
+    distance, gradient = border_distance(x, real)
+    planes = np.float32(real.transpose(0, 3, 1, 2)) / 255
+    assert distance == pytest.approx(by_definition(x, planes), rel=1e-5)
+    assert not gradient[:, :, 9:-9, 9:-9].any()
+    for _ in range(3):
+        direction = np.sign(gradient) * random.random(x.shape, dtype=np.float32)
+        ahead, behind = (border_distance(x + step * direction, real)[0] for step in (1e-4, -1e-4))
+        expected = float(np.vdot(gradient.astype(np.float64), direction))
+        assert (ahead - behind) / 2e-4 == pytest.approx(expected, rel=1e-3)
+
+
+def test_images_like_the_real_ones_have_no_border_distance_and_a_frame_has_one() -> None:
+    real = random_images(2)
+    fakes = np.ascontiguousarray(real.transpose(0, 3, 1, 2), np.float32) / 255
+    assert border_distance(fakes, real)[0] == pytest.approx(0, abs=1e-9)
+    framed = fakes.copy()
+    framed[:, :, :, 0] = 0.5
+    assert border_distance(framed, real)[0] > 0.01
+    flat = np.zeros_like(real)  # no differences at all: nothing is divided by nothing
+    assert border_distance(np.zeros_like(fakes), flat)[0] == 0
+    assert np.isfinite(border_distance(fakes, flat)[0])
+
+
+def test_the_border_weight_takes_a_frame_off() -> None:
+    trainer = _core.Trainer(seed=2, adversarial_weight=0.0, border_weight=1.0, learning_rate_g=1e-3)
+    z, real = random_latents(4), random_images(4)
+    distances = [trainer.step(real, z)["border_distance"] for _ in range(10)]
+    assert 0 < distances[-1] < 0.9 * distances[0]
+
+
+def test_what_the_border_distance_remembers_is_part_of_the_state() -> None:
+    def trainer() -> _core.Trainer:
+        return _core.Trainer(seed=2, adversarial_weight=0.0, border_weight=1.0)
+
+    through, resumed, anew = trainer(), trainer(), trainer()
+    for k in range(2):
+        through.step(random_images(2, k), random_latents(2, k))
+    state = through.state()
+    resumed.load_state(state)
+    remembered = {name for name in state if "border" in name}
+    anew.load_state({name: state[name] for name in state if name not in remembered})
+    measured = [
+        one.step(random_images(2, 2), random_latents(2, 2))["border_distance"]
+        for one in (through, resumed, anew)
+    ]
+    assert len(remembered) == 2 and measured[0] == measured[1] != measured[2]
+    last = sorted(remembered)[0]
+    with pytest.raises(ValueError, match=last):
+        anew.load_state({name: state[name] for name in state if name != last})
