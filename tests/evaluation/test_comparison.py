@@ -34,6 +34,8 @@ def test_a_set_beside_itself_is_perfect(good: Measured) -> None:
     assert figures["precision"] == figures["recall"] == 1
     assert set(figures["sliced_wasserstein"].values()) == {0.0}
     assert figures["sharpness"]["ratio"] == 1
+    for by_side in figures["borders"]["ratio"].values():
+        assert all(ratios == [1, 1, 1] for ratios in by_side.values())
     for figure in ("faces_found", "identities"):
         assert figures[figure]["samples"] == figures[figure]["real"]
 

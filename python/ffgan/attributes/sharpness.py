@@ -17,7 +17,7 @@ _ROUNDING: Final = 2.0
 
 
 def luma(image: RGB) -> Float32:
-    """Return the luma of (rows, columns, 3) uint8 RGB, 0 to 255, (rows, columns) float32."""
+    """Return the luma of (..., 3) uint8 RGB, 0 to 255, as (...) float32."""
     return np.asarray(image.astype(np.float32) @ _LUMA, np.float32)
 
 

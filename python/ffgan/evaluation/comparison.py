@@ -11,7 +11,7 @@ import numpy as np
 
 from ffgan import faces, features
 from ffgan.errors import UsageError
-from ffgan.evaluation import demographics, metrics
+from ffgan.evaluation import borders, demographics, metrics
 from ffgan.evaluation.measurement import SEED, Measured
 from ffgan.evaluation.real_set import BLOCK, MIN_IMAGES
 from ffgan.typing import RGB, Float32
@@ -47,6 +47,7 @@ def compare(samples: Measured, real: Measured) -> dict[str, Any]:
             **{name: side.sharpness for name, side in sides.items()},
             "ratio": _ratio(samples.sharpness, real.sharpness),
         },
+        "borders": borders.compare(samples.borders, real.borders),
         "faces_found": {name: float(side.outputs.found.mean()) for name, side in sides.items()},
         "identities": {
             name: metrics.spread(side.outputs.embeddings, faces.SAME_PERSON)._asdict()

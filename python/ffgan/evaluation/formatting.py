@@ -38,6 +38,11 @@ def table(result: dict[str, Any]) -> str:
     ratio = result["sharpness"]["ratio"]
     rows.append(("sharpness", "-" if ratio is None else f"{ratio:.3f}", "1"))
 
+    for way, by_side in result["borders"]["ratio"].items():
+        known = [ratio for places in by_side.values() for ratio in places if ratio is not None]
+        least_and_most = f"{min(known):.2f} to {max(known):.2f}" if known else "-"
+        rows.append((f"neighbours' differences {way} the borders", least_and_most, "1"))
+
     def both(label: str, values: dict[str, float], digits: int = 3) -> None:
         rows.append((label, f"{values['samples']:.{digits}f}", f"{values['real']:.{digits}f}"))
 

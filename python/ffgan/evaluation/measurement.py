@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measuring a set of images: network outputs, patches, sharpness and the discriminator's scores."""
+"""Measuring a set of images: network outputs, patches, sharpness, borders, and scores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffgan import faces, features
-from ffgan.evaluation import demographics, metrics
+from ffgan.evaluation import borders, demographics, metrics
 from ffgan.model import Model
-from ffgan.typing import RGB, Float32
+from ffgan.typing import RGB, Float32, Float64
 
 PATCHES: Final = 65536
 SEED: Final = 0
@@ -43,13 +43,14 @@ class Measured:
     """What `measure` keeps of a set of n images, instead of the images.
 
     ``patches`` by the side of a pyramid's level, each (k, 3, 7, 7) float32, `PATCHES` in all;
-    ``sharpness``: the mean square of the finest level; ``scores`` (n,) float32: the
-    discriminator's, empty without one.
+    ``sharpness``: the mean square of the finest level; ``borders``: `borders.differences`;
+    ``scores`` (n,) float32: the discriminator's, empty without one.
     """
 
     outputs: NetworkOutputs
     patches: dict[int, Float32]
     sharpness: float
+    borders: Float64
     scores: Float32
 
 
@@ -72,6 +73,7 @@ def measure(
     scores = [np.empty(0, np.float32)]
     patches: dict[int, list[Float32]] = {}
     energy, values, done = 0.0, 0, 0
+    at_borders = np.zeros(borders.SHAPE)
     ends = np.arange(count + 1) * PATCHES // count  # spread evenly
     for block in blocks:
         if known is None:
@@ -88,6 +90,7 @@ def measure(
                 share = int(ends[place + 1] - ends[place])
                 some = metrics.patches(level, image, share, (SEED, side, place))
                 patches.setdefault(side, []).append(some)
+        at_borders += len(block) * borders.differences(block)
         done += len(block)
         progress(done)
     if known is None:
@@ -95,7 +98,7 @@ def measure(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUT_NAMES)
         )
     joined = {side: np.concatenate(some) for side, some in patches.items()}
-    return Measured(known, joined, energy / values, np.concatenate(scores))
+    return Measured(known, joined, energy / values, at_borders / done, np.concatenate(scores))
 
 
 def _outputs(
