@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from support.disk import largest_file
+from support.instruction_sets import needs_bf16
 
 import ffgan
 from ffgan import cli, features, images
@@ -311,11 +312,20 @@ def test_the_command_says_it_by_its_exit_status_too(
     assert out.rstrip().splitlines()[-1].startswith("No sign of copying")
     assert (tmp_path / "audit.html").read_text().startswith("<!doctype html>")
     model = copier(known, 1.0)
-    monkeypatch.setattr(Model, "load", lambda path: model)
+    monkeypatch.setattr(Model, "load", lambda path, **options: model)
     assert run(*options, "--json") == 3
     figures = json.loads(capsys.readouterr().out)
     assert figures["verdict"]["copies"] is True
     assert len(figures["spaces"]["faces"]["closest"]) == 18
+
+
+@needs_bf16
+def test_an_audit_of_faces_in_bf16_says_so(quick, trained, held_out, tmp_path, capsys) -> None:
+    options = ("--train", trained, "--heldout", held_out, "--samples", 16, "--precision", "bf16")
+    page = tmp_path / "audit.html"
+    assert run(*options, "--report", page) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(", bf16")
+    assert "faces in bf16" in page.read_text()
 
 
 def test_a_full_disk_under_the_report_is_one_line(

@@ -12,18 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.instruction_sets import COMPILED
+from support.instruction_sets import COMPILED, needs_bf16
 
 import ffgan
-from ffgan import _core, images
+from ffgan import _core, cli, images
 from ffgan.errors import InstructionSetError, UsageError
 from ffgan.model import Model
 from ffgan.server import Settings
 from ffgan.server.app import loader
-
-needs_bf16 = pytest.mark.skipif(
-    not _core.engine()["bf16"], reason="this processor, or this build, has no products of bf16"
-)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +60,17 @@ def test_files_say_it(rounded: Model, tmp_path: Path) -> None:
     assert (about["model"], about["precision"]) == (rounded.hash, "bf16")
     assert "precision" not in ffgan.load().origin
     assert np.array_equal(images.decode(data), rounded.generate(1, 3)[0])
+
+
+@needs_bf16
+def test_a_data_set_says_it(rounded: Model, tmp_path: Path) -> None:
+    arguments = ["1", "--count", "1", "--attributes", "none", "--precision", "bf16"]
+    assert cli.main(["dataset", str(tmp_path / arguments[0]), *arguments[1:]]) == 0
+    (picture,) = tmp_path.rglob("*.jpg")
+    assert images.read_metadata(picture.read_bytes())["precision"] == "bf16"
+    card = (tmp_path / "1" / "README.md").read_text()
+    assert f"SHA-256 `{rounded.hash}`, computed in bf16" in card
+    assert cli.main(["dataset", str(tmp_path / "1"), *arguments[1:-2]]) == 2  # other bytes
 
 
 @needs_bf16

@@ -28,6 +28,21 @@ def test_not_modified_is_answered_without_inference(client: Client, served: Fake
     assert client.get("/face.png", headers={"If-None-Match": "*"}).status_code == 200
 
 
+def test_what_is_computed_in_bf16_says_so(client: Client) -> None:
+    rounded = ready(create_app(FakeModel(precision="bf16"), Settings(tries=3)))
+    latents = client.get("/latents?seed=1").json()
+    for path in (
+        *("/face.png?seed=1", "/face.jpg", "/faces.png?seed=1&count=2", "/faces.zip?count=2"),
+        *("/latents?seed=1", "/interpolation.webp?seeds=1,2&frames=2", "/get_raw_image"),
+    ):
+        assert rounded.get(path).headers["x-ffgan-precision"] == "bf16", path
+        assert "x-ffgan-precision" not in client.get(path).headers, path
+    tag = rounded.get("/face.png?seed=1").headers["etag"]
+    same = rounded.get("/face.png?seed=1", headers={"If-None-Match": tag})
+    assert (same.status_code, same.headers["x-ffgan-precision"]) == (304, "bf16")
+    assert rounded.request("POST", "/latents", json=latents).headers["x-ffgan-precision"] == "bf16"
+
+
 def test_whatever_decides_the_bytes_decides_the_tag() -> None:
     clients = {
         name: ready(create_app(model, settings))

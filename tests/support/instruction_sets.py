@@ -15,6 +15,10 @@ from ffgan import _core
 IN_USE = _core.engine()["instructions"]
 COMPILED = _core.engine()["compiled_instructions"].split(", ")
 
+needs_bf16 = pytest.mark.skipif(
+    not _core.engine()["bf16"], reason="this processor, or this build, has no products of bf16"
+)
+
 
 def output_with(instructions: str, command: Sequence[str | Path]) -> str:
     """What a program that has to succeed prints; skips the test where the processor lacks them."""

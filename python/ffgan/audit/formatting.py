@@ -53,7 +53,7 @@ def table(figures: dict[str, Any]) -> str:
     mirrored = ", and mirrored" if train["mirrored"] else ""
     lines = [
         f"samples   {samples['count']} {which} of seeds {samples['first_seed']} to {last}, "
-        f"model {samples['model_hash'][:12]}",
+        f"model {samples['model_hash'][:12]}, {samples['precision']}",
         f"training  {train['count']} images in {train['directory']}{mirrored} "
         f"({train['fit']}, {train['broken']} broken)",
     ]

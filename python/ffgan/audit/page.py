@@ -42,7 +42,8 @@ def render(audit: Audit) -> str:
         f"<p>{samples['count']} faces of seeds {samples['first_seed']} to {last} "
         f"({'candidates taken' if samples['candidates'] else 'first draws'}), compared with "
         f"{train['count']} training images{' and their mirror images' if train['mirrored'] else ''}"
-        f", beside {figures['real_count']} {real}. ffgan {_core.__version__}.</p>",
+        f", beside {figures['real_count']} {real}. ffgan {_core.__version__}, "
+        f"faces in {samples['precision']}.</p>",
     ]
     if held_out and held_out["in_training"]:
         parts.append(

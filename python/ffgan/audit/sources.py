@@ -62,6 +62,7 @@ class Samples:
         return {
             "model": None if self._model.path is None else str(self._model.path),
             "model_hash": self._model.hash,
+            "precision": self._model.precision,
             "count": self._count,
             "first_seed": self._first,
             "candidates": self._candidates,

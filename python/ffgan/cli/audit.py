@@ -14,6 +14,7 @@ from ffgan.cli.options import (
     add_recognition,
     add_samples,
     add_threads,
+    chosen_model,
     use_threads,
 )
 from ffgan.cli.parser import Command, Parser
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--report {report}: make the folder {report.parent} first")
     with progress_bars() as progress:
         result = audit.audit(
-            arguments.model,
+            chosen_model(arguments),
             arguments.train,
             arguments.heldout,
             samples=arguments.samples,

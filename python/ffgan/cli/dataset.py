@@ -14,10 +14,10 @@ from ffgan.cli.asked import names
 from ffgan.cli.options import (
     MAX_SIZE,
     MAX_THREADS,
-    add_precision,
     add_quality,
     add_search,
     add_threads,
+    chosen_model,
     use_threads,
 )
 from ffgan.cli.output import notice, shown_log
@@ -26,7 +26,6 @@ from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED
-from ffgan.model import Model
 from ffgan.shapes import IMAGE_SIZE
 from ffgan.wording import counted
 
@@ -120,7 +119,6 @@ def add_options(parser: Parser) -> None:
         help="seed of the first face (default: %(default)s)",
     )
     add_search(search)
-    add_precision(search)
     add_threads(search)
     search.add_argument(
         "--truncation",
@@ -245,7 +243,7 @@ def run(arguments: argparse.Namespace) -> int:
             made = synthesis.make(
                 arguments.out,
                 arguments.count,
-                model=Model.load(arguments.model, precision=arguments.precision),
+                model=chosen_model(arguments),
                 seed=arguments.seed,
                 tries=arguments.tries,
                 threshold=arguments.threshold,

@@ -10,16 +10,15 @@ from pathlib import Path
 from ffgan.cli.options import (
     add_colour,
     add_fit,
-    add_precision,
     add_recognition,
     add_samples,
     add_threads,
+    chosen_model,
     use_threads,
 )
 from ffgan.cli.parser import Command, Parser
 from ffgan.cli.progress import progress_bars
 from ffgan.locations import place
-from ffgan.model import Model
 
 EXAMPLES = """\
 examples:
@@ -53,7 +52,6 @@ def add_options(parser: Parser) -> None:
         help="keep the networks' outputs of the real images in this file (default: no cache)",
     )
     add_samples(parser, evaluation.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES)
-    add_precision(parser)
     measures = parser.add_argument_group("measures")
     measures.add_argument(
         "--features",
@@ -74,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_threads(arguments)
     with progress_bars() as progress:
         result = evaluation.evaluate(
-            Model.load(arguments.model, precision=arguments.precision),
+            chosen_model(arguments),
             arguments.real,
             samples=arguments.samples,
             seed=arguments.seed,

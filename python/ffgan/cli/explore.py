@@ -59,7 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
         serve(
             arguments.model,
             port=arguments.port,
-            settings=Settings(tries=arguments.tries, threshold=arguments.threshold),
+            settings=Settings(
+                tries=arguments.tries,
+                threshold=arguments.threshold,
+                precision=arguments.precision,
+            ),
             ready=ready,
         )
     return 0

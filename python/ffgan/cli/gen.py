@@ -17,10 +17,10 @@ from ffgan.cli.face_files import FaceFiles, origin
 from ffgan.cli.options import (
     MAX_COUNT,
     MAX_SIZE,
-    add_precision,
     add_quality,
     add_search,
     add_threads,
+    chosen_model,
     use_threads,
 )
 from ffgan.cli.output import notice, shown_log
@@ -103,7 +103,6 @@ def add_options(parser: Parser) -> None:
         help="seed of the first face (default: a random one, which is told)",
     )
     add_search(search)
-    add_precision(search)
     add_threads(search)
     search.add_argument(
         "--truncation",
@@ -162,7 +161,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
     )
     first = random_seed() if arguments.seed is None else arguments.seed
-    model = Model.load(arguments.model, precision=arguments.precision)
+    model = chosen_model(arguments)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     files.origin = origin(model, arguments.truncation, threshold)
     report = None

@@ -8,6 +8,7 @@ import time
 
 from ffgan.cli.asked import constraints
 from ffgan.cli.face_files import DEFAULT_FOLDER, SUFFIXES, origin
+from ffgan.cli.options import chosen_model
 from ffgan.cli.output import notice
 from ffgan.cli.parser import integer, number
 from ffgan.cli.people_files import PeopleFiles
@@ -15,7 +16,6 @@ from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import UsageError
 from ffgan.latent import random_seed
-from ffgan.model import Model
 from ffgan.wording import counted
 
 DEFAULT_IMAGES = 20
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or DEFAULT_FOLDER / "people"
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise UsageError(f"--out {out}: people are written to a folder")
-    model = Model.load(arguments.model, precision=arguments.precision)
+    model = chosen_model(arguments)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     least = SAME_PERSON if arguments.min_distance is None else arguments.min_distance
     began = time.monotonic()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ffgan import images
 from ffgan.cli.asked import asked_text, by_column, constraints, start_of, varied
 from ffgan.cli.face_files import FaceFiles, origin
+from ffgan.cli.options import chosen_model
 from ffgan.cli.parser import integer
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import UsageError
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
     )
     first = random_seed() if arguments.seed is None else arguments.seed
-    model = Model.load(arguments.model, precision=arguments.precision)
+    model = chosen_model(arguments)
     threshold = model.threshold if arguments.threshold is None else arguments.threshold
     files.origin = origin(model, arguments.truncation, threshold)
     if arguments.latent is not None:

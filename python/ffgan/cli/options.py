@@ -9,7 +9,7 @@ from pathlib import Path
 from ffgan import _core, images
 from ffgan.cli.parser import Parser, integer, number
 from ffgan.latent import MAX_SEED
-from ffgan.model import DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, PRECISIONS
+from ffgan.model import BF16, DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, PRECISIONS, Model
 
 MAX_SIZE = 4096
 MAX_COUNT = 1_000_000_000
@@ -22,7 +22,7 @@ MODEL_HELP = (
 
 
 def add_search(parser: argparse._ActionsContainer) -> None:
-    """Give `parser` the options of the candidate search."""
+    """Give `parser` the model, its precision and the options of the candidate search."""
     parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
     parser.add_argument(
         "--tries",
@@ -38,17 +38,17 @@ def add_search(parser: argparse._ActionsContainer) -> None:
         type=number(-1000, 1000),
         help="the score above which a face is accepted (default: the model's own)",
     )
-
-
-def add_precision(parser: argparse._ActionsContainer) -> None:
-    """Give `parser` the precision in which faces are computed."""
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=DEFAULT_PRECISION,
-        help="of the generator's products; bf16 is faster where the processor has it, and a seed's "
-        "face differs a little (default: %(default)s)",
+        help=f"of the generator's products; {BF16} (default: %(default)s)",
     )
+
+
+def chosen_model(arguments: argparse.Namespace) -> Model:
+    """The model that the options of `add_search` name. Raises as `Model.load`."""
+    return Model.load(arguments.model, precision=arguments.precision)
 
 
 def add_quality(parser: argparse._ActionsContainer) -> None:

@@ -10,9 +10,10 @@ from ffgan.model.file import (
     with_metadata,
     write_file,
 )
-from ffgan.model.model import DEFAULT_PRECISION, PRECISIONS, Model, Precision, empty_images
+from ffgan.model.model import BF16, DEFAULT_PRECISION, PRECISIONS, Model, Precision, empty_images
 
 __all__ = [
+    "BF16",
     "DEFAULT_PRECISION",
     "DEFAULT_TRIES",
     "MAX_TRIES",

@@ -48,7 +48,7 @@ from ffgan.server.telemetry.metrics import Metrics
 
 EXPOSED_HEADERS = (
     *("Accept-Ranges", "Content-Range", "ETag", "Retry-After"),
-    *("X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries"),
+    *("X-FFGAN-Seed", "X-FFGAN-Score", "X-FFGAN-Tries", "X-FFGAN-Precision"),
     *("X-FFGAN-Attributes", "X-FFGAN-Reached", "X-FFGAN-Vary"),
 )
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from ffgan.errors import UsageError
-from ffgan.model import DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, Precision
+from ffgan.model import BF16, DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, Precision
 from ffgan.settings import BaseSettings, setting
 
 DEFAULT_PORT = 9190
@@ -98,8 +98,7 @@ class Settings(BaseSettings):
         DEFAULT_PRECISION,
         group="faces",
         common=True,
-        help="of the generator's products in a model that is loaded; bf16 is faster where the "
-        "processor has it, and a seed's face differs a little",
+        help=f"of the generator's products in a model that is loaded; {BF16}",
     )
     queue: int = setting(
         64,

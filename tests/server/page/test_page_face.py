@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.instruction_sets import needs_bf16
 from support.page import (
     MINUS,
     SECONDS,
@@ -124,7 +125,26 @@ def test_the_link_that_is_copied_shows_the_same_face(
 def test_the_code_makes_the_face_on_the_screen(
     tab: Callable[..., Any], server: Served, tmp_path: Path, wanted: str
 ) -> None:
-    page = tab(wanted)
+    code_makes(wanted, tab(wanted), server, tmp_path)
+
+
+@needs_bf16
+@pytest.mark.slow
+def test_the_code_names_the_precision_of_the_face_on_the_screen(
+    tab: Callable[..., Any], tmp_path: Path
+) -> None:
+    served = Served("--precision", "bf16")
+    try:
+        page = tab("seed=12&truncation=0.7", url=served.url)
+        code_makes("seed=12&truncation=0.7", page, served, tmp_path)
+        code = page.locator("figure pre").last.inner_text()
+        assert 'ffgan.load(precision="bf16")' in code
+    finally:
+        served.stop()
+
+
+def code_makes(wanted: str, page: Any, server: Served, tmp_path: Path) -> None:
+    """Runs what the page shows as code, and compares its face with the server's."""
     shows(page, server, wanted)
     page.get_by_text("Use it from code").click()
     captions = page.locator("figcaption span").all_inner_texts()

@@ -58,12 +58,23 @@ def entity_tag(model: Model, *inputs: object) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
+def of_model(model: Model) -> dict[str, str]:
+    """The headers of all that a model computes: its precision, unless it is float32."""
+    precision = model.origin.get("precision")
+    return {} if precision is None else {"X-FFGAN-Precision": precision}
+
+
+def not_stored(model: Model) -> dict[str, str]:
+    """The headers of an answer that ``model`` computes once, as for a random seed."""
+    return {**NO_STORE, **of_model(model)}
+
+
 def immutable(request: Request, model: Model, *inputs: object) -> dict[str, str]:
     """The caching headers of an answer that ``model`` and ``inputs`` determine.
 
     Raises NotModified where the client has it already, OtherBody where it wants another one.
     """
-    headers = {**IMMUTABLE, "ETag": entity_tag(model, *inputs)}
+    headers = {**IMMUTABLE, "ETag": entity_tag(model, *inputs), **of_model(model)}
     check_modified(request, headers)
     return headers
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from ffgan import images
 from ffgan.server.http import archive_stream
 from ffgan.server.http.archive_stream import ArchiveStream
-from ffgan.server.http.caching import NO_STORE, immutable
+from ffgan.server.http.caching import immutable, not_stored
 from ffgan.server.http.encoding import Picture
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
 from ffgan.server.http.shares import client_of
@@ -44,7 +44,7 @@ def _add_archive(
         archive is streamed. With `seed` the response may be cached without limit."""
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = NO_STORE
+        caching = not_stored(model)
         if wanted.seed is not None:
             caching = immutable(request, model, kind, wanted, search)
         first, client = wanted.first, client_of(request)

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from ffgan import images
 from ffgan.model import Model
-from ffgan.server.http.caching import NO_STORE, immutable
+from ffgan.server.http.caching import immutable, not_stored
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture
 from ffgan.server.http.errors import BUSY
 from ffgan.server.http.parameters import FaceParameters, LimitedQuery
@@ -69,7 +69,7 @@ def _add_face(
         model = inference.loaded()
         recipe = Recipe.of(wanted, Search.of(wanted, model, settings))
         picture = Picture(format, wanted.size, wanted.quality)
-        caching = NO_STORE if wanted.random else immutable(request, model, recipe, picture)
+        caching = not_stored(model) if wanted.random else immutable(request, model, recipe, picture)
         drawn, body = await make(recipe, picture, request, inference, model)
         file = f"ffgan-{recipe.name.replace(',', '-')}.{format}"
         name = {"Content-Disposition": f'inline; filename="{file}"'}
@@ -101,7 +101,7 @@ def _add_originals(app: FastAPI, inference: Inference, settings: Settings) -> No
         picture = Picture("jpg", wanted.size, wanted.quality)
         drawn, body = await make(recipe, picture, request, inference, model)
         uri = f"data:image/jpeg;base64,{base64.b64encode(body).decode()}"
-        return uri, {**NO_STORE, **recipe.headers(drawn)}
+        return uri, {**not_stored(model), **recipe.headers(drawn)}
 
     @app.get(
         "/get_image",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ffgan import images
 from ffgan.model.candidate_search import Face
-from ffgan.server.http.caching import NO_STORE, immutable
+from ffgan.server.http.caching import immutable, not_stored
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
 from ffgan.server.http.shares import BodyResponse, Shares, client_of
@@ -54,7 +54,7 @@ def _add_grid(
         check_pixels(wanted.count * wanted.size**2, settings)
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = NO_STORE
+        caching = not_stored(model)
         if wanted.seed is not None:
             caching = immutable(request, model, f"grid {format}", wanted, search)
         first, client = wanted.first, client_of(request)

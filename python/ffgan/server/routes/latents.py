@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from ffgan.model.candidate_search import Judged
 from ffgan.projection.latent_file import MAX_VALUE
 from ffgan.server.http.archive_stream import ArchiveStream
-from ffgan.server.http.caching import NO_STORE, immutable
+from ffgan.server.http.caching import immutable, not_stored
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SeedRangeParameters
@@ -79,7 +79,7 @@ def _add_latents_of_seeds(app: FastAPI, inference: Inference, settings: Settings
         with `tries=1` plain noise. With `seed` the response may be cached without limit."""
         model = inference.loaded()
         search = Search.of(wanted, model, settings)
-        caching = NO_STORE
+        caching = not_stored(model)
         if wanted.seed is not None:
             caching = immutable(request, model, "latents", wanted, search)
         first, client = wanted.first, client_of(request)
@@ -161,13 +161,13 @@ def _add_images_of_latents(
 
         if format == "npy":
             body = await inference.watch(request, array())
-            return BodyResponse(body, bodies, media_type=NPY, headers=NO_STORE)
+            return BodyResponse(body, bodies, media_type=NPY, headers=not_stored(model))
         if count > 1:
             reservation = inference.reserve(client, places, long=True)
-            return StreamedResponse(parts(), reservation, media_type=ZIP, headers=NO_STORE)
+            return StreamedResponse(parts(), reservation, media_type=ZIP, headers=not_stored(model))
         image, score = await inference.run(request, single())
         body = await inference.watch(request, file(image, score))
-        headers = {**NO_STORE, "X-FFGAN-Score": f"{score:.4f}"}
+        headers = {**not_stored(model), "X-FFGAN-Score": f"{score:.4f}"}
         return BodyResponse(body, bodies, media_type=MEDIA_TYPES[format], headers=headers)
 
     schema = Latents.model_json_schema()

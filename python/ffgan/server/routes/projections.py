@@ -17,7 +17,7 @@ from ffgan import images
 from ffgan.model import Model
 from ffgan.projection import Projection, project
 from ffgan.server.http import image_uploads
-from ffgan.server.http.caching import NO_STORE
+from ffgan.server.http.caching import not_stored
 from ffgan.server.http.errors import BUSY, INVALID, RequestError, Unavailable, error_response
 from ffgan.server.http.parameters import LimitedQuery
 from ffgan.server.http.uploads import UPLOAD_ERRORS, Uploads
@@ -87,7 +87,7 @@ def _add_projection(
         model = inference.loaded()
         face = await uploaded_face(request, inference, uploads, settings, wanted.face)
         found = await inference.watch(request, one.project(face, model))
-        return JSONResponse(_answer(found, model).model_dump(), headers=NO_STORE)
+        return JSONResponse(_answer(found, model).model_dump(), headers=not_stored(model))
 
 
 class _OneAtATime:

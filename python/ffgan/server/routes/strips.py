@@ -20,7 +20,7 @@ from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED, random_seed
 from ffgan.model import Model
 from ffgan.model.candidate_search import Face
-from ffgan.server.http.caching import NO_STORE, immutable
+from ffgan.server.http.caching import immutable, not_stored
 from ffgan.server.http.encoding import MEDIA_TYPES, Picture, check_pixels
 from ffgan.server.http.errors import RequestError
 from ffgan.server.http.parameters import LimitedQuery, PictureParameters, SearchParameters
@@ -180,7 +180,7 @@ async def _sheet(
             parameter="columns",
         )
     check_pixels(count * wanted.size**2, settings)
-    caching = NO_STORE
+    caching = not_stored(model)
     if wanted.seed is not None:
         caching = immutable(request, model, "strip", format, wanted, searches)
     vary = "; ".join(f"{one.attribute.name}={','.join(one.values)}" for one in varied)

@@ -88,7 +88,7 @@ function describe(shown, headers) {
     link.href = `interpolation.${link.dataset.animation}?${way}`;
     link.download = `${name}.${link.dataset.animation}`;
   }
-  writeSnippets(shown);
+  writeSnippets(shown, headers.get("X-FFGAN-Precision"));
   showPicks();
 }
 
@@ -126,8 +126,8 @@ function showMeasured() {
   element("reached").textContent = attributes.report(view, measured, reached, distance);
 }
 
-function writeSnippets(shown) {
-  const blocks = snippets(shown).map(([language, text]) => {
+function writeSnippets(shown, precision) {
+  const blocks = snippets(shown, precision).map(([language, text]) => {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
     const name = document.createElement("span");

@@ -15,7 +15,8 @@ urlretrieve(
 // Text as Python has it: a number, or a string of anything else.
 const literal = (text) => (Number.isNaN(Number(text)) ? JSON.stringify(text) : String(Number(text)));
 
-function library({ seeds, at, truncation, moves, asked, changes }) {
+function library({ seeds, at, truncation, moves, asked, changes }, precision) {
+  const load = precision === null ? "ffgan.load()" : `ffgan.load(precision="${precision}")`;
   const scale = truncation === 1 ? "" : `, truncation=${written(truncation)}`;
   if (asked.size + changes.size && seeds.length === 1 && moves.size === 0) {
     const values = [...asked].map(([name, text]) => `"${name}": ${literal(text)}`);
@@ -24,7 +25,7 @@ function library({ seeds, at, truncation, moves, asked, changes }) {
     return `import ffgan
 from ffgan import control, images
 
-model = ffgan.load()
+model = ${load}
 wanted = control.Constraints.of(${both.join(", ")})
 (face,) = control.moved(model, [(model.face(${seeds[0]}${scale}), wanted)])
 images.save("face.png", face.image)`;
@@ -33,7 +34,7 @@ images.save("face.png", face.image)`;
     return `import ffgan
 from ffgan import images
 
-model = ffgan.load()
+model = ${load}
 face = model.face(${seeds[0]}${scale})
 images.save("face.png", face.image)`;
   }
@@ -50,13 +51,13 @@ latent = path(latents, ${written(at)})`;
   return `${blends ? "import numpy as np\n\n" : ""}import ffgan
 from ffgan import images
 ${blends ? "from ffgan.latent import path\n" : ""}
-model = ffgan.load()
+model = ${load}
 ${latent}${moved.join("")}
 images.save("face.png", model.render(latent[None])[0])`;
 }
 
-// Pairs of a language and its code.
-export function snippets(view) {
+// Pairs of a language and its code. A precision is told where it is not float32.
+export function snippets(view, precision) {
   const url = new URL(`face.png?${faceQuery(view)}`, document.baseURI).href;
   const blocks = [
     ["curl", shell(url)],
@@ -64,6 +65,6 @@ export function snippets(view) {
   ];
   // What is asked of the ends of a blend, or of what is moved afterwards, takes many more lines.
   const asks = view.asked.size + view.changes.size > 0;
-  if (!asks || (view.moves.size === 0 && view.seeds.length === 1)) blocks.push(["Python with ffgan and this model", library(view)]);
+  if (!asks || (view.moves.size === 0 && view.seeds.length === 1)) blocks.push(["Python with ffgan and this model", library(view, precision)]);
   return blocks;
 }
