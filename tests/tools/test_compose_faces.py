@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tools/compose_faces.py: a list of training images with the shares that were asked for."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARES = {
+    "together": ["age=20", "gender"],
+    "age=20": {"below 20": 0.25, "20 and more": 0.75},
+    "gender": {"female": 0.5, "male": 0.5},
+    "yaw=0": {"below 0": 0.5, "0 and more": 0.5},
+}
+COLUMNS = ["image", "age", "male", "yaw", "sharpness"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """2,000 faces, of which a tenth is below 20 and a third of the others female."""
+    random = np.random.default_rng(1)
+    path = tmp_path / "faces.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(COLUMNS)
+        for k in range(2000):
+            age = 10 if k % 10 == 0 else 40
+            male = random.random() < (0.5 if age == 10 else 0.67)
+            out.writerow([f"{k:06d}.jpg", age, float(male), random.normal(), 3])
+        out.writerow(["two.jpg", 40, 0.0, 1, 3])
+        out.writerow(["two.jpg", 40, 0.0, 1, 3])
+        out.writerow(["blurred.jpg", 10, 0.0, 1, 1])
+        out.writerow(["unknown.jpg", 10, 0.0, "", 3])
+    (tmp_path / "shares.json").write_text(json.dumps(SHARES))
+    return path
+
+
+def composed(run_tool, table: Path, count: int) -> tuple[str, list[dict[str, str]]]:
+    out = table.parent / "list.txt"
+    done = run_tool(
+        *("compose_faces", table, "--folder", table.parent, "--sharpness", 2, "--out", out),
+        *("--shares", table.parent / "shares.json", "--count", count),
+    )
+    assert done.code == 0, done.error
+    with table.open(newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    paths = [Path(line) for line in out.read_text().splitlines()]
+    assert len(set(paths)) == len(paths) and {path.parent for path in paths} == {table.parent}
+    return done.out, [rows[path.name] for path in paths]
+
+
+def test_the_shares_are_those_that_were_asked_for(run_tool, table: Path) -> None:
+    printed, rows = composed(run_tool, table, 600)
+    assert len(rows) == 600
+    young = [row for row in rows if row["age"] == "10"]
+    for some, expected in ((rows, 300), (young, 75)):
+        assert sum(row["male"] == "1.0" for row in some) == pytest.approx(expected, abs=25)
+    assert len(young) == pytest.approx(150, abs=25)
+    assert sum(float(row["yaw"]) < 0 for row in rows) == pytest.approx(300, abs=35)
+    assert not {"two.jpg", "blurred.jpg", "unknown.jpg"} & {row["image"] for row in rows}
+    assert "below 20, female" in printed and "12.5%" in printed
+    assert composed(run_tool, table, 600) == (printed, rows)
+
+
+def test_what_the_images_cannot_fill_is_missed_and_said(run_tool, table: Path) -> None:
+    printed, rows = composed(run_tool, table, 1200)
+    young = sum(row["age"] == "10" for row in rows)
+    assert 190 <= young <= 200  # all there are: 300 were asked for
+    [line] = [line for line in printed.splitlines() if line.startswith("below 20, male")]
+    asked, reached = (float(line.split()[k].rstrip("%")) for k in (-3, -1))
+    assert asked == 12.5 and reached < 10
+
+
+def test_shares_that_are_wrong_are_told(run_tool, table: Path) -> None:
+    for shares, error in (
+        ({"age=20": {"below 20": 1}}, "age=20 has the groups below 20, 20 and more: give a"),
+        ({"gender": {"female": 0.5, "male": 0.4}}, "the shares of gender do not add up to 1"),
+    ):
+        (table.parent / "wrong.json").write_text(json.dumps(shares))
+        done = run_tool(
+            *("compose_faces", table, "--folder", table.parent, "--out", table.parent / "x"),
+            *("--shares", table.parent / "wrong.json", "--count", 10),
+        )
+        assert done.code == 1 and error in done.error

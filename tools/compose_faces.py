@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choose training images by their attributes: a list of paths with given shares.
+
+    ffgan attributes faces --out faces.csv
+    python tools/compose_faces.py faces.csv --shares shares.json --count 30000 \
+        --folder faces --out faces.txt
+    ffgan train faces.txt
+
+The file has an object for each attribute, of the shares of its groups, and `together`, those whose
+shares hold in each other's groups as well:
+
+    {"together": ["age=20", "gender"],
+     "age=20": {"below 20": 0.1, "20 and more": 0.9},
+     "gender": {"female": 0.5, "male": 0.5}}
+
+Images are left out of which an attribute could not be measured, of several faces, and less sharp
+than --sharpness. The others' probabilities are raked to the shares (iterative proportional fitting,
+Deming and Stephan 1940), none above 1: no image is taken twice. Shares that the images cannot fill
+are missed; the table at the end says by how much. The choice follows from the names of the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import itertools
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ffgan.synthesis.cells import Axis
+
+ROUNDS = 500
+
+
+class Group(NamedTuple):
+    """A group of images: its name, the share asked for, and which of the images are in it."""
+
+    name: str
+    share: float
+    inside: np.ndarray
+
+
+class Shares:
+    """The shares of a file: ``axes`` by name, each with its groups' shares in their order."""
+
+    def __init__(self, text: str) -> None:
+        given = json.loads(text)
+        self.together: list[str] = given.pop("together", [])
+        self.axes = {name: Axis.of(name) for name in given}
+        self.asked: dict[str, list[float]] = {}
+        for name, axis in self.axes.items():
+            titles = [axis.title(place) for place in range(axis.bins)]
+            if given[name].keys() != set(titles):
+                raise SystemExit(f"{name} has the groups {', '.join(titles)}: give a share of each")
+            self.asked[name] = [given[name][title] for title in titles]
+            if not math.isclose(sum(self.asked[name]), 1, abs_tol=1e-6):
+                raise SystemExit(f"the shares of {name} do not add up to 1")
+
+    def groups(self, rows: list[dict[str, str]]) -> list[Group]:
+        """Return all groups whose shares are to hold: of each axis, or of those together."""
+        alone = {}
+        for name, axis in self.axes.items():
+            place = [axis.bin_of(number(row, axis.attribute.column)) for row in rows]
+            inside = np.array([-1 if each is None else each for each in place])
+            alone[name] = [
+                Group(axis.title(k), share, inside == k) for k, share in enumerate(self.asked[name])
+            ]
+        single = [one for name, some in alone.items() if name not in self.together for one in some]
+        if not self.together:
+            return single
+        cells = itertools.product(*(alone[name] for name in self.together))
+        return single + [
+            Group(
+                ", ".join(part.name for part in parts),
+                math.prod(part.share for part in parts),
+                np.logical_and.reduce([part.inside for part in parts]),
+            )
+            for parts in cells
+        ]
+
+    def measured(self, row: dict[str, str]) -> bool:
+        return all(math.isfinite(number(row, axis.attribute.column)) for axis in self.axes.values())
+
+
+def number(row: dict[str, str], column: str) -> float:
+    if column not in row:
+        raise SystemExit(f"the table has no column {column}: make it with ffgan attributes")
+    return float(row[column] or "nan")
+
+
+def probabilities(groups: list[Group], known: np.ndarray, count: int) -> np.ndarray:
+    """Return the probability of each image, so that the groups' sums are as near as they can be."""
+    chosen = known * min(1.0, count / known.sum())
+    for _ in range(ROUNDS):
+        for group in groups:
+            reached = chosen[group.inside].sum()
+            if reached > 0:
+                chosen[group.inside] *= group.share * count / reached
+        chosen = np.minimum(chosen, 1)
+    return chosen
+
+
+def choose(names: list[str], chosen: np.ndarray, count: int) -> list[int]:
+    """Return ``count`` images, by their probabilities and numbers that follow from their names."""
+    places = []
+    for name, probability in zip(names, chosen, strict=True):
+        digest = hashlib.sha256(name.encode()).digest()
+        uniform = (int.from_bytes(digest[:8], "big") + 1) / 2**64
+        places.append(uniform / probability if probability > 0 else math.inf)
+    order = sorted(range(len(names)), key=places.__getitem__)[:count]
+    return sorted(i for i in order if places[i] < math.inf)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tables", nargs="+", type=Path, help="of ffgan attributes")
+    parser.add_argument("--folder", required=True, type=Path, nargs="+", help="of each table")
+    parser.add_argument("--shares", required=True, type=Path)
+    parser.add_argument("--count", required=True, type=int)
+    parser.add_argument("--sharpness", type=float, default=0.0, help="at least (default: any)")
+    parser.add_argument("--out", required=True, type=Path)
+    given = parser.parse_args()
+    if len(given.folder) != len(given.tables):
+        raise SystemExit("give a --folder for each table")
+    rows, names, paths = [], [], []
+    for table, folder in zip(given.tables, given.folder, strict=True):
+        with table.open(newline="") as file:
+            for row in csv.DictReader(file):
+                rows.append(row)
+                names.append(f"{folder.name}/{row['image']}")
+                paths.append((folder / row["image"]).resolve())
+    shares = Shares(given.shares.read_text())
+    faces = Counter(names)
+    known = np.array(
+        [
+            faces[name] == 1
+            and shares.measured(row)
+            and number(row, "sharpness") >= given.sharpness
+            for name, row in zip(names, rows, strict=True)
+        ]
+    )
+    if not known.any():
+        raise SystemExit("no image is measured, sharp, and of one face")
+    groups = shares.groups(rows)
+    chosen = choose(names, probabilities(groups, known, given.count), given.count)
+    given.out.write_text("".join(f"{paths[i]}\n" for i in chosen))
+    print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
+    print(f"{'group':<30} {'asked':>7} {'of all':>7} {'chosen':>7}")
+    for group in groups:
+        of_all, reached = group.inside[known].mean(), group.inside[chosen].mean()
+        print(f"{group.name:<30} {group.share:>7.1%} {of_all:>7.1%} {reached:>7.1%}")
+
+
+if __name__ == "__main__":
+    main()
