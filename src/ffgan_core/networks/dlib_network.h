@@ -138,6 +138,8 @@ template <typename net_type> class dlib_network final : public network {
         return backward_through(net_, net_.get_output(), x, gradient, memory);
     }
 
+    void set_images_with_gradient(image_range) override {} // dlib gives all
+
     void release_memory() override { net_.clean(); }
 #else
     const dlib::tensor& forward(const dlib::tensor& x) override {
@@ -151,6 +153,10 @@ template <typename net_type> class dlib_network final : public network {
     dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
                            gradient_memory& memory) override {
         return pass_.backward(net_, x, gradient, memory);
+    }
+
+    void set_images_with_gradient(image_range images) override {
+        pass_.set_images_with_gradient(images);
     }
 
     void release_memory() override { pass_.release(); }

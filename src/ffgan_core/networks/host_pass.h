@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "base/sizes.h"
 #include "layers/stored_values.h"
 #include "networks/layer_below.h"
 #include "networks/layer_kinds.h"
@@ -70,6 +71,8 @@ template <typename net_type> class host_pass {
         return largest_first_ ? backward_through(net, gradient, memory.one, memory.other)
                               : backward_through(net, gradient, memory.other, memory.one);
     }
+
+    void set_images_with_gradient(image_range images) { images_ = images; }
 
     void release() {
         for (layers::aligned_tensor& output : outputs_)
@@ -164,7 +167,10 @@ template <typename net_type> class host_pass {
             wanted = details.data_gradient();
             if (wanted) {
                 float* target = next.copy_size(*in.tensor).host_write_only();
-                details.compute_data_gradient(*in.tensor, given, {target, in.channels_last});
+                if constexpr (reads_the_input<layer>)
+                    give_gradient_of_images(details, given, gradient.size(), target);
+                else
+                    details.compute_data_gradient(*in.tensor, given, {target, in.channels_last});
             }
             details.compute_parameter_gradient(*in.tensor, in.view(), given, of_parameters);
         } else if constexpr (has_weights<details_type>) {
@@ -191,6 +197,19 @@ template <typename net_type> class host_pass {
         }
     }
 
+    // With respect to the images for which it is wanted.
+    template <typename details_type>
+    void give_gradient_of_images(const details_type& details, layers::layer_values gradient,
+                                 std::size_t size, float* target) const {
+        dlib::tensor& x = *input_.tensor;
+        const long samples = x.num_samples();
+        const long end = std::min(samples, images_.end), begin = std::min(end, images_.begin);
+        const std::size_t first = count(begin) * (x.size() / count(samples));
+        const auto images = dlib::alias_tensor(end - begin, x.k(), x.nr(), x.nc())(x, first);
+        gradient.values += count(begin) * (size / count(samples));
+        details.compute_data_gradient(images, gradient, {target + first, input_.channels_last});
+    }
+
     // A tensor whose size is set there.
     struct at_end {
         layers::aligned_tensor &tensor, &memory;
@@ -208,6 +227,7 @@ template <typename net_type> class host_pass {
     static view view_of(const values& in) { return {*in.tensor}; }
 
     static constexpr std::size_t layers_ = 1 + height_of<net_type>();
+    image_range images_;
     long largest_gradient_ = 0;          // floats of an image
     bool largest_first_ = true;          // in the memory that the first gradient takes
     std::size_t early_height_ = layers_; // the layer whose output lies there

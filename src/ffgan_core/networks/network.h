@@ -13,6 +13,7 @@
 #include <dlib/cuda/tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,11 @@ struct gradient_memory {
 #endif
 };
 
+// Images [begin, end) of a batch, as far as there are such.
+struct image_range {
+    long begin = 0, end = std::numeric_limits<long>::max();
+};
+
 class network {
   public:
     virtual ~network() = default;
@@ -78,6 +84,8 @@ class network {
     // What backward leaves out: gradients of the parameters, or with respect to x.
     virtual void set_parameter_gradients(bool wanted) = 0;
     virtual void set_data_gradient(bool wanted) = 0;
+    // The only images whose gradients backward has to give; the rest of its result means nothing.
+    virtual void set_images_with_gradient(image_range images) = 0;
     // How many batches the running statistics have seen; 0 makes the next batches count alike.
     virtual unsigned long statistics_updates() const = 0;
     virtual void set_statistics_updates(unsigned long updates) = 0;

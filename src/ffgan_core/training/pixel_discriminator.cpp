@@ -145,6 +145,7 @@ void pixel_discriminator::update(const judged_images& batch, gradient_memory& me
 
     net_->set_parameter_gradients(true);
     net_->set_data_gradient(gradient != nullptr);
+    net_->set_images_with_gradient({count, 2 * count});
     const dlib::tensor& of_images = net_->backward(batch.images, score_gradient_, memory);
     if (gradient != nullptr) {
         const float* of_fakes = of_images.host() + count * image_values;

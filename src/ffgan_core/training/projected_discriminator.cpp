@@ -155,6 +155,7 @@ loss_values projected_discriminator::implementation::update(
         losses.penalty += values.penalty * share;
 
         head.net->set_data_gradient(gradient != nullptr);
+        head.net->set_images_with_gradient({count, 2 * count});
         const dlib::tensor& of_features =
             head.net->backward(head.features, head.score_gradient, memory);
         if (gradient != nullptr) {
