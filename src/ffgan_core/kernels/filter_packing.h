@@ -15,6 +15,20 @@
 
 namespace ffgan::layers {
 
+// Values that lie apart in memory: built in a register, which waits less than one that is loaded
+// from where they have just been stored one by one.
+template <class V> inline V load_apart(const float* p, long stride) {
+    V v;
+    if constexpr (detail::is_halves<V>::value) {
+        v.low = load_apart<decltype(V::low)>(p, stride);
+        v.high = load_apart<decltype(V::low)>(p + lanes_of<V> / 2 * stride, stride);
+    } else {
+        for (long i = 0; i < lanes_of<V>; ++i)
+            v[i] = p[i * stride];
+    }
+    return v;
+}
+
 template <class Products>
 void pack_filters_as(const tiled_filters& plan, const float* filters, float* storage) {
     const tiling& how = plan.how();
@@ -35,8 +49,9 @@ void pack_filters_as(const tiled_filters& plan, const float* filters, float* sto
             const long plane = output / panels;
             const long first_out = output % panels * panel::columns;
             const long outs = std::min(panel::columns, how.out_channels - first_out);
-            // Tap (a, b) of the small convolution between these outputs and one input.
-            const auto load = [&](long in_plane, long in, long a, long b, float* values) {
+            // Tap (a, b) of the small convolution between the first of these outputs and one input;
+            // the next output's is out_stride further. Null where the filter ends before it.
+            const auto tap = [&](long in_plane, long in, long a, long b) -> const float* {
                 long row = a;
                 long column = b;
                 if (!correlates) { // the adjoint meets the taps from the last to the first
@@ -46,53 +61,66 @@ void pack_filters_as(const tiled_filters& plan, const float* filters, float* sto
                     row = stride * a + in_plane / stride;
                     column = stride * b + in_plane % stride;
                 }
-                std::fill_n(values, panel::columns, 0.0f);
                 if (row >= s.kernel || column >= s.kernel)
-                    return;
-                const float* first =
-                    filters + in * in_stride + first_out * out_stride + row * s.kernel + column;
-                for (long j = 0; j < outs; ++j)
+                    return nullptr;
+                return filters + in * in_stride + first_out * out_stride + row * s.kernel + column;
+            };
+            // Those of outputs [begin, begin + 8).
+            const auto load = [&](const float* first, long begin) {
+                if (first == nullptr || begin >= outs)
+                    return broadcast8(0.0f);
+                first += begin * out_stride;
+                if (begin + 8 <= outs)
+                    return load_apart<float8>(first, out_stride);
+                float values[8] = {};
+                for (long j = 0; j < outs - begin; ++j)
                     values[j] = first[j * out_stride];
+                return load8(values);
             };
             for (long chunk = 0; chunk < plan.chunks(); ++chunk) {
                 const long rows = plan.depth(chunk);
-                const auto target = [&](long position) {
-                    return storage + plan.panel_begin(plane, chunk, position, output % panels);
+                const auto panel_of = [&](long position) {
+                    return plan.panel_begin(plane, chunk, position, output % panels);
                 };
+                float* const target = storage + panel_of(0);
                 if (!how.minimal_filtering) {
                     // The taps of one pair of channels lie side by side in memory.
                     const long lines = (plan.chunk_end(chunk) - plan.chunk_begin(chunk)) * taps;
                     const long filled = lines * how.in_channels;
                     for (long in = 0; in < how.in_channels; ++in)
                         for (long line = 0; line < lines; ++line)
-                            load(0, in, plan.chunk_begin(chunk) + line / taps, line % taps,
-                                 target(0) + (line * how.in_channels + in) * panel::columns);
-                    std::fill_n(target(0) + filled * panel::columns,
-                                (rows - filled) * panel::columns, 0.0f);
+                            for (long half = 0; half < panel::columns; half += 8)
+                                store8(target + (line * how.in_channels + in) * panel::columns +
+                                           half,
+                                       load(tap(0, in, plan.chunk_begin(chunk) + line / taps,
+                                                line % taps),
+                                            half));
+                    std::fill_n(target + filled * panel::columns, (rows - filled) * panel::columns,
+                                0.0f);
                     continue;
                 }
                 const long units = rows / in_planes;
+                const long to_next = panel_of(1) - panel_of(0); // position
                 Products::with_transform(how.tile, taps, [&](auto transform) {
                     constexpr int R = transform.taps;
                     constexpr int N = transform.window;
                     for (long in_plane = 0; in_plane < in_planes; ++in_plane)
                         for (long unit = 0; unit < units; ++unit) {
                             const long in = plan.chunk_begin(chunk) + unit;
-                            float values[R * R][panel::columns] = {};
+                            float* to = target + (in_plane * units + unit) * panel::columns;
+                            const float* first[R * R] = {};
                             if (in < plan.chunk_end(chunk))
                                 for (int k = 0; k < R * R; ++k)
-                                    load(in_plane, in, k / R, k % R, values[k]);
-                            for (long half = 0; half < panel::columns; half += 8) {
+                                    first[k] = tap(in_plane, in, k / R, k % R);
+                            for (long half = 0; half < panel::columns; half += 8, to += 8) {
                                 float8 g[R * R], u[N * N];
                                 for (int k = 0; k < R * R; ++k)
-                                    g[k] = load8(values[k] + half);
+                                    g[k] = load(first[k], half);
                                 in_two_dimensions<R, N>(g, u, [&](const float8* x, float8* y) {
                                     transform.filter(x, y);
                                 });
                                 for (long p = 0; p < N * N; ++p)
-                                    store8(target(p) + (in_plane * units + unit) * panel::columns +
-                                               half,
-                                           u[p]);
+                                    store8(to + p * to_next, u[p]);
                             }
                         }
                 });
