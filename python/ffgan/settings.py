@@ -38,6 +38,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic.fields import FieldInfo
 
 from ffgan.errors import UsageError
+from ffgan.locations import Url, place
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,6 +66,16 @@ def _path(text: str) -> str:
 
 PathText = Annotated[str, AfterValidator(_path), _IsPath()]
 """The type of a setting that is a path, kept as text."""
+
+
+def _local(text: str) -> str:
+    if isinstance(place(text), Url):
+        raise ValueError("a path on this machine")
+    return text
+
+
+LocalPathText = Annotated[PathText, AfterValidator(_local)]
+"""The type of one that cannot be a URL."""
 
 
 def setting(

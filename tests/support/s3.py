@@ -66,15 +66,15 @@ class Server:
     """An S3 server with the bucket `BUCKET`. ``url``: how it is reached."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self.client = client
         self.url: str = client.meta.endpoint_url
         self.address = ("127.0.0.1", int(self.url.rpartition(":")[2]))
 
     def content(self, prefix: str) -> dict[str, bytes]:
         """All objects below a prefix."""
-        pages = self._client.get_paginator("list_objects_v2")
+        pages = self.client.get_paginator("list_objects_v2")
         return {
-            one["Key"][len(prefix) + 1 :]: self._client.get_object(Bucket=BUCKET, Key=one["Key"])[
+            one["Key"][len(prefix) + 1 :]: self.client.get_object(Bucket=BUCKET, Key=one["Key"])[
                 "Body"
             ].read()
             for page in pages.paginate(Bucket=BUCKET, Prefix=f"{prefix}/")

@@ -23,7 +23,15 @@ from ffgan.dataset.sources import MAX_FILE_BYTES, holds_images
 from ffgan.errors import DatasetError, UnavailableError, UsageError
 from ffgan.faces import Box, Detector
 from ffgan.faces.detection import check_search
-from ffgan.locations import GivenPlace, Location, Url, cannot_read, place, shown
+from ffgan.locations import (
+    GivenPlace,
+    Location,
+    RemoteFile,
+    Url,
+    cannot_read,
+    place,
+    shown,
+)
 from ffgan.typing import RGB, ProgressCallback
 
 logger = logging.getLogger("ffgan.attributes")
@@ -150,8 +158,11 @@ def _files(path: Location) -> tuple[list[_File], list[tuple[str, str]]]:
             _File(f"{_shown(path)}: {printable(name)}", 0, partial(packed.image, number))
             for number, name in enumerate(packed.names)
         ], []
-    if isinstance(path, Path) and not holds_images(path):
-        return [_File(_shown(path), _size(path), partial(_read, path))], []
+    if not holds_images(path):
+        if isinstance(path, Path):
+            return [_File(_shown(path), _size(path), partial(_read, path))], []
+        file = RemoteFile(path)
+        return [_File(shown(path), file.size, partial(_read_remote, file))], []
     source = ImageFiles(path, include_generated=True)
     if source.left_out:
         logger.info(f"{shown(path)}: {source.left_out}")
@@ -183,6 +194,12 @@ def _read(path: Path) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise DatasetError(f"more than the limit of {MAX_FILE_BYTES} bytes")
     return content
+
+
+def _read_remote(file: RemoteFile) -> bytes:
+    if file.size > MAX_FILE_BYTES:
+        raise DatasetError(f"more than the limit of {MAX_FILE_BYTES} bytes")
+    return file.read(0, file.size)
 
 
 def _search(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ffgan.cli.options import add_threads, use_threads
 from ffgan.cli.output import notice, shown_log
-from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.parser import Command, Parser, integer, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import UsageError
 from ffgan.latent import MAX_SEED
-from ffgan.locations import place
+from ffgan.locations import Location, place, shown
 from ffgan.wording import counted
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def add_options(parser: Parser) -> None:
         "--model",
         metavar="FILE",
         nargs="?",
-        type=Path,
+        type=local_path,
         const=Path(),
         help="faces of this model; without FILE, of the packaged one (default: none)",
     )
@@ -107,7 +107,7 @@ def add_options(parser: Parser) -> None:
     output.add_argument(
         "--out",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="write a row for each face of IMAGES, else of the model, to this .csv, .jsonl, .json, "
         ".npy or .parquet (default: no file)",
     )
@@ -120,7 +120,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.attributes.definitions import named
     from ffgan.attributes.summary import text
     from ffgan.attributes.table import check, save
-    from ffgan.dataset import printable
 
     use_threads(arguments)
     names = None if arguments.names is None else _split(arguments.names)
@@ -136,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bars(line_every=LINE_EVERY) as progress, shown_log("ffgan.attributes"):
         for paths in filter(None, (arguments.images, arguments.beside and [arguments.beside])):
             found = _of_files(paths, wanted, arguments, progress)
-            one = printable(os.fsencode(paths[0]))
+            one = shown(paths[0])
             title = one if len(paths) == 1 else counted(found.looked_at, "picture")
             sets[_new(title, sets)] = found.table
             rows = rows or (found.names, found.table)
@@ -165,7 +164,10 @@ def _split(names: str) -> list[str]:
 
 
 def _of_files(
-    paths: list[Path], names: list[str], arguments: argparse.Namespace, progress: ProgressCallback
+    paths: list[Location],
+    names: list[str],
+    arguments: argparse.Namespace,
+    progress: ProgressCallback,
 ) -> MeasuredPictures:
     """The faces in files; says which of these have none."""
     from ffgan.attributes import measure_files

@@ -17,7 +17,7 @@ from ffgan.cli.options import (
     chosen_model,
     use_threads,
 )
-from ffgan.cli.parser import Command, Parser
+from ffgan.cli.parser import Command, Parser, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import Error, UsageError
 from ffgan.locations import place
@@ -66,7 +66,7 @@ def add_options(parser: Parser) -> None:
     output.add_argument(
         "--report",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="write a page with the distances and the closest pairs (default: no page)",
     )
     output.add_argument("--json", action="store_true", help="as JSON (default: as a table)")

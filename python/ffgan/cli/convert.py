@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from ffgan.cli.options import MODEL_HELP
-from ffgan.cli.parser import Command, Parser
+from ffgan.cli.parser import Command, Parser, local_path
 from ffgan.errors import UsageError
 from ffgan.model import Model
 
@@ -23,11 +23,13 @@ examples:
 
 
 def add_import_options(parser: Parser) -> None:
-    parser.add_argument("source", metavar="FILE.dnn", type=Path, help="the original's model file")
+    parser.add_argument(
+        "source", metavar="FILE.dnn", type=local_path, help="the original's model file"
+    )
     parser.add_argument(
         "target",
         metavar="OUT.safetensors",
-        type=Path,
+        type=local_path,
         nargs="?",
         help="the file to write (default: FILE.safetensors, here)",
     )
@@ -46,8 +48,10 @@ def run_import(arguments: argparse.Namespace) -> int:
 
 
 def add_export_options(parser: Parser) -> None:
-    parser.add_argument("target", metavar="OUT.dnn|OUT.onnx", type=Path, help="the file to write")
-    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument(
+        "target", metavar="OUT.dnn|OUT.onnx", type=local_path, help="the file to write"
+    )
+    parser.add_argument("--model", metavar="FILE", type=local_path, help=MODEL_HELP)
 
 
 def run_export(arguments: argparse.Namespace) -> int:

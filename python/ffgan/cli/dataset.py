@@ -7,7 +7,6 @@ import argparse
 import shlex
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffgan.cli.asked import names
@@ -21,7 +20,7 @@ from ffgan.cli.options import (
     use_threads,
 )
 from ffgan.cli.output import notice, shown_log
-from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.parser import Command, Parser, integer, local_path, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import UsageError
@@ -152,7 +151,7 @@ def add_options(parser: Parser) -> None:
     composed.add_argument(
         "--like",
         metavar="FILE.csv",
-        type=Path,
+        type=local_path,
         help="shares as in this table of `ffgan attributes` (default: as they are drawn)",
     )
     composed.add_argument(

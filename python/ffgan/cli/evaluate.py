@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from ffgan.cli.options import (
     add_colour,
@@ -16,7 +15,7 @@ from ffgan.cli.options import (
     chosen_model,
     use_threads,
 )
-from ffgan.cli.parser import Command, Parser
+from ffgan.cli.parser import Command, Parser, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.locations import place
 
@@ -48,7 +47,7 @@ def add_options(parser: Parser) -> None:
     images.add_argument(
         "--cache",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="keep the networks' outputs of the real images in this file (default: no cache)",
     )
     add_samples(parser, evaluation.DEFAULT_SAMPLES, evaluation.MIN_IMAGES, evaluation.MAX_SAMPLES)

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffgan import _core
 from ffgan.cli.output import shown_log
-from ffgan.cli.parser import Command, Parser
+from ffgan.cli.parser import Command, Parser, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.locations import place
 
@@ -34,7 +33,7 @@ def add_options(parser: Parser) -> None:
     from ffgan.extraction import Settings
 
     parser.add_argument("photos", metavar="PHOTOS", type=place, help="where photographs are")
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for the faces")
+    parser.add_argument("out", metavar="OUT", type=local_path, help="folder for the faces")
     parser.add_argument(
         "--dry-run",
         action="store_true",

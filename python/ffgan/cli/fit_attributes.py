@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffgan.cli.options import add_threads, use_threads
 from ffgan.cli.output import make_folder
-from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.parser import Command, Parser, integer, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.latent import MAX_SEED
 
@@ -24,7 +23,9 @@ HEADINGS = ("column", "from", "to", "R2 linear", "R2")
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("source", metavar="MODEL", type=Path, help="a .safetensors model file")
+    parser.add_argument(
+        "source", metavar="MODEL", type=local_path, help="a .safetensors model file"
+    )
     parser.add_argument(
         "--samples",
         metavar="N",
@@ -39,7 +40,7 @@ def add_options(parser: Parser) -> None:
         help="of the faces' latents (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="the file to write (default: MODEL itself)"
+        "--out", metavar="FILE", type=local_path, help="the file to write (default: MODEL itself)"
     )
     add_threads(parser)
 

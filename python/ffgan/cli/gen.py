@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffgan import images
@@ -24,7 +23,7 @@ from ffgan.cli.options import (
     use_threads,
 )
 from ffgan.cli.output import notice, shown_log
-from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.parser import Command, Parser, integer, local_path, number
 from ffgan.cli.progress import progress_bars
 from ffgan.cli.termination import explain_stop
 from ffgan.errors import DisplayError, UsageError
@@ -75,7 +74,7 @@ def add_options(parser: Parser) -> None:
     files.add_argument(
         "--out",
         metavar="DIR|FILE",
-        type=Path,
+        type=local_path,
         help="write to this folder, or a single picture to this file "
         "(default: no files beside a window, else ./generated)",
     )
@@ -115,7 +114,7 @@ def add_options(parser: Parser) -> None:
     search.add_argument(
         "--latent",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="the face of the latent in a file of `ffgan project`, or in a picture "
         "(default: faces of seeds)",
     )

@@ -9,14 +9,13 @@ import json
 import platform
 import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from ffgan import __version__, _core
 from ffgan.cli.info_tables import print_plain, print_tables
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import notice
-from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.parser import Command, Parser, integer, local_path
 from ffgan.errors import ModelError
 from ffgan.model import Model
 
@@ -34,7 +33,7 @@ examples:
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument("--model", metavar="FILE", type=local_path, help=MODEL_HELP)
     parser.add_argument(
         "--discriminator",
         choices=("program", "table"),

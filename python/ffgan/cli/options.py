@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffgan import _core, images
-from ffgan.cli.parser import Parser, integer, number
+from ffgan.cli.parser import Parser, integer, local_path, number
 from ffgan.latent import MAX_SEED
 from ffgan.model import BF16, DEFAULT_PRECISION, DEFAULT_TRIES, MAX_TRIES, PRECISIONS, Model
 
@@ -23,7 +22,7 @@ MODEL_HELP = (
 
 def add_search(parser: argparse._ActionsContainer) -> None:
     """Give `parser` the model, its precision and the options of the candidate search."""
-    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument("--model", metavar="FILE", type=local_path, help=MODEL_HELP)
     parser.add_argument(
         "--tries",
         metavar="N",
@@ -107,7 +106,7 @@ def add_recognition(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--recognition",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="dlib's face recognition network, from somebody you trust "
         "(default: that of the extra 'faces')",
     )

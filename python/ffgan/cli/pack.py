@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffgan.cli.options import MAX_THREADS, add_colour, add_fit
 from ffgan.cli.output import notice, shown_log
-from ffgan.cli.parser import Command, Parser, integer
+from ffgan.cli.parser import Command, Parser, integer, local_path
 from ffgan.cli.progress import progress_bars
 from ffgan.locations import place
 
@@ -20,7 +19,7 @@ examples:
 
 def add_options(parser: Parser) -> None:
     parser.add_argument("directory", metavar="DIR", type=place, help="where pictures are")
-    parser.add_argument("file", metavar="FILE", type=Path, help="the file to write")
+    parser.add_argument("file", metavar="FILE", type=local_path, help="the file to write")
     add_fit(parser)
     add_colour(parser, "convert")
     parser.add_argument(

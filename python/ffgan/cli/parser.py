@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ffgan.errors import UsageError
@@ -102,6 +103,16 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def local_path(text: str) -> Path:
+    """An argument type: a path here. Of a URL pathlib would make one, with a folder ``s3:``."""
+    if "://" in text:
+        from ffgan.locations import Url, place  # many commands need nothing else of it
+
+        if isinstance(place(text), Url):
+            raise argparse.ArgumentTypeError(f"must be on this machine, not a URL: {text}")
+    return Path(text)
 
 
 def whole(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ffgan import __version__
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import make_folder, notice, shown_log
-from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.parser import Command, Parser, integer, local_path, number
 from ffgan.cli.progress import progress_bars
 from ffgan.errors import UsageError
 
@@ -39,11 +39,11 @@ Nothing leaves this machine. Needs pip install 'ffgan[faces,imagenet]'."""
 def add_options(parser: Parser) -> None:
     from ffgan.projection import DEFAULT_STEPS, MAX_STEPS
 
-    parser.add_argument("photo", metavar="PHOTO", type=Path, help="a photograph of a face")
+    parser.add_argument("photo", metavar="PHOTO", type=local_path, help="a photograph of a face")
     parser.add_argument(
         "--out",
         metavar="DIR|FILE",
-        type=Path,
+        type=local_path,
         help="write to this folder, or to this picture and the .json file of its name "
         "(default: PHOTO-projected.png here)",
     )
@@ -71,7 +71,7 @@ def add_options(parser: Parser) -> None:
         default=DEFAULT_STEPS,
         help="steps of the gradient (default: %(default)s)",
     )
-    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument("--model", metavar="FILE", type=local_path, help=MODEL_HELP)
     add_threads(parser)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ffgan.cli.output import notice
-from ffgan.cli.parser import Parser
+from ffgan.cli.parser import Parser, local_path
 from ffgan.settings import BaseSettings, Setting, assignment, read_file
 
 
@@ -30,7 +29,7 @@ def add_settings(
     parser.add_argument(
         "--config",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         action="append",
         help="TOML file of settings, lines such as batch = 16; repeatable, later files override "
         "earlier ones, and options all of them (default: no file)",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffgan.cli.options import MODEL_HELP, add_threads, use_threads
 from ffgan.cli.output import shown_log
-from ffgan.cli.parser import Command, Parser, integer, number
+from ffgan.cli.parser import Command, Parser, integer, local_path, number
 from ffgan.cli.streams import never_wait
 from ffgan.errors import UsageError
 
@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
     from ffgan.cli.settings_options import add_settings
     from ffgan.server import DEFAULT_GRACE, DEFAULT_PORT, Settings
 
-    parser.add_argument("--model", metavar="FILE", type=Path, help=MODEL_HELP)
+    parser.add_argument("--model", metavar="FILE", type=local_path, help=MODEL_HELP)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -73,7 +73,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--token-file",
         metavar="FILE",
-        type=Path,
+        type=local_path,
         help="bearer tokens, one a line; a request then needs one (default: none needed)",
     )
     parser.add_argument(

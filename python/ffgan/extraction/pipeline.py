@@ -67,7 +67,9 @@ def extract(
     `Interrupted` after SIGINT, SIGTERM or SIGHUP.
     """
     chosen = Settings(**settings)
-    target = Path(os.path.abspath(out))
+    target = locate(out)
+    if not isinstance(target, Path):
+        raise UsageError(f"{out} is a URL: give a folder on this machine for the faces")
     source = locate(photos)
     if isinstance(source, Path) and target.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{out} lies in {photos}: its faces would be taken for photographs")

@@ -13,7 +13,7 @@ from ffgan.faces import Detector
 from ffgan.faces.alignment import DLIB_PADDING, Framing, check
 from ffgan.faces.orientation import Rotate
 from ffgan.images import DEFAULT_QUALITY, Colour
-from ffgan.settings import BaseSettings, PathText, setting
+from ffgan.settings import BaseSettings, LocalPathText, setting
 
 Duplicates: TypeAlias = Literal["hash", "embedding", "keep"]
 
@@ -215,21 +215,21 @@ class Settings(BaseSettings):
         group=OUTPUT,
         metavar="N",
     )
-    landmarks: PathText | None = setting(
+    landmarks: LocalPathText | None = setting(
         None,
         help="shape predictor, of 68 points for the framing training",
         group=FILES,
         metavar="FILE",
         absent=OF_THE_EXTRA,
     )
-    recognition: PathText | None = setting(
+    recognition: LocalPathText | None = setting(
         None,
         help="face recognition network",
         group=FILES,
         metavar="FILE",
         absent=OF_THE_EXTRA,
     )
-    detector_file: PathText | None = setting(
+    detector_file: LocalPathText | None = setting(
         None,
         help="network of --detector cnn",
         group=FILES,

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, create_model, model_validator
 from ffgan import _core
 from ffgan.images import Colour, Fit
 from ffgan.latent import MAX_SEED
-from ffgan.settings import BaseSettings, PathText, markdown_table, setting
+from ffgan.settings import BaseSettings, LocalPathText, PathText, markdown_table, setting
 from ffgan.shapes import IMAGE_SIZE
 
 DEFAULT_EPOCHS = 25
@@ -114,7 +114,7 @@ class Settings(_LossWeights):
 
     # ------------------------------------------------------------------ the run
 
-    runs: PathText = _run(
+    runs: LocalPathText = _run(
         "runs", metavar="DIR", help="folder of all runs", common=True, life="start"
     )
     name: Annotated[str, AfterValidator(_folder_name)] | None = _run(
@@ -335,7 +335,7 @@ class Settings(_LossWeights):
         home="trainer",
         publish=True,
     )
-    recognition: PathText | None = _projected(
+    recognition: LocalPathText | None = _projected(
         None,
         metavar="FILE",
         help="dlib's face recognition network, a file from somebody you trust",
@@ -414,7 +414,7 @@ class Settings(_LossWeights):
         help="side of the hole of the augmentation cutout",
         publish=True,
     )
-    cache: PathText | None = _images(
+    cache: LocalPathText | None = _images(
         None, metavar="FILE", help="keep the decoded images in this file", absent="no cache"
     )
 

@@ -97,7 +97,11 @@ def _archives_in(folder: Folder | RemoteFolder) -> Source:
 
 def holds_images(location: Location) -> bool:
     """Whether a place is a source of images, and not one picture, as far as can be told."""
-    if not isinstance(location, Path) or location.is_dir():
+    if isinstance(location, Url):
+        return (
+            bool(matching(location)) or RemoteTree(location).is_folder or not _is_picture(location)
+        )
+    if location.is_dir():
         return True
     try:
         if not location.is_file():  # a pipe would be waited for
@@ -113,6 +117,11 @@ def holds_images(location: Location) -> bool:
         or compression_of(beginning) is not None
         or (images.describe(beginning) == "text" and lists_files(location, beginning))
     )
+
+
+def _is_picture(url: Url) -> bool:
+    beginning = RemoteFile(url).read(0, images.SNIFFED)
+    return images.describe(beginning) in set(images.suffixes().values())
 
 
 def open_file(file: RandomAccess) -> Source:
