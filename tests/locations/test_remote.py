@@ -112,6 +112,7 @@ def test_what_fails_is_said_in_one_line(
         Dataset("memory://nowhere")
     with pytest.raises(UsageError, match="unheard-of://x: Protocol not known"):
         Dataset("unheard-of://x")
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(ExtraError, match=r"gs://x needs another package: .*gcsfs"):
         Dataset("gs://x")
     data = Dataset("memory://faces", patience=0)

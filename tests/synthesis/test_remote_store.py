@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import SECONDS, environment
+from support.hub import hub_of
 
 from ffgan import synthesis
 from ffgan.errors import Error, ExtraError, UsageError
@@ -51,6 +54,40 @@ def test_a_set_behind_a_url_has_the_bytes_of_one_in_a_folder(
     )
     with pytest.raises(UsageError, match="holds a data set made otherwise"):
         synthesis.make("memory://sets/one", 9, **how)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_a_set_on_the_hub_has_the_bytes_of_one_in_a_folder(
+    format: str, tmp_path: Path, content: Content
+) -> None:
+    """On a stand-in; its end point is read when huggingface_hub is imported, so in processes."""
+    pytest.importorskip("huggingface_hub")
+    how = ("--count", "8", "--shard-size", "3", "--attributes", "none", "--format", format)
+    (tmp_path / "hub").mkdir()
+    with hub_of(tmp_path / "hub") as hub:
+        names = {"HF_ENDPOINT": hub.address, "HF_TOKEN": "hf_x"}
+        off = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+        for out in (str(tmp_path / "set"), "hf://datasets/user/faces"):
+            command = [sys.executable, "-m", "ffgan", "dataset", out, *how]
+            done = subprocess.run(
+                command,
+                env={**environment(), **names, **off},
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        assert hub.files == content(tmp_path / "set")
+        assert all(len(names) == 1 for names in hub.commits)
+        assert len(hub.commits) == len(hub.files)
+        # A shard that somebody removed is made again, and what says that the set is whole.
+        lost = next(name for name in hub.files if name.endswith((".parquet", ".tar")))
+        del hub.files[lost], hub.commits[:]
+        subprocess.run(command, env={**environment(), **names, **off}, timeout=SECONDS, check=True)
+        assert hub.files == content(tmp_path / "set")
+        assert [lost] in hub.commits
 
 
 def test_a_url_of_a_file_is_a_folder(packaged: Model, tmp_path: Path) -> None:

@@ -90,6 +90,34 @@ def test_a_process_killed_in_the_middle_of_an_upload_publishes_nothing_of_it(s3:
     assert len([name for name in there if name.endswith(".tar")]) == 5
 
 
+def test_an_upload_in_parts_that_is_killed_publishes_nothing_of_it(
+    s3: Server, tmp_path: Path, content: Content
+) -> None:
+    # Shards of some 117 MB, which go there in parts of 50.
+    large = ("--format", "webdataset", "--encoding", "png", "--size", "4096")
+    large += ("--count", "32", "--shard-size", "16")
+    out = f"s3://{BUCKET}/parts"
+    wire = Wire(s3.address)
+    process = subprocess.Popen(
+        command(out, *large),
+        env={**environment(), "AWS_ENDPOINT_URL": f"http://127.0.0.1:{wire.port}"},
+        stderr=subprocess.PIPE,
+    )
+    wire.limit = 70_000_000
+    assert wire.held.wait(120), process.communicate()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    wire.cut()
+    assert not [name for name in s3.content("parts") if name.endswith(".tar")]
+    (left,) = s3.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert left["Key"] == "parts/train/00000.tar"  # what a lifecycle rule removes
+    assert made(out, *large).returncode == 0
+    assert made(str(tmp_path), *large).returncode == 0
+    here, there = content(tmp_path), s3.content("parts")
+    assert [len(there[f"train/0000{shard}.tar"]) > 100_000_000 for shard in (0, 1)] == [True, True]
+    assert there == here
+
+
 def test_a_line_that_is_cut_ends_the_run_with_one_line_and_what_to_do(s3: Server) -> None:
     out = f"s3://{BUCKET}/cut"
     wire = Wire(s3.address)

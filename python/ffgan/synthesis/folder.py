@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ffgan import images
-from ffgan.errors import UsageError
+from ffgan.errors import Error, UsageError
 from ffgan.model import Model
 from ffgan.synthesis import records
 from ffgan.synthesis.settings import Settings
@@ -83,7 +83,11 @@ def write_sums(store: Store, every: Iterable[Shard]) -> None:
     shared: set[str] = set()
     with store.file(SUMS) as sink:
         for shard, record in records.found(store, every):
-            assert record is not None, shard
+            if record is None:
+                raise Error(
+                    f"{store}: a file or the record of shard {shard.name} has gone since it was "
+                    "made: see that nobody else writes there, and run the same command again"
+                )
             for one in record.files:
                 if not one.sha256:  # it has rows of several shards
                     if one.name in shared:
