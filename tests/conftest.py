@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,19 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         # Neighbours in a file share its fixtures, so each process gets a run of neighbours.
         if options.dist == "no":
             options.dist = "worksteal"
+    if getattr(options, "numprocesses", None):
+        # Each process has a core: NumPy's further threads would spin on those of the others.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of slow tests only is not even imported, unless it is named or they are wanted."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    named = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
+    text = collection_path.read_text(encoding="utf-8")
+    all_slow = "\npytestmark = pytest.mark.slow\n" in text
+    return True if all_slow and collection_path.resolve() not in named else None
 
 
 @pytest.fixture(scope="session")
