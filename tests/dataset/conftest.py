@@ -6,14 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.training_images import jpeg
+from support.training_images import twelve
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Twelve images, numbers 0 to 11, in the order of their names."""
-    directory = tmp_path / "faces"
-    directory.mkdir()
-    for number in range(12):
-        (directory / f"{number:02}.jpg").write_bytes(jpeg(number))
-    return directory
+    return twelve(tmp_path / "faces")

@@ -17,7 +17,7 @@ from support.archives import files_below, tarred, zipped
 from support.commands import environment
 from support.hub import hub_of
 from support.object_storage import s3_server, upload
-from support.training_images import SMALL, jpeg, number_of, numbers
+from support.training_images import SMALL, jpeg, number_of, numbers, twelve
 
 from ffgan.dataset import Dataset, ImageFiles, overlap, pack
 from ffgan.errors import DatasetError, ExtraError, UnavailableError, UsageError
@@ -29,11 +29,7 @@ fsspec = pytest.importorskip("fsspec")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Twelve images, numbers 0 to 11."""
-    directory = tmp_path / "faces"
-    directory.mkdir()
-    for number in range(12):
-        (directory / f"{number:02}.jpg").write_bytes(jpeg(number))
-    return directory
+    return twelve(tmp_path / "faces")
 
 
 @pytest.fixture

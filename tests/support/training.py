@@ -127,6 +127,15 @@ class SmallTrainer:
         self.statistics = state["statistics"]
 
 
+class SmallModel:
+    """In place of the `Model` that a run is initialised with."""
+
+    discriminator = "program"
+    parameters: ClassVar = {
+        f"{network}.w": np.ones(8, np.float32) for network in ("generator", "discriminator")
+    }
+
+
 def save_small_model(
     path: Path, generator: dict[str, Float32], discriminator: dict[str, Float32], metadata: Any
 ) -> None:

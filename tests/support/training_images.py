@@ -22,6 +22,14 @@ def jpeg(number: int = 0, size: tuple[int, int] = (SMALL, SMALL)) -> bytes:
     return buffer.getvalue()
 
 
+def twelve(directory: Path) -> Path:
+    """Makes the folder, of images number 0 to 11 in the order of their names."""
+    directory.mkdir()
+    for number in range(12):
+        (directory / f"{number:02}.jpg").write_bytes(jpeg(number))
+    return directory
+
+
 def number_of(image: np.ndarray) -> int:
     return round(float(image[..., 0].mean()) / 5)
 

@@ -3,27 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.labelled_folder import rows
 
 from ffgan import images, synthesis
 from ffgan.errors import UsageError
 from ffgan.model import Model
 from ffgan.synthesis import steering
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    found = [
-        {**json.loads(line), "path": path.parent / json.loads(line)["file_name"]}
-        for path in folder.rglob("metadata.jsonl")
-        for line in path.read_text().splitlines()
-    ]
-    return sorted(found, key=lambda row: int(row["index"]))
 
 
 def test_a_condition_and_cells_hold_for_every_picture_and_rejected_draws_are_counted(

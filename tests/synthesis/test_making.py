@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.labelled_folder import rows
 
 from ffgan import _core, images, synthesis
 from ffgan.attributes import measure
@@ -37,16 +37,6 @@ FORMATS = (
     pytest.param("parquet", marks=pytest.mark.slow),
     pytest.param("tfrecord", marks=pytest.mark.slow),
 )
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    """The labels of an image folder, in the order of the set."""
-    found = [
-        {**json.loads(line), "path": path.parent / json.loads(line)["file_name"]}
-        for path in folder.rglob("metadata.jsonl")
-        for line in path.read_text().splitlines()
-    ]
-    return sorted(found, key=lambda row: int(row["index"]))
 
 
 @pytest.fixture(scope="module")

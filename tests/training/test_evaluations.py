@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from support.training import (
     MEASURED,
     SHORT,
     WARM,
+    SmallModel,
     SmallTrainer,
     best,
     checkpoints,
@@ -177,13 +178,7 @@ def test_parameters_that_are_not_finite_are_never_the_best(small, faces, strange
 def test_what_is_fine_tuned_may_be_the_best_already(
     small, faces, strangers, off, tmp_path, monkeypatch
 ) -> None:
-    class Small:
-        discriminator = "program"
-        parameters: ClassVar = {
-            f"{network}.w": np.ones(8, np.float32) for network in ("generator", "discriminator")
-        }
-
-    monkeypatch.setattr("ffgan.model.Model.load", lambda path: Small)
+    monkeypatch.setattr("ffgan.model.Model.load", lambda path: SmallModel)
     off |= {0: 60, 4: 100, 8: 100}
     train(faces, **SHORT, **MEASURED, heldout=strangers, init="model:mine")
     assert list(evaluations("faces")) == [0, 4, 8]

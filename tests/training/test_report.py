@@ -72,6 +72,9 @@ def test_values_near_the_least_of_numbers_have_a_chart(folder: RunFolder) -> Non
     line = {"step": 1, "images": 1, "seconds": 1.0, "loss_d": 5e-324}
     folder.log.write_text(json.dumps(line) + "\n")
     write_report(folder)
+    report = folder.report.read_text()
+    assert "<svg" in report
+    assert "nan" not in report
 
 
 @pytest.fixture

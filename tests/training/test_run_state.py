@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from support.training import (
     MEASURED,
     SHORT,
     WARM,
+    SmallModel,
     checkpoints,
     log,
     make_images,
@@ -49,13 +50,7 @@ def test_no_path_stands_in_a_published_model(small, off, faces, tmp_path, monkey
     recipe = private / "private-recipe.toml"
     recipe.write_text("dropout = 0.25")
 
-    class Small:
-        discriminator = "program"
-        parameters: ClassVar = {
-            f"{network}.w": np.ones(8, np.float32) for network in ("generator", "discriminator")
-        }
-
-    monkeypatch.setattr("ffgan.model.Model.load", lambda path: Small)
+    monkeypatch.setattr("ffgan.model.Model.load", lambda path: SmallModel)
     settings: dict[str, Any] = {
         "runs": private / "private-runs",
         "name": "private-name",

@@ -18,10 +18,10 @@ from support.file_kinds.kind import (
     WHITE_BEHIND,
     WIDTH,
     Kind,
-    encoded,
     rgb,
 )
 from support.file_kinds.writers import bmp, bmp_rows, packed_rows
+from support.pictures import file_of
 
 RGB_MASKS = (0xFF0000, 0xFF00, 0xFF)
 ALPHA_MASK = 0xFF000000
@@ -113,7 +113,7 @@ def small() -> Iterator[Kind]:
             data = bmp(runs, WIDTH, HEIGHT, 8, compression=1, palette=entries)
             by = ("Pillow", "ImageMagick")
             yield Kind("bmp-8-run-lengths-of-whole-words", data, table[numbers], by)
-    yield Kind("bmp-grey", encoded(Image.fromarray(GREY), "BMP"), rgb(GREY))
+    yield Kind("bmp-grey", file_of(Image.fromarray(GREY), "BMP"), rgb(GREY))
 
 
 def run_lengths(row: np.ndarray) -> bytes:
@@ -132,7 +132,7 @@ def refused() -> Iterator[Kind]:
     size = struct.pack("<ii", 100_000, 100_000)
     yield bad("of-100000-pixels-a-side", plain[:18] + size + plain[26:], "more than the limit")
     yield bad("of-no-width", plain[:18] + bytes(4) + plain[22:], "damaged")
-    jpeg = encoded(IMAGE, "JPEG")
+    jpeg = file_of(IMAGE, "JPEG")
     yield bad(
         "with-a-jpeg-inside",
         bmp(jpeg, WIDTH, HEIGHT, 0, compression=4),

@@ -18,15 +18,15 @@ from support.file_kinds.kind import (
     WIDTH,
     Kind,
     by_opencv,
-    encoded,
     rgb,
 )
+from support.pictures import file_of
 
 TOLERANCE = 3  # between two versions of libjpeg-turbo
 
 
 def jpeg(image: Image.Image = IMAGE, **options: object) -> bytes:
-    return encoded(image, "JPEG", **{"quality": 92, **options})
+    return file_of(image, "JPEG", **{"quality": 92, **options})
 
 
 def segment(data: bytes, marker: int) -> int:
@@ -134,7 +134,7 @@ def kinds() -> Iterator[Kind]:
     yield same("jpeg-gain-map-behind", plain + small)
     yield same("jpeg-motion-photo", plain + b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4)
     other = IMAGE.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    multi = encoded(IMAGE, "MPO", quality=92, save_all=True, append_images=[other])
+    multi = file_of(IMAGE, "MPO", quality=92, save_all=True, append_images=[other])
     yield same("jpeg-mpo", multi)
     yield same("jpeg-thumbnail-in-exif", inserted(plain, 0xDB, app(1, b"Exif\0\0" + small)))
     yield same("jpeg-comment", inserted(plain, 0xDB, b"\xff\xfe\0\x09\xff\xd9 hello"))

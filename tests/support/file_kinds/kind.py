@@ -65,12 +65,6 @@ WHITE_BEHIND = over_white(COLOUR, ALPHA)
 GREY_WHITE_BEHIND = over_white(rgb(GREY), ALPHA)
 
 
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
 # --- The decoders ---
 
 

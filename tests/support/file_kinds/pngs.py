@@ -19,11 +19,11 @@ from support.file_kinds.kind import (
     RGBA,
     WHITE_BEHIND,
     Kind,
-    encoded,
     over_white,
     rgb,
 )
 from support.file_kinds.writers import chunk, png
+from support.pictures import file_of
 
 BOTH = ("Pillow", "OpenCV with alpha")
 
@@ -118,7 +118,7 @@ def transparent(
 def unusual() -> Iterator[Kind]:
     plain = png(COLOUR, 2, 8)
     other = IMAGE.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    animated = encoded(IMAGE, "PNG", save_all=True, append_images=[other], duration=100)
+    animated = file_of(IMAGE, "PNG", save_all=True, append_images=[other], duration=100)
     yield Kind("png-animated", animated, COLOUR)
     yield Kind("png-end-with-wrong-checksum", plain[:-1] + b"\0", COLOUR)
     profile = bytearray(chunk(b"iCCP", b"x\0\0" + bytes(30)))
@@ -149,7 +149,7 @@ def unusual() -> Iterator[Kind]:
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        stored = encoded(IMAGE, "PNG", exif=exif)
+        stored = file_of(IMAGE, "PNG", exif=exif)
         upright = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(orientation)
         image = IMAGE if upright is None else IMAGE.transpose(Image.Transpose(upright))
         yield Kind(f"png-exif-{orientation}", stored, np.asarray(image))

@@ -26,11 +26,11 @@ from support.file_kinds.kind import (
     Kind,
     by_opencv,
     by_pillow,
-    encoded,
     over_white,
     rgb,
 )
 from support.file_kinds.writers import strips_of, tiff, tiles_of
+from support.pictures import file_of
 
 Tags = dict[int, int | Sequence[int]]
 
@@ -66,12 +66,12 @@ def kinds() -> Iterator[Kind]:
     yield Kind("tiff", simple(COLOUR, IS_RGB), COLOUR, LOSSLESS)
     yield Kind("tiff-big-endian", simple(COLOUR, IS_RGB, order=">"), COLOUR, LOSSLESS)
     for name in ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "zstd"):
-        data = encoded(IMAGE, "TIFF", compression=name)
+        data = file_of(IMAGE, "TIFF", compression=name)
         by = PURE if name == "zstd" else LOSSLESS
         yield Kind(f"tiff-{name.removeprefix('tiff_')}", data, COLOUR, by)
-    data = encoded(IMAGE, "TIFF", compression="tiff_lzw", tiffinfo={PREDICTOR: 2})
+    data = file_of(IMAGE, "TIFF", compression="tiff_lzw", tiffinfo={PREDICTOR: 2})
     yield Kind("tiff-lzw-predicted", data, COLOUR, LOSSLESS)
-    data = encoded(IMAGE, "TIFF", compression="jpeg")
+    data = file_of(IMAGE, "TIFF", compression="jpeg")
     yield Kind("tiff-jpeg", data, by_opencv(data), ("Pillow", "OpenCV"), 3)
     planes = [COLOUR[..., number].tobytes() for number in range(3)]
     tags: Tags = {BITS: [8] * 3, COMPRESSION: 1, PHOTOMETRIC: IS_RGB, SAMPLES: 3, PLANAR: 2}
@@ -84,7 +84,7 @@ def kinds() -> Iterator[Kind]:
     data = tiff(WIDTH, HEIGHT, packed, {**tags, COMPRESSION: 8})
     yield Kind("tiff-tiles-deflated", data, COLOUR, LOSSLESS)
     other = IMAGE.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    data = encoded(IMAGE, "TIFF", save_all=True, append_images=[other])
+    data = file_of(IMAGE, "TIFF", save_all=True, append_images=[other])
     yield Kind("tiff-two-pages", data, COLOUR, LOSSLESS)
     yield Kind("tiff-big", simple(COLOUR, IS_RGB, big=True), COLOUR, LOSSLESS)
     data = simple(COLOUR, IS_RGB, big=True, order=">")
@@ -142,7 +142,7 @@ def grey_and_palette() -> Iterator[Kind]:
     yield Kind("tiff-bits-the-other-way-round", data, rgb(GREY), ("Pillow", "OpenCV"))
     one = IMAGE.convert("1")
     for name in ("group3", "group4", "tiff_ccitt"):
-        data = encoded(one, "TIFF", compression=name)
+        data = file_of(one, "TIFF", compression=name)
         yield Kind(f"tiff-{name}", data, np.asarray(one.convert("RGB")), ("Pillow", "OpenCV"))
     for depth in (1, 2, 4, 8):
         image = IMAGE.quantize(2**depth)
@@ -191,9 +191,9 @@ def transparent() -> Iterator[Kind]:
     yield Kind("tiff-rgba-planar", data, WHITE_BEHIND, PURE)
     data = tiff(WIDTH, HEIGHT, [zlib.compress(plane) for plane in planes], {**tags, 259: 8})
     yield Kind("tiff-rgba-planar-deflated", data, WHITE_BEHIND, PURE)
-    data = encoded(Image.fromarray(RGBA), "TIFF", compression="tiff_lzw")
+    data = file_of(Image.fromarray(RGBA), "TIFF", compression="tiff_lzw")
     yield Kind("tiff-rgba-lzw", data, WHITE_BEHIND, PURE)
-    data = encoded(Image.fromarray(LA), "TIFF", compression="tiff_lzw")
+    data = file_of(Image.fromarray(LA), "TIFF", compression="tiff_lzw")
     yield Kind("tiff-la-lzw", data, GREY_WHITE_BEHIND, PURE)
     hidden = np.where(ALPHA[..., None] == 0, 9, COLOUR)
     data = simple(np.dstack([hidden, np.full_like(ALPHA, 255)]), IS_RGB, tags={EXTRA: 2})
@@ -317,7 +317,7 @@ def other_colours() -> Iterator[Kind]:
     black = ink.copy()
     black[..., 3] = ALPHA // 2
     yield Kind("tiff-cmyk-black", simple(black, CMYK), by_pillow(simple(black, CMYK)), PURE, 2)
-    data = encoded(Image.fromarray(black, "CMYK"), "TIFF", compression="tiff_lzw")
+    data = file_of(Image.fromarray(black, "CMYK"), "TIFF", compression="tiff_lzw")
     yield Kind("tiff-cmyk-lzw", data, by_pillow(data), PURE, 2)
     lab = lab_of(COLOUR)
     right = rgb_of_lab(lab)
@@ -326,7 +326,7 @@ def other_colours() -> Iterator[Kind]:
     yield Kind("tiff-lab-deflated", data, right, ("Pillow",))
     unsigned = lab ^ np.array([0, 128, 128], np.uint8)
     yield Kind("tiff-icc-lab", simple(unsigned, 9), right, ())
-    data = encoded(IMAGE.convert("YCbCr"), "TIFF")
+    data = file_of(IMAGE.convert("YCbCr"), "TIFF")
     yield Kind("tiff-ycbcr", data, by_opencv(data), ("Pillow", "OpenCV"), 3)
 
 

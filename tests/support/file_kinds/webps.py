@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from support.file_kinds.kind import COLOUR, IMAGE, RGBA, WHITE_BEHIND, Kind, by_pillow, encoded
+from support.file_kinds.kind import COLOUR, IMAGE, RGBA, WHITE_BEHIND, Kind, by_pillow
+from support.pictures import file_of
 
 
 def webp(image: Image.Image = IMAGE, **options: object) -> bytes:
-    return encoded(image, "WEBP", **options)
+    return file_of(image, "WEBP", **options)
 
 
 def kinds() -> Iterator[Kind]:
