@@ -84,19 +84,25 @@ def compare(model: Model, kinds: Mapping[str, dict[str, Any]], faces: int, round
 
 
 def engines(model: Model, faces: int, rounds: int) -> None:
-    """Prints the rate of workers of Ray, each on one core, beside one process on all of them."""
+    """Prints the rate of workers of Ray, beside that of one process on as many cores."""
     import ray
 
     cores = _core.engine()["threads"]
     ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
-    kinds: dict[str, dict[str, Any]] = {
-        f"local, {cores} threads": {},
-        "ray, 1 worker of 1 core": {"engine": "ray", "workers": 1},
-        f"ray, {cores} workers of 1 core": {"engine": "ray", "workers": cores},
-        f"ray, 1 worker of {cores} cores": {"engine": "ray", "workers": 1, "cores": cores},
+    kinds: dict[str, tuple[int, dict[str, Any]]] = {
+        f"local, {cores} threads": (cores, {}),
+        f"ray, {cores} workers of 1 core": (cores, {"engine": "ray", "workers": cores}),
+        f"ray, 1 worker of {cores} cores": (
+            cores,
+            {"engine": "ray", "workers": 1, "cores": cores},
+        ),
+        "local, 1 thread": (1, {}),
+        "ray, 1 worker of 1 core": (1, {"engine": "ray", "workers": 1}),
     }
 
-    def make(how: dict[str, Any], count: int = faces) -> str:
+    def make(name: str, count: int = faces) -> str:
+        threads, how = kinds[name]
+        _core.set_threads(threads)
         with tempfile.TemporaryDirectory() as folder:
             synthesis.make(
                 folder,
@@ -109,18 +115,20 @@ def engines(model: Model, faces: int, rounds: int) -> None:
             )
             return (Path(folder) / "SHA256SUMS").read_text()
 
-    (_,) = {make(how, 64) for how in kinds.values()}  # what is loaded once
+    (_,) = {make(name, 64) for name in kinds}  # what is loaded once
     took: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds):
-        for name, how in kinds.items():
-            took[name].append(seconds(lambda how=how: make(how)))
+        for name in kinds:
+            took[name].append(seconds(lambda name=name: make(name)))
     ray.shutdown()
     print(f"{faces} faces in 8 shards, {rounds} rounds, the same SHA-256 sums\n")
-    print("| | faces a second | of one process |\n|---|---:|---:|")
-    first = next(iter(took.values()))
+    print("| | faces a second | seconds | of one process |\n|---|---:|---:|---:|")
+    alone: dict[int, list[float]] = {}
     for name, times in took.items():
-        share = statistics.median(a / b for a, b in zip(first, times, strict=True))
-        print(f"| {name} | {faces / statistics.median(times):.1f} | {share:.2f} |")
+        beside = alone.setdefault(kinds[name][0], times)  # the first of as many cores is local
+        share = statistics.median(a / b for a, b in zip(beside, times, strict=True))
+        each = " ".join(f"{time:.1f}" for time in times)
+        print(f"| {name} | {faces / statistics.median(times):.0f} | {each} | {share:.2f} |")
 
 
 def resident() -> float:

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.commands import environment
+from support.commands import SECONDS, environment
 from support.s3 import BUCKET, Server, Wire, serving
+
+from ffgan.locations import Url
+from ffgan.synthesis.remote_store import RemoteStore
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +142,31 @@ def test_a_line_that_is_cut_ends_the_run_with_one_line_and_what_to_do(s3: Server
     assert "check the network and the address and run the same command again" in line
     done = made(out, "--format", "webdataset")
     assert (done.returncode, len(s3.content("cut"))) == (0, 5 + 5 + 3)
+
+
+def test_of_two_sets_that_begin_in_one_place_at_once_one_is_refused(s3: Server) -> None:
+    out = f"s3://{BUCKET}/both"
+    kinds = [("--quality", "80"), ("--quality", "90")]
+    both = [
+        subprocess.Popen(command(out, *kind), stderr=subprocess.PIPE, text=True) for kind in kinds
+    ]
+    said = [process.communicate(timeout=SECONDS)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], said
+    refused = next(text for text, one in zip(said, both, strict=True) if one.returncode)
+    assert "holds a data set made otherwise (quality" in refused
+    # Of two that make the same, both do.
+    same = [subprocess.Popen(command(f"{out}-same"), stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait(SECONDS) for process in same] == [0, 0]
+
+
+def test_of_two_stores_only_one_creates_a_file(s3: Server) -> None:
+    pytest.importorskip("s3fs")
+    stores = [RemoteStore(Url(f"s3://{BUCKET}/once")) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        contents = [bytes([number]) for number in range(8)]
+        created = list(pool.map(lambda one, text: one.create("file", text), stores, contents))
+    assert created.count(True) == 1
+    assert s3.content("once") == {"file": contents[created.index(True)]}
 
 
 def test_no_bucket_no_rights_and_no_credentials_are_told_in_a_line(

@@ -44,9 +44,10 @@ def claim(store: Store, model: Model, settings: Settings) -> None:
     }
     content = store.read(SETTINGS)
     if content is None:
-        store.write(SETTINGS, json.dumps(mine, indent=1).encode() + b"\n")
-        return
-    there = _decoded(content)
+        if store.create(SETTINGS, json.dumps(mine, indent=1).encode() + b"\n"):
+            return
+        content = store.read(SETTINGS)  # of somebody who has begun at the same time
+    there = None if content is None else _decoded(content)
     if there is None:
         raise UsageError(f"{store}: {SETTINGS} is damaged: give another folder")
     for name in {**mine, **there}:

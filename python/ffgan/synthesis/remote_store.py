@@ -29,6 +29,9 @@ from ffgan.synthesis.store import PRIVATE, FolderSink, Sink, Written
 WHOLE: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
 """Where an upload that was begun is not seen until it is complete."""
 
+EXCLUSIVE: Final = frozenset({"s3", "s3a", "gs", "gcs"})
+"""Where a file can be written on the condition that there is none."""
+
 UPLOADS: Final = 16
 """Files of a folder that go there at the same time."""
 
@@ -148,6 +151,17 @@ class RemoteStore:
         with self.file(name) as sink:
             sink.write(content)
         return sink.written(name)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """See `Store.create`; of two who do it at once only one succeeds where `EXCLUSIVE`."""
+        if self._url.scheme in EXCLUSIVE:
+            with suppress(Exception):  # what it means, a look tells, or writing without a condition
+                self._fs.pipe_file(self._at(name), content, mode="create")
+                return True
+        if self.size(name) is not None:
+            return False
+        self.write(name, content)
+        return True
 
     @contextmanager
     def file(self, name: str) -> Iterator[Sink]:

@@ -124,6 +124,9 @@ class Store(Protocol):
     def write(self, name: str, content: bytes) -> Written:
         """Replace a file."""
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file unless there is one, and return whether it was written."""
+
     def file(self, name: str) -> AbstractContextManager[Sink]:
         """A context in which a file is written; it is there after the end, and an old one gone."""
 

@@ -32,6 +32,8 @@ _OPERATORS: Final = (
 _NODES: Final = (
     *(ast.Expr, ast.Name, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.Call, ast.Constant),
 )
+_NUMBER: Final = "number"
+_WORD: Final = "word"
 _LISTS: Final = (ast.Tuple, ast.List)
 _WITHIN: Final = (*_NODES, *_LISTS, *_OPERATORS, ast.And, ast.Or, ast.Load)
 
@@ -141,10 +143,60 @@ class Where:
                 near = nearest_name(name, known)
                 hint = f"did you mean {near!r}?" if near else f"give some of {', '.join(known)}"
                 raise UsageError(f"the condition {self.text!r} names {name!r}: {hint}")
+        try:
+            whole = self._kind(self._whole)
+        except RecursionError as error:
+            raise self._wrong("its parts lie too deep in each other") from error
+        if whole == _WORD:
+            raise self._wrong("a word is neither true nor false")
         for name, word in _words(self._tree):
             ATTRIBUTES[name].range_of(word)
         for number in (0.5, 50.0):  # on a picture of the middle: what it computes has to be a truth
             self.accepts({name: _example(name, number) for name in self._names})
+
+    @property
+    def _whole(self) -> ast.AST:
+        return self._tree.value if isinstance(self._tree, ast.Expr) else self._tree
+
+    def _kind(self, node: ast.AST) -> str:
+        """Whether a part is a number, as truths are, or a word.
+
+        Python would compare the two, and find letters in a word: ``gender in ('female')`` is true
+        of "male".
+        """
+        if isinstance(node, ast.Constant):
+            return _WORD if isinstance(node.value, str) else _NUMBER
+        if isinstance(node, ast.Name):
+            one = ATTRIBUTES.get(node.id)
+            return _WORD if one is not None and one.kind == "choice" else _NUMBER
+        if isinstance(node, ast.Compare):
+            left = self._kind(node.left)
+            for operator, right in zip(node.ops, node.comparators, strict=True):
+                left = self._compared(left, operator, right)
+        elif isinstance(node, _LISTS):
+            raise self._wrong("a list stands only behind in")
+        else:
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr) and part is not getattr(node, "func", None):
+                    self._needs(_NUMBER, part)
+        return _NUMBER
+
+    def _compared(self, left: str, operator: ast.cmpop, right: ast.expr) -> str:
+        """The kind of what stands right of a comparison."""
+        if isinstance(operator, (ast.In, ast.NotIn)):
+            if not isinstance(right, _LISTS):
+                raise self._wrong("behind in stands a list, such as ('fair', 'medium') or (1,)")
+            for part in right.elts:
+                self._needs(left, part)
+            return left
+        if left == _WORD and not isinstance(operator, (ast.Eq, ast.NotEq)):
+            raise self._wrong("of two words none is larger")
+        self._needs(left, right)
+        return left
+
+    def _needs(self, kind: str, node: ast.expr) -> None:
+        if self._kind(node) != kind:
+            raise self._wrong(f"{ast.unparse(node)!r} is no {kind}")
 
 
 def _unknown(value: Any) -> bool:
