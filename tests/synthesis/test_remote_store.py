@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.commands import SECONDS, environment
+from support.disk import largest_file
 from support.hub import hub_of
 
 from ffgan import synthesis
@@ -88,6 +89,20 @@ def test_a_set_on_the_hub_has_the_bytes_of_one_in_a_folder(
         subprocess.run(command, env={**environment(), **names, **off}, timeout=SECONDS, check=True)
         assert hub.files == content(tmp_path / "set")
         assert [lost] in hub.commits
+
+
+def test_no_room_for_a_temporary_file_is_told_with_its_folder(
+    packaged: Model, memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    how = {**HOW, "model": packaged, "format": "webdataset"}
+    with largest_file(11_000), pytest.raises(Error) as caught:
+        synthesis.make("memory://sets/full", 6, **how)
+    assert str(caught.value).startswith(f"cannot write a file to {tmp_path}: File too large; ")
+    assert str(caught.value).endswith("or give another folder for temporary files by TMPDIR")
+    assert not [name for name in memory if name.endswith(".tar")]
+    assert not list(tmp_path.iterdir())
+    assert synthesis.make("memory://sets/full", 6, **how).made == 6
 
 
 def test_a_url_of_a_file_is_a_folder(packaged: Model, tmp_path: Path) -> None:

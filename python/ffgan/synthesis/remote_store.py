@@ -301,8 +301,11 @@ def _temporary() -> Iterator[IO[bytes]]:
         file = made(prefix="ffgan-")
     except OSError as error:
         raise _no_room(error) from error
-    with file:
+    try:
         yield file
+    finally:
+        with suppress(OSError):  # it writes what a full disk did not take; that was told already
+            file.close()
 
 
 def _path_of(file: IO[bytes]) -> str:
