@@ -90,6 +90,7 @@ def test_axes_of_one_measurement_and_too_many_cells() -> None:
         (b"", "no column of an attribute"),
         (b"name\nx\n", "no column of an attribute"),
         (b"age\nold\n", "'old' is no value of age"),
+        (b"age,age\n20,30\n", "has two columns age"),
         (b"age\n\n", "has no row with age"),
     ],
 )

@@ -89,6 +89,7 @@ def test_shares_as_in_a_table(packaged: Model, tmp_path: Path) -> None:
         ({"count": 5, "split": [("a", 0.5)]}, "add up to 0.5"),
         ({"count": 5, "split": [("a.b", 1)]}, "split 'a.b'"),
         ({"count": 5, "split": [("a", 0.5), ("a", 0.5)]}, "different names"),
+        ({"count": 5, "split": [("a", 0.5), ("A", 0.5)]}, "different names"),
         ({"count": 5, "format": "zip"}, "format is 'zip': give one of folder"),
         ({"count": 5, "seed": 2**64 - 3}, "begin with a smaller one"),
         ({"count": 5, "attributes": ["aeg"]}, "did you mean 'age'"),

@@ -155,11 +155,17 @@ class Cells:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
-                rows, columns = list(reader), set(reader.fieldnames or ())
+                rows, given = list(reader), list(reader.fieldnames or ())
         except OSError as error:
             raise UsageError(f"cannot read {path}: {storage.reason(error)}") from error
         except (UnicodeDecodeError, csv.Error) as error:
             raise UsageError(f"{path} is not a CSV file: {error}") from error
+        columns = set(given)
+        for name in given:
+            if given.count(name) > 1 and any(
+                name in (one.name, one.column) for one in ATTRIBUTES.values()
+            ):
+                raise UsageError(f"{path} has two columns {name}: leave one out")
         axes = _axes(texts or _columns(columns))
         for axis in axes:
             if not {axis.name, axis.attribute.column} & columns:

@@ -209,7 +209,10 @@ def _missing(settings: Settings, slots: Any, wanted: Any) -> str:
     )
     more = f"; and {counted(len(short) - _NAMED, 'cell')} more" if len(short) > _NAMED else ""
     steered = "" if settings.drawing == "steered" else "--drawing steered, "
-    return f"{named}{more}: give {steered}wider bins, fewer attributes or a larger --max-draws"
+    where = "" if settings.where is None else "another --where, "
+    return (
+        f"{named}{more}: give {where}{steered}wider bins, fewer attributes or a larger --max-draws"
+    )
 
 
 def free_faces(model: Model, settings: Settings, seed: int, count: int) -> Iterator[Face]:

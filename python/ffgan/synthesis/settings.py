@@ -121,9 +121,9 @@ class Settings:
             raise UsageError(f"drawing {self.drawing} does not go with people: they are drawn free")
 
     def _check_split(self) -> None:
-        names = [name for name, _ in self.split]
+        names = [name.lower() for name, _ in self.split]  # some file systems know no capitals
         for name, share in self.split:
-            if not _SPLIT.fullmatch(name) or names.count(name) > 1:
+            if not _SPLIT.fullmatch(name) or names.count(name.lower()) > 1:
                 raise UsageError(f"split {name!r}: give different names of letters and digits")
             if not 0 < share <= 1:
                 raise UsageError(f"split {name}={share:g}: give a share above 0, to 1")
