@@ -80,6 +80,7 @@ def test_a_set_on_the_hub_has_the_bytes_of_one_in_a_folder(
                 check=False,
             )
             assert done.returncode == 0, done.stderr
+            assert done.stderr == ""
         assert hub.files == content(tmp_path / "set")
         assert all(len(names) == 1 for names in hub.commits)
         assert len(hub.commits) == len(hub.files)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -232,6 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.synthesis.settings import read_split
 
     use_threads(arguments)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # they would stand within ours
     listed = arguments.attributes
     began = time.monotonic()
     with (
