@@ -122,6 +122,25 @@ def test_an_upload_in_parts_that_is_killed_publishes_nothing_of_it(
     assert there == here
 
 
+LARGE_FILE = f"""
+import resource
+from ffgan.locations import Url
+from ffgan.synthesis.remote_store import RemoteStore
+with RemoteStore(Url("s3://{BUCKET}/large")).file("shard") as file:
+    for _ in range(500):
+        file.write(bytes(1_000_000))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
+"""
+
+
+def test_of_a_large_shard_few_parts_are_in_memory(s3: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE_FILE], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 450, done.stdout  # MB; with ten parts at a time some 900
+
+
 def test_a_line_that_is_cut_ends_the_run_with_one_line_and_what_to_do(s3: Server) -> None:
     out = f"s3://{BUCKET}/cut"
     wire = Wire(s3.address)

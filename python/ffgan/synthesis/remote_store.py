@@ -9,6 +9,7 @@ show an upload when it is complete. Elsewhere it gets its name when it is.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import posixpath
 import secrets
 import tempfile
@@ -34,6 +35,9 @@ EXCLUSIVE: Final = frozenset({"s3", "s3a", "gs", "gcs"})
 
 UPLOADS: Final = 16
 """Files of a folder that go there at the same time."""
+
+PARTS: Final = 2
+"""Parts of a large file that go there at the same time."""
 
 _BLOCK: Final = 1 << 20
 _DESCRIPTORS: Final = Path("/proc/self/fd")
@@ -229,7 +233,7 @@ class RemoteStore:
         there = self._at(name)
         try:
             if self._url.scheme in WHOLE:
-                self._fs.put_file(path, there)
+                self._fs.put_file(path, there, **self._few_parts())
                 return
             self._fs.makedirs(posixpath.dirname(there), exist_ok=True)
             under_way = posixpath.join(
@@ -244,6 +248,11 @@ class RemoteStore:
                 raise
         except Exception as error:
             self._cannot("write", name, error)
+
+    def _few_parts(self) -> dict[str, int]:
+        """For an upload in parts of 50 MB: s3fs would have ten of them in memory."""
+        taken = inspect.signature(getattr(self._fs, "_put_file", self._fs.put_file)).parameters
+        return {"max_concurrency": PARTS} if "max_concurrency" in taken else {}
 
     def _at(self, name: str) -> str:
         return f"{self._place[1]}/{name}" if name else self._place[1]
