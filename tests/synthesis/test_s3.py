@@ -174,8 +174,12 @@ def test_of_two_sets_that_begin_in_one_place_at_once_one_is_refused(s3: Server) 
     refused = next(text for text, one in zip(said, both, strict=True) if one.returncode)
     assert "holds a data set made otherwise (quality" in refused
     # Of two that make the same, both do.
-    same = [subprocess.Popen(command(f"{out}-same"), stderr=subprocess.PIPE) for _ in range(2)]
-    assert [process.wait(SECONDS) for process in same] == [0, 0]
+    same = [
+        subprocess.Popen(command(f"{out}-same"), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate(timeout=SECONDS)[1] for process in same] == ["", ""]
+    assert [process.returncode for process in same] == [0, 0]
 
 
 def test_of_two_stores_only_one_creates_a_file(s3: Server) -> None:
