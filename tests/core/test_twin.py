@@ -245,12 +245,15 @@ def test_a_whole_step_has_pytorchs_losses_and_gradients(
         )
         return ours, largest(twin(images, z, np.float32)[1]) if ours >= 1e-3 else 0.0
 
-    first = errors(0)
-    if first[0] >= 1e-3:
+    batches = [errors(0)]
+    if batches[0][0] >= 1e-3:
         # Near 0 a ReLU's slope hangs on the last bit. PyTorch's own float32 tells what that
-        # amounts to, and how many of them fall on the other side is chance: so three batches.
-        ours, rounded = (np.median(of) for of in zip(first, errors(1), errors(2), strict=True))
-        assert ours < max(1e-3, min(3 * rounded, 5e-3)), (first, ours, rounded)
+        # amounts to, and how many of them fall on the other side is chance: so three batches. In
+        # none is it more than one or two of them.
+        batches += [errors(1), errors(2)]
+        ours, rounded = (np.median(of) for of in zip(*batches, strict=True))
+        assert ours < max(1e-3, min(3 * rounded, 5e-3)), batches
+        assert max(ours for ours, _ in batches) < 1e-2, batches
 
 
 def counter_random(seed: int, stream: int, index: int) -> int:
@@ -335,16 +338,14 @@ def test_with_fixed_norms_one_pass_has_pytorchs_losses_and_gradients(
         "texture": 0.0,
         "anchor": 0.0,
     }
-    # The penalty is a difference of two scores in float32, divided by a thousandth: PyTorch's own
-    # scores in float32 tell how well that can be known.
-    single = judge(network, tensors(parameters_d, np.float32), moved.float(), False, 1.0)
-    rounding = (single - judge(network, d, moved, False, 1.0)).square().mean().sqrt()
-    of_slope = math.sqrt(2 / looked_at) * rounding / distance
-    of_paid = (2 * of_slope / slope.square().mean().sqrt()).item()
-    assert result.pop("penalty") == pytest.approx(
-        measures.pop("penalty"), rel=max(5e-3, 2 * of_paid), abs=1e-9
-    )
-    assert result == pytest.approx(measures, rel=5e-3, abs=1e-9)
+    # The penalty is a difference of two scores in float32, divided by a thousandth. Where PyTorch's
+    # own, computed so, is not within half a hundredth either, ours may be off by a whole one.
+    single = tensors(parameters_d, np.float32)
+    ends = [judge(network, single, at.float(), False, 1.0) for at in (moved, x[:looked_at])]
+    theirs_single = ((ends[0] - ends[1]) / distance).square().mean() / slope.square().mean()
+    off = 1e-2 if abs(theirs_single.item() - 1) > 5e-3 else 5e-3
+    assert result.pop("penalty") == pytest.approx(measures.pop("penalty"), rel=off, abs=1e-9)
+    assert result == pytest.approx(measures, rel=1e-4, abs=1e-9)
     for name, of, p in (("discriminator", loss_d + paid, d), ("generator", loss_g, g)):
         theirs = by_layer(derivatives(of, p))
         ours = by_layer(trainer.gradients(name))  # type: ignore[arg-type]
