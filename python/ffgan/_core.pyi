@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The C++ core: networks, inference and training on dlib. NumPy in, NumPy out."""
 
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,11 +175,21 @@ def generator_losses() -> list[GeneratorLoss]:
 def adversarial_losses() -> dict[str, tuple[str, ...]]:
     """The choices for `loss`, each with those of `discriminator_norm` that it goes with."""
 
+class Communicator(Protocol):
+    rank: int
+    size: int
+
+    def gather(self, own: memoryview, all: memoryview) -> None: ...
+    def exchange(self, parts: memoryview, received: memoryview) -> None: ...
+
 class Trainer:
     """Adversarial training, one step at a time. One thread at a time."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, communicator: Communicator | None = None, **settings: Any) -> None:
         """`settings`: some of `trainer_settings`.
+
+        With a `communicator` several processes share each step, rank r of R with images r, r + R,
+        r + 2 R ... of the whole ones; the results are the same at all.
 
         Raises TypeError that names one which does not exist or is of the wrong type, ValueError
         that names one which is out of range or excluded by another.
@@ -195,15 +205,19 @@ class Trainer:
         *,
         update_generator: bool = True,
         anchored: int = 0,
+        whole: int | None = None,
     ) -> dict[str, float]:
         """One adversarial step with images (n, 162, 162, 3) and latents (n, 100).
 
-        The first `anchored` latents are the codes of the first images. Returns what the parts of
-        the step measured, by name: those of the discriminators, of `generator_losses` that have a
-        weight, and 0 for what was not measured in this step.
+        The first `anchored` latents are the codes of the first images. `whole`: the images of all
+        ranks, of which those of `anchored` are the first; by default as many of each. Returns what
+        the parts of the step measured, by name: those of the discriminators, of `generator_losses`
+        that have a weight, and 0 for what was not measured in this step.
         """
 
-    def reconstruct(self, latents: Float32, images: UInt8, learning_rate: float) -> float:
+    def reconstruct(
+        self, latents: Float32, images: UInt8, learning_rate: float, whole: int | None = None
+    ) -> float:
         """One warm-start step of G alone: image i from code i; returns the pyramid loss."""
 
     def estimate_statistics(self, latents: Float32) -> None:

@@ -87,9 +87,10 @@ py::tuple measure_loss(const std::string& name, const array<float>& fakes,
             real_planes planes;
             planes.set(real.data(), static_cast<long>(count));
             dlib::resizable_tensor gradient;
-            const double measured =
-                one.make({anchor_skip})
-                    ->measure({to_tensor(fakes), planes, anchored, key}, gradient);
+            const double measured = one.make({anchor_skip})
+                                        ->measure({to_tensor(fakes), planes, anchored, key, ranks(),
+                                                   static_cast<long>(count)},
+                                                  gradient);
             return py::make_tuple(measured, to_array(gradient));
         }
     throw std::invalid_argument("there is no loss '" + name + "'");

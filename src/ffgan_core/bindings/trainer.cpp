@@ -2,10 +2,13 @@
 #include "training/trainer.h"
 
 #include "bindings/arrays.h"
+#include "bindings/python_communicator.h"
 #include "losses/loss.h"
 
 #include <array>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -97,12 +100,27 @@ void read_setting(const std::string& name, py::handle value, trainer_settings& s
     throw py::type_error("Trainer has no setting '" + name + "'");
 }
 
-std::unique_ptr<trainer> make_trainer(const py::kwargs& given) {
+// A trainer with what it speaks to the others by.
+struct communicator_of {
+    std::unique_ptr<python_communicator> others;
+    ranks all() const { return others ? ranks(*others) : ranks(); }
+};
+class bound_trainer final : private communicator_of, public trainer {
+  public:
+    bound_trainer(const trainer_settings& settings, communicator_of others)
+        : communicator_of(std::move(others)), trainer(settings, communicator_of::all()) {}
+    using trainer::all;
+};
+
+std::unique_ptr<trainer> make_trainer(const py::object& communicator, const py::kwargs& given) {
     trainer_settings settings;
+    communicator_of others;
+    if (!communicator.is_none())
+        others.others = std::make_unique<python_communicator>(communicator);
     for (const auto& [name, value] : given)
         read_setting(py::cast<std::string>(name), value, settings);
     py::gil_scoped_release release; // sets up three networks, no Python object in it
-    return std::make_unique<trainer>(settings);
+    return std::make_unique<bound_trainer>(settings, std::move(others));
 }
 
 py::dict default_settings() {
@@ -145,9 +163,21 @@ void check_equal(py::ssize_t one, py::ssize_t other, const char* message) {
         throw std::invalid_argument(message);
 }
 
+// The images of all ranks, of which this one has `count`.
+long whole_of(const trainer& self, py::ssize_t count, const std::optional<long>& given) {
+    const long whole = given.value_or(static_cast<long>(count) * self.all().count());
+    if (self.all().own(whole) != count)
+        throw std::invalid_argument("rank " + std::to_string(self.all().number()) + " has " +
+                                    std::to_string(self.all().own(whole)) + " of " +
+                                    std::to_string(whole) + " images, not " +
+                                    std::to_string(count));
+    return whole;
+}
+
 py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>& latents,
-              bool update_generator, long anchored) {
+              bool update_generator, long anchored, const std::optional<long>& of) {
     const py::ssize_t count = samples(real, image_shape, "real");
+    const long whole = whole_of(self, count, of);
     check_equal(samples(latents, latent_shape, "latents"), count,
                 "real and latents differ in number");
     const std::uint8_t* images = real.data();
@@ -155,7 +185,7 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
     measures measured;
     {
         py::gil_scoped_release release; // the arrays are held by the caller's frame
-        measured = self.step(images, noise, count, update_generator, anchored);
+        measured = self.step(images, noise, whole, update_generator, anchored);
     }
     py::dict result;
     for (const auto& [name, value] : measured)
@@ -164,14 +194,15 @@ py::dict step(trainer& self, const array<std::uint8_t>& real, const array<float>
 }
 
 double reconstruct(trainer& self, const array<float>& latents, const array<std::uint8_t>& images,
-                   double learning_rate) {
+                   double learning_rate, const std::optional<long>& of) {
     const py::ssize_t count = samples(latents, latent_shape, "latents");
     check_equal(samples(images, image_shape, "images"), count,
                 "latents and images differ in number");
+    const long whole = whole_of(self, count, of);
     const float* codes = latents.data();
     const std::uint8_t* pixels = images.data();
     py::gil_scoped_release release; // the arrays are held by the caller's frame
-    return self.reconstruct(codes, pixels, count, learning_rate);
+    return self.reconstruct(codes, pixels, whole, learning_rate);
 }
 
 void estimate_statistics(trainer& self, const array<float>& latents) {
@@ -202,15 +233,20 @@ void register_trainer(py::module_& m) {
           "and unit (of the measure's chart).");
     m.def("adversarial_losses", &norms_of_losses,
           "The adversarial losses, each with the discriminator norms that it goes with.");
-    py::class_<trainer>(m, "Trainer",
-                        "Adversarial training, one step at a time. One thread at a time.")
-        .def(py::init(&make_trainer))
+    py::class_<trainer>(
+        m, "Trainer",
+        "Adversarial training, one step at a time. One thread at a time. With a `communicator` "
+        "several processes share each step: an object with `rank`, `size`, `gather(own, all)` and "
+        "`exchange(parts, received)`, where `all` receives the `own` of each rank, in their order, "
+        "and `received` part `rank` of each rank's equally long `parts`. Rank r of R gives images "
+        "r, r + R, r + 2 R ... of the `whole` ones of a step, and all have the same results.")
+        .def(py::init(&make_trainer), py::kw_only(), "communicator"_a = py::none())
         .def("set_learning_rates", &trainer::set_learning_rates, "generator"_a, "discriminator"_a)
         .def("set_blur", &trainer::set_blur, "sigma"_a)
         .def("step", &step, py::arg("real").noconvert(), py::arg("latents").noconvert(),
-             py::kw_only(), "update_generator"_a = true, "anchored"_a = 0)
+             py::kw_only(), "update_generator"_a = true, "anchored"_a = 0, "whole"_a = py::none())
         .def("reconstruct", &reconstruct, py::arg("latents").noconvert(),
-             py::arg("images").noconvert(), "learning_rate"_a)
+             py::arg("images").noconvert(), "learning_rate"_a, "whole"_a = py::none())
         .def("estimate_statistics", &estimate_statistics, py::arg("latents").noconvert())
         .def("sample", &sample, py::arg("latents").noconvert(), "averaged"_a = true)
         .def(

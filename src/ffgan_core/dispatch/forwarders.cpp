@@ -145,6 +145,16 @@ void channel_statistics(const norm_shape& shape, const float* input, double* mea
     kernels().channel_statistics(shape, input, means, variances);
 }
 
+void plane_statistics(const norm_shape& shape, const norm_surroundings& around, const float* input,
+                      double* means, double* squares) {
+    kernels().plane_statistics(shape, around, input, means, squares);
+}
+
+void join_planes(long samples, long channels, long places, const double* plane_means,
+                 const double* plane_squares, double* means, double* variances) {
+    kernels().join_planes(samples, channels, places, plane_means, plane_squares, means, variances);
+}
+
 void normalize(const norm_shape& shape, const norm_surroundings& around, const float* input,
                const float* means, const float* scales, const float* shifts, float* output) {
     kernels().normalize(shape, around, input, means, scales, shifts, output);
@@ -161,9 +171,10 @@ void normalize_backward(const norm_shape& shape, const norm_surroundings& around
                         bool batch_statistics, const float* input, const float* gradient,
                         const float* means, const float* invstds, const float* gamma,
                         const float* beta, bool add, float* data_gradient, float* gamma_gradient,
-                        float* beta_gradient) {
+                        float* beta_gradient, const shared_sums* shared) {
     kernels().normalize_backward(shape, around, batch_statistics, input, gradient, means, invstds,
-                                 gamma, beta, add, data_gradient, gamma_gradient, beta_gradient);
+                                 gamma, beta, add, data_gradient, gamma_gradient, beta_gradient,
+                                 shared);
 }
 
 void leaky_relu_forward(long n, float slope, const float* input, float* output) {
@@ -201,11 +212,17 @@ void statistics_channels_last(const norm_shape& shape, float slope_before, const
     kernels().statistics_channels_last(shape, slope_before, input, means, variances);
 }
 
+void plane_statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
+                                    double* means, double* squares) {
+    kernels().plane_statistics_channels_last(shape, slope_before, input, means, squares);
+}
+
 void norm_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
                                  bool batch_statistics, const float* input, const float* invstds,
-                                 float* gradient, float* gamma_gradient, float* beta_gradient) {
+                                 float* gradient, float* gamma_gradient, float* beta_gradient,
+                                 const shared_sums* shared) {
     kernels().norm_gradient_channels_last(shape, pending, batch_statistics, input, invstds,
-                                          gradient, gamma_gradient, beta_gradient);
+                                          gradient, gamma_gradient, beta_gradient, shared);
 }
 
 void activation_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
@@ -221,8 +238,8 @@ void mask_channels_last(const norm_shape& shape, const std::uint64_t* from, std:
     kernels().mask_channels_last(shape, from, to);
 }
 
-void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask) {
-    kernels().dropout_mask(key, rate, n, mask);
+void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask, long first_word) {
+    kernels().dropout_mask(key, rate, n, mask, first_word);
 }
 
 void repeat_mask(long first, long n, std::uint64_t* mask) { kernels().repeat_mask(first, n, mask); }

@@ -18,7 +18,7 @@ template <class F> void for_words(long n, F&& f) {
 
 } // namespace
 
-void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask) {
+void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask, long first_word) {
     constexpr int precision = 16;
     const long drop = std::lround(static_cast<double>(rate) * (1L << precision));
     std::uint64_t starts[precision];
@@ -35,7 +35,7 @@ void dropout_mask(std::uint64_t key, float rate, long n, std::uint64_t* mask) {
                 if (!one && (drop & ((1L << digit) - 1)) == 0)
                     continue;
                 const std::uint64_t word =
-                    counter_value(starts[digit], static_cast<std::uint64_t>(w));
+                    counter_value(starts[digit], static_cast<std::uint64_t>(first_word + w));
                 dropped = one ? dropped | word : dropped & word;
             }
             mask[w] = ~dropped;

@@ -74,9 +74,18 @@ template <class F> void sum_places(long n, double* totals, const F& value) {
 
 void statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
                               double* means, double* variances) {
+    std::vector<double> plane_means(count(shape.samples * shape.channels));
+    std::vector<double> plane_squares(plane_means.size());
+    plane_statistics_channels_last(shape, slope_before, input, plane_means.data(),
+                                   plane_squares.data());
+    join_planes(shape.samples, shape.channels, shape.places, plane_means.data(),
+                plane_squares.data(), means, variances);
+}
+
+void plane_statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
+                                    double* plane_means, double* plane_squares) {
     const double n = static_cast<double>(shape.places);
-    const long samples = shape.samples, channels = shape.channels;
-    std::vector<double> plane_means(count(samples * channels)), plane_squares(plane_means.size());
+    const long channels = shape.channels;
     for_eights(shape, [&](long sample, long c) {
         const float* x = input + sample * shape.places * channels + c;
         const auto before = [&](long i) {
@@ -84,8 +93,8 @@ void statistics_channels_last(const norm_shape& shape, float slope_before, const
             const float8 v = load8(x + i * channels);
             return leaky8(v, v, slope_before);
         };
-        double* mean = plane_means.data() + sample * channels + c;
-        double* squares = plane_squares.data() + sample * channels + c;
+        double* mean = plane_means + sample * channels + c;
+        double* squares = plane_squares + sample * channels + c;
         sum_places(shape.places, mean, before);
         float rounded[8];
         for (int k = 0; k < 8; ++k) {
@@ -102,26 +111,16 @@ void statistics_channels_last(const norm_shape& shape, float slope_before, const
             squares[k] -= n * rounding * rounding;
         }
     });
-    for (long c = 0; c < channels; ++c) {
-        double mean = 0, squares = 0;
-        for (long sample = 0; sample < samples; ++sample) {
-            const std::size_t plane = count(sample * channels + c);
-            const double difference = plane_means[plane] - mean,
-                         planes = static_cast<double>(sample);
-            mean += difference / (planes + 1);
-            squares += plane_squares[plane] + difference * difference * n * planes / (planes + 1);
-        }
-        means[c] = mean;
-        variances[c] = std::max(0.0, squares / (n * static_cast<double>(samples)));
-    }
 }
 
 void norm_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
                                  bool batch_statistics, const float* input, const float* invstds,
-                                 float* gradient, float* gamma_gradient, float* beta_gradient) {
+                                 float* gradient, float* gamma_gradient, float* beta_gradient,
+                                 const shared_sums* shared) {
     const long channels = shape.channels, blocks = divided_up(shape.places, block_places);
     const long parts = shape.samples * blocks;
-    std::vector<double> plain(count(parts * channels)), centred(plain.size());
+    // Of each sample and block: the plain sums, then the centred ones.
+    std::vector<double> sums_of_parts(count(parts * 2 * channels));
     std::vector<float> constants(count(channels)), slopes(count(channels));
     with_pending(pending, [&](const auto& of) {
         for_eights(shape, [&](long sample, long c) {
@@ -146,24 +145,30 @@ void norm_gradient_channels_last(const norm_shape& shape, const pending_norm& pe
                         add(i + lane, lane);
                 for (long lane = 0; i < end; ++i, ++lane)
                     add(i, lane);
-                const std::size_t part = count((sample * blocks + block) * channels + c);
-                add_lanes(plain_lanes, plain.data() + part);
-                add_lanes(centred_lanes, centred.data() + part);
+                double* part = sums_of_parts.data() + (sample * blocks + block) * 2 * channels + c;
+                add_lanes(plain_lanes, part);
+                add_lanes(centred_lanes, part + channels);
             }
         });
-        const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
+        std::vector<double> sums(count(2 * channels)); // the plain ones, the centred ones
+        double *plain_sums = sums.data(), *centred_sums = plain_sums + channels;
+        for (long part = 0; part < parts; ++part)
+            for (long c = 0; c < 2 * channels; ++c)
+                sums[count(c)] += sums_of_parts[count(part * 2 * channels + c)];
         for (long c = 0; c < channels; ++c) {
-            double plain_sum = 0, centred_sum = 0;
-            for (long part = 0; part < parts; ++part) {
-                plain_sum += plain[count(part * channels + c)];
-                centred_sum += centred[count(part * channels + c)];
+            beta_gradient[c] = static_cast<float>(plain_sums[c]);
+            gamma_gradient[c] = static_cast<float>(centred_sums[c] * invstds[c]);
+        }
+        if (batch_statistics) {
+            double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
+            if (shared != nullptr) {
+                n = shared->values;
+                shared->add_up(shared->context, sums_of_parts, blocks, 2 * channels, sums.data());
             }
-            const float invstd = invstds[c];
-            beta_gradient[c] = static_cast<float>(plain_sum);
-            gamma_gradient[c] = static_cast<float>(centred_sum * invstd);
-            if (batch_statistics) {
-                constants[count(c)] = static_cast<float>(plain_sum / n);
-                slopes[count(c)] = -static_cast<float>(centred_sum / n * invstd * invstd);
+            for (long c = 0; c < channels; ++c) {
+                const float invstd = invstds[c];
+                constants[count(c)] = static_cast<float>(plain_sums[c] / n);
+                slopes[count(c)] = -static_cast<float>(centred_sums[c] / n * invstd * invstd);
             }
         }
         parallel_chunks(shape.samples * shape.places, [&](long, long begin, long end) {

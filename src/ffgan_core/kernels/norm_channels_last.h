@@ -14,10 +14,15 @@ namespace ffgan::layers {
 void statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
                               double* means, double* variances);
 
+// As plane_statistics, of leaky(input).
+void plane_statistics_channels_last(const norm_shape& shape, float slope_before, const float* input,
+                                    double* means, double* squares);
+
 // As normalize_backward, in place.
 void norm_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,
                                  bool batch_statistics, const float* input, const float* invstds,
-                                 float* gradient, float* gamma_gradient, float* beta_gradient);
+                                 float* gradient, float* gamma_gradient, float* beta_gradient,
+                                 const shared_sums* shared = nullptr);
 
 // The gradient of what is pending where that is no norm, in place.
 void activation_gradient_channels_last(const norm_shape& shape, const pending_norm& pending,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace ffgan::layers {
 namespace {
@@ -37,6 +38,28 @@ struct statistics {
     double mean, variance;
 };
 
+struct plane_sums {
+    double mean, squares; // around the mean
+};
+
+// Joining planes pairwise loses no digits where the mean is far from 0 (Chan, Golub, LeVeque:
+// "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+class joined_planes {
+  public:
+    explicit joined_planes(long places) : places_(static_cast<double>(places)) {}
+
+    void add(const plane_sums& plane) {
+        const double difference = plane.mean - mean_;
+        mean_ += difference / (planes_ + 1);
+        squares_ += plane.squares + difference * difference * places_ * planes_ / (planes_ + 1);
+        ++planes_;
+    }
+    statistics result() const { return {mean_, std::max(0.0, squares_ / (places_ * planes_))}; }
+
+  private:
+    double places_, planes_ = 0, mean_ = 0, squares_ = 0;
+};
+
 struct gradient_sums {
     double plain, centred; // of g, and of g times the norm's centred input
 };
@@ -47,31 +70,28 @@ template <bool Before, bool After, bool Masked> class channel_pass {
     channel_pass(const norm_shape& shape, const norm_surroundings& around, long channel)
         : shape_(shape), around_(around), channel_(channel) {}
 
-    statistics find_statistics(const float* input) const {
+    plane_sums sum_plane(const float* input, long sample) const {
         const double n = static_cast<double>(shape_.places);
-        double mean = 0, squares = 0;
-        for (long sample = 0; sample < shape_.samples; ++sample) {
-            const float* x = input + plane(sample);
-            const double plane_mean =
-                sum_eights(shape_.places,
-                           [&](long i, auto count) { return before(load_up_to_8(x + i, count)); }) /
-                n;
-            const float centre = static_cast<float>(plane_mean);
-            double plane_squares = sum_eights(shape_.places, [&](long i, auto count) {
-                const float8 d = first_of_8(before(load_up_to_8(x + i, count)) - centre, count);
-                return d * d;
-            });
-            // They were taken around the mean rounded to float32.
-            const double rounding = plane_mean - static_cast<double>(centre);
-            plane_squares -= n * rounding * rounding;
-            // Joining planes pairwise loses no digits where the mean is far from 0 (Chan, Golub,
-            // LeVeque: "Updating formulae and a pairwise algorithm for computing sample variances",
-            // 1979).
-            const double difference = plane_mean - mean, planes = static_cast<double>(sample);
-            mean += difference / (planes + 1);
-            squares += plane_squares + difference * difference * n * planes / (planes + 1);
-        }
-        return {mean, std::max(0.0, squares / (n * static_cast<double>(shape_.samples)))};
+        const float* x = input + plane(sample);
+        const double mean =
+            sum_eights(shape_.places,
+                       [&](long i, auto count) { return before(load_up_to_8(x + i, count)); }) /
+            n;
+        const float centre = static_cast<float>(mean);
+        const double squares = sum_eights(shape_.places, [&](long i, auto count) {
+            const float8 d = first_of_8(before(load_up_to_8(x + i, count)) - centre, count);
+            return d * d;
+        });
+        // They were taken around the mean rounded to float32.
+        const double rounding = mean - static_cast<double>(centre);
+        return {mean, squares - n * rounding * rounding};
+    }
+
+    statistics find_statistics(const float* input) const {
+        joined_planes joined(shape_.places);
+        for (long sample = 0; sample < shape_.samples; ++sample)
+            joined.add(sum_plane(input, sample));
+        return joined.result();
     }
 
     void normalize(const float* input, float mean, float scale, float shift, float* output) const {
@@ -88,9 +108,10 @@ template <bool Before, bool After, bool Masked> class channel_pass {
         }
     }
 
-    gradient_sums sum_gradients(const float* input, const float* gradient, float mean, float scale,
-                                float shift) const {
-        gradient_sums sums{0, 0};
+    // f(sample, block, sums) for the sums of each block of places.
+    template <class F>
+    void each_gradient_sum(const float* input, const float* gradient, float mean, float scale,
+                           float shift, F&& f) const {
         for (long sample = 0; sample < shape_.samples; ++sample) {
             const long offset = plane(sample);
             const float* x = input + offset;
@@ -106,11 +127,9 @@ template <bool Before, bool After, bool Masked> class channel_pass {
                     plain += d;
                     centred = near_multiply_add(d, c, centred);
                 });
-                sums.plain += sum8(plain);
-                sums.centred += sum8(centred);
+                f(sample, begin / block_places, gradient_sums{sum8(plain), sum8(centred)});
             }
         }
-        return sums;
     }
 
     // scale * (g - constant - slope * centred input), g being the gradient of the norm's output.
@@ -200,6 +219,29 @@ void channel_statistics(const norm_shape& shape, const float* input, double* mea
     });
 }
 
+void plane_statistics(const norm_shape& shape, const norm_surroundings& around, const float* input,
+                      double* means, double* squares) {
+    for_channels(shape, around, [&](const auto& pass, long channel) {
+        for (long sample = 0; sample < shape.samples; ++sample) {
+            const plane_sums found = pass.sum_plane(input, sample);
+            means[sample * shape.channels + channel] = found.mean;
+            squares[sample * shape.channels + channel] = found.squares;
+        }
+    });
+}
+
+void join_planes(long samples, long channels, long places, const double* plane_means,
+                 const double* plane_squares, double* means, double* variances) {
+    for (long c = 0; c < channels; ++c) {
+        joined_planes joined(places);
+        for (long plane = c; plane < samples * channels; plane += channels)
+            joined.add({plane_means[plane], plane_squares[plane]});
+        const statistics found = joined.result();
+        means[c] = found.mean;
+        variances[c] = found.variance;
+    }
+}
+
 void normalize(const norm_shape& shape, const norm_surroundings& around, const float* input,
                const float* means, const float* scales, const float* shifts, float* output) {
     for_channels(shape, around, [&](const auto& pass, long channel) {
@@ -225,21 +267,59 @@ void normalize_backward(const norm_shape& shape, const norm_surroundings& around
                         bool batch_statistics, const float* input, const float* gradient,
                         const float* means, const float* invstds, const float* gamma,
                         const float* beta, bool add, float* data_gradient, float* gamma_gradient,
-                        float* beta_gradient) {
-    const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
-    for_channels(shape, around, [&](const auto& pass, long channel) {
-        const float mean = means[channel], shift = beta[channel], invstd = invstds[channel];
-        const float scale = gamma[channel] * invstd;
-        const gradient_sums sums = pass.sum_gradients(input, gradient, mean, scale, shift);
+                        float* beta_gradient, const shared_sums* shared) {
+    const auto each_sum = [&](const auto& pass, long channel, auto&& f) {
+        pass.each_gradient_sum(input, gradient, means[channel], gamma[channel] * invstds[channel],
+                               beta[channel], f);
+    };
+    const auto put = [&](long channel, const gradient_sums& sums) {
         beta_gradient[channel] = static_cast<float>(sums.plain);
-        gamma_gradient[channel] = static_cast<float>(sums.centred * invstd);
+        gamma_gradient[channel] = static_cast<float>(sums.centred * invstds[channel]);
+    };
+    const auto spread = [&](const auto& pass, long channel, const gradient_sums& sums, double n) {
+        const float invstd = invstds[channel];
         float constant = 0, slope = 0;
         if (batch_statistics) {
             constant = static_cast<float>(sums.plain / n);
             slope = static_cast<float>(sums.centred / n * invstd * invstd);
         }
-        pass.spread_gradient(input, gradient, mean, scale, shift, constant, slope, add,
-                             data_gradient);
+        pass.spread_gradient(input, gradient, means[channel], gamma[channel] * invstd,
+                             beta[channel], constant, slope, add, data_gradient);
+    };
+    if (shared == nullptr || !batch_statistics) {
+        const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
+        for_channels(shape, around, [&](const auto& pass, long channel) {
+            gradient_sums sums{0, 0};
+            each_sum(pass, channel, [&](long, long, const gradient_sums& part) {
+                sums.plain += part.plain;
+                sums.centred += part.centred;
+            });
+            put(channel, sums);
+            spread(pass, channel, sums, n);
+        });
+        return;
+    }
+    // Of each sample and block: the plain sums, then the centred ones.
+    const long channels = shape.channels;
+    const long blocks = (shape.places + block_places - 1) / block_places;
+    std::vector<double> parts(static_cast<std::size_t>(shape.samples * blocks * 2 * channels));
+    for_channels(shape, around, [&](const auto& pass, long channel) {
+        gradient_sums sums{0, 0};
+        each_sum(pass, channel, [&](long sample, long block, const gradient_sums& part) {
+            double* row = parts.data() + (sample * blocks + block) * 2 * channels;
+            row[channel] = part.plain;
+            row[channels + channel] = part.centred;
+            sums.plain += part.plain;
+            sums.centred += part.centred;
+        });
+        put(channel, sums);
+    });
+    std::vector<double> all(static_cast<std::size_t>(2 * channels));
+    shared->add_up(shared->context, parts, blocks, 2 * channels, all.data());
+    for_channels(shape, around, [&](const auto& pass, long channel) {
+        const std::size_t c = static_cast<std::size_t>(channel);
+        spread(pass, channel, {all[c], all[c + static_cast<std::size_t>(channels)]},
+               shared->values);
     });
 }
 

@@ -37,6 +37,93 @@ void batch_norm::allocate(long channels) {
     updates_ = 0;
 }
 
+void batch_norm::take_statistics(double values, const std::vector<double>& means,
+                                 const std::vector<double>& variances) {
+    const long channels = static_cast<long>(means.size());
+    means_.set_size(1, channels);
+    invstds_.set_size(1, channels);
+    float* rounded = means_.host_write_only();
+    float* invstds = invstds_.host_write_only();
+    for (std::size_t k = 0; k < means.size(); ++k) {
+        rounded[k] = static_cast<float>(means[k]);
+        invstds[k] = static_cast<float>(1 / std::sqrt(variances[k] + eps_));
+    }
+    update_running(values, means, variances);
+}
+
+void batch_norm::take_shared_statistics(const norm_shape& shape,
+                                        const std::vector<double>& plane_means,
+                                        const std::vector<double>& plane_squares) {
+    const std::size_t channels = static_cast<std::size_t>(shape.channels);
+    const std::vector<double> all_means = samples_.gather_rows(plane_means, shape.channels);
+    const std::vector<double> all_squares = samples_.gather_rows(plane_squares, shape.channels);
+    std::vector<double> means(channels), variances(channels);
+    join_planes(samples_.total(), shape.channels, shape.places, all_means.data(),
+                all_squares.data(), means.data(), variances.data());
+    values_ = static_cast<double>(samples_.total()) * static_cast<double>(shape.places);
+    take_statistics(values_, means, variances);
+}
+
+void batch_norm::update_running(double values, const std::vector<double>& means,
+                                const std::vector<double>& variances) {
+    if (mode_ != mode::training)
+        return;
+    const double weight = 1.0 / (static_cast<double>(updates_) + 1.0);
+    updates_ = std::min(updates_ + 1, window_size_);
+    const double unbiased = values > 1 ? values / (values - 1) : 1;
+    float* running_mean = running_means_.host();
+    float* running_variance = running_variances_.host();
+    for (std::size_t k = 0; k < means.size(); ++k) {
+        running_mean[k] = static_cast<float>((1 - weight) * running_mean[k] + weight * means[k]);
+        running_variance[k] = static_cast<float>((1 - weight) * running_variance[k] +
+                                                 weight * unbiased * variances[k]);
+    }
+}
+
+shared_sums batch_norm::sums_over_ranks() const {
+    return {values_,
+            [](const void* samples, const std::vector<double>& parts, long rows, long length,
+               double* sums) {
+                const std::vector<double> all =
+                    static_cast<const shared_samples*>(samples)->gather_rows(parts, rows * length);
+                std::fill_n(sums, length, 0.0);
+                for (std::size_t begin = 0; begin < all.size();)
+                    for (long i = 0; i < length; ++i)
+                        sums[i] += all[begin++];
+            },
+            &samples_};
+}
+
+void batch_norm::compute_shared(const norm_surroundings& around, const dlib::tensor& input,
+                                dlib::resizable_tensor& output) {
+    const norm_shape shape = shape_of(input);
+    const std::size_t channels = static_cast<std::size_t>(shape.channels);
+    output.copy_size(input);
+    std::vector<double> means(static_cast<std::size_t>(shape.samples) * channels);
+    std::vector<double> squares(means.size());
+    plane_statistics(shape, around, input.host(), means.data(), squares.data());
+    take_shared_statistics(shape, means, squares);
+    const float* gamma = params_.host();
+    const float* invstds = invstds_.host();
+    std::vector<float> scales(channels);
+    for (std::size_t k = 0; k < channels; ++k)
+        scales[k] = gamma[k] * invstds[k];
+    normalize(shape, around, input.host(), means_.host(), scales.data(), gamma + channels,
+              output.host_write_only());
+}
+
+void batch_norm::compute_shared_gradient(const norm_surroundings& around,
+                                         const dlib::tensor& gradient, const dlib::tensor& input,
+                                         const gradient_target& data_gradient,
+                                         dlib::tensor& params_gradient) {
+    const shared_sums sums = sums_over_ranks();
+    const float* gamma = params_.host();
+    float* gradients = params_gradient.host();
+    normalize_backward(shape_of(input), around, true, input.host(), gradient.host(), means_.host(),
+                       invstds_.host(), gamma, gamma + input.k(), data_gradient.add,
+                       data_gradient.values.host(), gradients, gradients + input.k(), &sums);
+}
+
 #ifdef DLIB_USE_CUDA
 
 void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& output) {
@@ -45,6 +132,10 @@ void batch_norm::compute(const dlib::tensor& input, dlib::resizable_tensor& outp
     if (mode_ == mode::inference) {
         dlib::tt::batch_normalize_conv_inference(eps_, output, input, gamma, beta, running_means_,
                                                  running_variances_);
+        return;
+    }
+    if (!samples_.alone()) {
+        compute_shared({}, input, output); // cuDNN has no statistics of more than its own batch
         return;
     }
     // dlib refuses a batch of one; to batch norm per channel one sample of k x (rows x columns) is
@@ -93,6 +184,10 @@ void batch_norm::compute_gradient(const dlib::tensor& gradient, const dlib::tens
                            data_gradient.values.host(), gradients, gradients + channels);
         return;
     }
+    if (!samples_.alone()) {
+        compute_shared_gradient({}, gradient, input, data_gradient, params_gradient);
+        return;
+    }
     if (input.num_samples() == 1)
         throw std::logic_error("batch norm on CUDA has gradients for batches of at least two "
                                "samples, normalised by their own statistics");
@@ -131,23 +226,6 @@ std::vector<float> batch_norm::running_scales(const float* gamma) const {
     return scales;
 }
 
-void batch_norm::update_running(const norm_shape& shape, const std::vector<double>& means,
-                                const std::vector<double>& variances) {
-    if (mode_ != mode::training)
-        return;
-    const double weight = 1.0 / (static_cast<double>(updates_) + 1.0);
-    updates_ = std::min(updates_ + 1, window_size_);
-    const double n = static_cast<double>(shape.samples) * static_cast<double>(shape.places);
-    const double unbiased = n > 1 ? n / (n - 1) : 1;
-    float* running_mean = running_means_.host();
-    float* running_variance = running_variances_.host();
-    for (std::size_t k = 0; k < means.size(); ++k) {
-        running_mean[k] = static_cast<float>((1 - weight) * running_mean[k] + weight * means[k]);
-        running_variance[k] = static_cast<float>((1 - weight) * running_variance[k] +
-                                                 weight * unbiased * variances[k]);
-    }
-}
-
 void batch_norm::compute(const norm_surroundings& around, const dlib::tensor& input,
                          dlib::resizable_tensor& output) {
     const norm_shape shape = shape_of(input);
@@ -161,18 +239,27 @@ void batch_norm::compute(const norm_surroundings& around, const dlib::tensor& in
                   output.host_write_only());
         return;
     }
+    if (!samples_.alone()) {
+        compute_shared(around, input, output);
+        return;
+    }
     std::vector<double> means(channels), variances(channels);
     means_.set_size(1, shape.channels);
     invstds_.set_size(1, shape.channels);
     normalize_batch(shape, around, eps_, gamma, beta, input.host(), means.data(), variances.data(),
                     means_.host_write_only(), invstds_.host_write_only(), output.host_write_only());
-    update_running(shape, means, variances);
+    update_running(static_cast<double>(shape.samples) * static_cast<double>(shape.places), means,
+                   variances);
 }
 
 void batch_norm::compute_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
                                   const dlib::tensor& input, const gradient_target& data_gradient,
                                   dlib::tensor& params_gradient) {
     const bool constant = mode_ == mode::inference;
+    if (!constant && !samples_.alone()) {
+        compute_shared_gradient(around, gradient, input, data_gradient, params_gradient);
+        return;
+    }
     const std::vector<float> running_invstds = running_scales(nullptr);
     const float* gamma = params_.host();
     float* gradients = params_gradient.host();
@@ -194,21 +281,24 @@ void batch_norm::prepare(const norm_surroundings& around, const dlib::tensor& in
         pending_scales_ = running_scales(gamma);
         pending.means = running_means_.host();
     } else {
-        std::vector<double> means(channels), variances(channels);
-        statistics_channels_last(shape, around.slope_before, input.host(), means.data(),
-                                 variances.data());
-        means_.set_size(1, shape.channels);
-        invstds_.set_size(1, shape.channels);
-        float* rounded = means_.host_write_only();
-        float* invstds = invstds_.host_write_only();
-        pending_scales_.resize(channels);
-        for (std::size_t k = 0; k < channels; ++k) {
-            rounded[k] = static_cast<float>(means[k]);
-            invstds[k] = static_cast<float>(1 / std::sqrt(variances[k] + eps_));
-            pending_scales_[k] = gamma[k] * invstds[k];
+        const float* x = input.host();
+        if (samples_.alone()) {
+            std::vector<double> means(channels), variances(channels);
+            statistics_channels_last(shape, around.slope_before, x, means.data(), variances.data());
+            take_statistics(static_cast<double>(shape.samples) * static_cast<double>(shape.places),
+                            means, variances);
+        } else {
+            std::vector<double> means(static_cast<std::size_t>(shape.samples) * channels);
+            std::vector<double> squares(means.size());
+            plane_statistics_channels_last(shape, around.slope_before, x, means.data(),
+                                           squares.data());
+            take_shared_statistics(shape, means, squares);
         }
-        update_running(shape, means, variances);
-        pending.means = rounded;
+        const float* invstds = invstds_.host();
+        pending_scales_.resize(channels);
+        for (std::size_t k = 0; k < channels; ++k)
+            pending_scales_[k] = gamma[k] * invstds[k];
+        pending.means = means_.host();
     }
     pending.scales = pending_scales_.data();
 }
@@ -225,8 +315,10 @@ void batch_norm::compute_gradient_in_place(const pending_norm& pending, const dl
     pending_norm norm = pending;
     norm.scales = scales.data();
     float* gradients = params_gradient.host();
+    const shared_sums sums = sums_over_ranks();
     norm_gradient_channels_last(shape_of(input), norm, !constant, input.host(), invstds,
-                                gradient.host(), gradients, gradients + input.k());
+                                gradient.host(), gradients, gradients + input.k(),
+                                samples_.alone() ? nullptr : &sums);
 }
 
 #endif

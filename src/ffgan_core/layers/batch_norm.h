@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include "base/ranks.h"
 #include "kernels/layer_values.h"
 #include "kernels/norm_kernels.h"
 #include "layers/gradient_target.h"
@@ -42,6 +43,9 @@ class batch_norm {
     dlib::resizable_tensor& running_means() { return running_means_; }
     const dlib::resizable_tensor& running_variances() const { return running_variances_; }
     dlib::resizable_tensor& running_variances() { return running_variances_; }
+
+    // The batch of the next passes, whose statistics are used, is that of all ranks.
+    void set_samples(const shared_samples& samples) { samples_ = samples; }
 
     // Batches in the running statistics, at most the window size. The next one weighs
     // 1 / (updates + 1), so 0 makes the running statistics start anew.
@@ -97,10 +101,23 @@ class batch_norm {
 
   private:
     void allocate(long channels);
-#ifndef DLIB_USE_CUDA
+    // Keeps the batch's statistics, also rounded, for the way back.
+    void take_statistics(double values, const std::vector<double>& means,
+                         const std::vector<double>& variances);
+    // Those of a batch that ranks share, from this one's planes.
+    void take_shared_statistics(const norm_shape& shape, const std::vector<double>& plane_means,
+                                const std::vector<double>& plane_squares);
     // The statistics join the running ones, in training.
-    void update_running(const norm_shape& shape, const std::vector<double>& means,
+    void update_running(double values, const std::vector<double>& means,
                         const std::vector<double>& variances);
+    shared_sums sums_over_ranks() const;
+    // By the statistics of a batch that ranks share, on the host.
+    void compute_shared(const norm_surroundings& around, const dlib::tensor& input,
+                        dlib::resizable_tensor& output);
+    void compute_shared_gradient(const norm_surroundings& around, const dlib::tensor& gradient,
+                                 const dlib::tensor& input, const gradient_target& data_gradient,
+                                 dlib::tensor& params_gradient);
+#ifndef DLIB_USE_CUDA
     // gamma / sqrt(running variance + eps); 1 for gamma where it is null.
     std::vector<float> running_scales(const float* gamma) const;
 #endif
@@ -118,6 +135,8 @@ class batch_norm {
     double eps_;
     mode mode_ = mode::training;
     std::vector<float> pending_scales_; // of the last prepare()
+    shared_samples samples_;
+    double values_ = 0; // of a channel in the last batch that ranks share
 };
 
 } // namespace ffgan::layers

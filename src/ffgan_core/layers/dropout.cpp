@@ -23,9 +23,19 @@ void dropout::draw(const dlib::tensor& x) {
     }
     const long n = static_cast<long>(x.size());
     mask_.resize(static_cast<std::size_t>(mask_words(n)));
-    dropout_mask(key_, rate_, n, mask_.data());
+    const long samples = static_cast<long>(x.num_samples()), size = n / samples;
+    if (samples_.alone()) {
+        dropout_mask(key_, rate_, n, mask_.data());
+    } else {
+        const long words = size / mask_word_bits;
+        if (size % mask_word_bits != 0)
+            throw std::logic_error("a sample's dropout mask is no whole number of words");
+        for (long sample = 0; sample < samples - repeated_; ++sample)
+            dropout_mask(key_, rate_, size, mask_.data() + sample * words,
+                         samples_.place(sample) * words);
+    }
     if (repeated_ > 0) {
-        const long repeated = repeated_ * (n / static_cast<long>(x.num_samples()));
+        const long repeated = repeated_ * size;
         repeat_mask(n - repeated, repeated, mask_.data());
     }
 }

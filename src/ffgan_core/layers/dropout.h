@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <cstdint>
 #include <dlib/cuda/tensor_tools.h>
 #include <dlib/geometry.h>
@@ -35,6 +37,8 @@ class dropout {
         key_ = key;
         repeated_ = repeated;
     }
+    // The masks of the next passes are this rank's of those of all samples.
+    void set_samples(const shared_samples& samples) { samples_ = samples; }
 
     // For layers that apply the dropout in a pass of their own: draws the mask for x, in
     // training; which elements are kept (null: all); and what they are multiplied by.
@@ -73,6 +77,7 @@ class dropout {
     mode mode_ = mode::training;
     std::uint64_t key_ = 0;
     long repeated_ = 0;
+    shared_samples samples_;
     std::vector<std::uint64_t> mask_;
 #ifdef DLIB_USE_CUDA
     dlib::resizable_tensor device_mask_;

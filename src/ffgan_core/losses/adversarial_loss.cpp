@@ -20,20 +20,28 @@ long penalised_images(const loss_settings& settings, long count) {
     return settings.penalty > 0 ? (count + penalty_share - 1) / penalty_share : 0;
 }
 
-void add_signs(const float* from, long size, std::uint64_t key, double distance, float* to) {
+void add_signs(const ranks& all, const float* from, long images, long size, std::uint64_t key,
+               double distance, float* to) {
     const std::uint64_t start = counter_start(key, 0);
     const float step = static_cast<float>(distance);
-    parallel_chunks(size, [=](long, long begin, long end) {
-        for (long i = begin; i < end; ++i) {
-            const std::uint64_t word = counter_value(start, static_cast<std::uint64_t>(i / 64));
-            to[i] = from[i] + ((word >> (i % 64)) & 1 ? step : -step);
+    parallel_chunks(images * size, [=, &all](long, long begin, long end) {
+        for (long i = begin; i < end;) {
+            const long image = i / size, last = std::min(end, (image + 1) * size);
+            const long shift = (all.place(image) - image) * size;
+            for (; i < last; ++i) {
+                const long bit = i + shift; // of all images
+                const std::uint64_t word =
+                    counter_value(start, static_cast<std::uint64_t>(bit / 64));
+                to[i] = from[i] + ((word >> (bit % 64)) & 1 ? step : -step);
+            }
         }
     });
 }
 
-pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores,
+pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores, long whole,
                        score_target target, dlib::tensor& gradient) {
     const long count = static_cast<long>(scores.num_samples());
+    const double n = static_cast<double>(whole);
     const double sign = target == score_target::fake ? -1 : 1; // of the score that is asked for
     const double smooth = target == score_target::real ? settings.label_smoothing : 0;
     double loss = 0;
@@ -52,20 +60,20 @@ pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores
             loss += std::max(0.0, 1 - sign * s[i]);
             slope = sign * s[i] < 1 ? -sign : 0;
         }
-        g[i] = static_cast<float>(slope / static_cast<double>(count));
+        g[i] = static_cast<float>(slope / n);
         correct += sign * s[i] > 0;
     }
-    return {loss / static_cast<double>(count),
-            static_cast<double>(correct) / static_cast<double>(count)};
+    return {loss / n, static_cast<double>(correct) / n};
 }
 
-loss_values judge(const loss_settings& settings, const dlib::tensor& scores, long count,
-                  dlib::tensor& gradient, std::vector<float>& ratios) {
+loss_values judge(const loss_settings& settings, const dlib::tensor& scores, const ranks& all,
+                  long whole, dlib::tensor& gradient, std::vector<float>& ratios) {
     loss_values result;
+    const long count = all.own(whole);
     ratios.resize(static_cast<std::size_t>(count));
     const float* s = scores.host();
     float* g = gradient.host_write_only();
-    const double n = static_cast<double>(count), smooth = settings.label_smoothing;
+    const double n = static_cast<double>(whole), smooth = settings.label_smoothing;
     for (long i = 0; i < count; ++i) {
         const double x = s[i], fake = s[count + i];
         double advantage = fake; // of the fake, that D's loss wants small and G's wants large
@@ -86,10 +94,10 @@ loss_values judge(const loss_settings& settings, const dlib::tensor& scores, lon
         g[count + i] = static_cast<float>(logistic(bounded) / n);
         ratios[static_cast<std::size_t>(i)] = static_cast<float>(-std::exp(-bounded));
     }
-    const long penalised = penalised_images(settings, count);
+    const long penalised = penalised_images(settings, whole);
     const double weight = settings.penalty / (settings.distance * settings.distance) /
                           std::max(1.0, static_cast<double>(penalised));
-    for (long i = 0; i < penalised; ++i) {
+    for (long i = 0; i < all.own(penalised); ++i) {
         const double difference = static_cast<double>(s[2 * count + i]) - s[i];
         result.penalty += 0.5 * weight * difference * difference;
         g[2 * count + i] = static_cast<float>(weight * difference);

@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <dlib/cuda/tensor.h>
 
 #include <cmath>
@@ -55,8 +57,10 @@ struct loss_values {
 long penalised_images(const loss_settings& settings, long count);
 
 // The neighbours that R1 compares these values with: to[i] = from[i] + or - distance, by random
-// bits. (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990).
-void add_signs(const float* from, long size, std::uint64_t key, double distance, float* to);
+// bits. (e . dD/dx)^2 for random signs e has the mean |dD/dx|^2 (Hutchinson 1990). The values are
+// those of this rank's first `images`, `size` each.
+void add_signs(const ranks& all, const float* from, long images, long size, std::uint64_t key,
+               double distance, float* to);
 
 // What a pass of one kind of images asks of their scores: D wants real images' high and fakes' low,
 // G its fakes' high.
@@ -67,15 +71,18 @@ struct pass_values {
     double accuracy; // share of the images with the right sign
 };
 
+// The values of both functions below are means over the `whole` images of a batch, of which the
+// scores are those of this rank: its part of the means, which add up.
+
 // Of a pass of its own, with the logistic loss or the hinge (Lim and Ye 2017, "Geometric GAN").
 // `gradient`, of the scores' size, receives that of the loss.
-pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores,
+pass_values judge_pass(const loss_settings& settings, const dlib::tensor& scores, long whole,
                        score_target target, dlib::tensor& gradient);
 
-// scores: of `count` real images, of `count` fakes, and of the neighbours of the first real ones.
+// scores: of the real images, of as many fakes, and of the neighbours of the first real ones.
 // `gradient`, of the scores' size, receives that of D's loss; `ratios` what turns a fake's gradient
 // into that of G's loss.
-loss_values judge(const loss_settings& settings, const dlib::tensor& scores, long count,
-                  dlib::tensor& gradient, std::vector<float>& ratios);
+loss_values judge(const loss_settings& settings, const dlib::tensor& scores, const ranks& all,
+                  long whole, dlib::tensor& gradient, std::vector<float>& ratios);
 
 } // namespace ffgan

@@ -56,18 +56,20 @@ template <typename F> void each_cell(long rows, long columns, F&& f) {
     }
 }
 
-double pairs_of(const dlib::tensor& images, const run_of_pairs& run) {
-    return static_cast<double>(images.num_samples() * images.k() * run.count);
+// In `whole` images like these.
+double pairs_of(const dlib::tensor& images, long whole, const run_of_pairs& run) {
+    return static_cast<double>(whole * images.k() * run.count);
 }
 
-by_cell mean_differences(const dlib::tensor& images) {
+// Over the `whole` images of all ranks.
+by_cell mean_differences(const dlib::tensor& images, const ranks& all, long whole) {
     const long values = images.nr() * images.nc();
     const long planes = static_cast<long>(images.num_samples() * images.k());
-    const float* all = images.host();
+    const float* pixels = images.host();
     std::vector<by_cell> of_planes(static_cast<std::size_t>(planes));
     parallel_chunks(planes, [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
-            const float* x = all + n * values;
+            const float* x = pixels + n * values;
             by_cell& sums = of_planes[static_cast<std::size_t>(n)];
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
                 double sum = 0;
@@ -83,14 +85,15 @@ by_cell mean_differences(const dlib::tensor& images) {
     for (const by_cell& sums : of_planes)
         for (std::size_t cell = 0; cell < cells; ++cell)
             means[cell] += sums[cell];
+    all.sum(means.data(), cells);
     each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-        means[cell] /= pairs_of(images, run);
+        means[cell] /= pairs_of(images, whole, run);
     });
     return means;
 }
 
 // The sum over the cells of their slopes times the derivatives of their means.
-void differentiate(const dlib::tensor& images, const by_cell& slopes,
+void differentiate(const dlib::tensor& images, long whole, const by_cell& slopes,
                    dlib::resizable_tensor& gradient) {
     const long values = images.nr() * images.nc();
     const long planes = static_cast<long>(images.num_samples() * images.k());
@@ -103,7 +106,7 @@ void differentiate(const dlib::tensor& images, const by_cell& slopes,
             float* g = all_gradients + n * values;
             std::fill_n(g, values, 0.0f);
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-                const double slope = slopes[cell] / pairs_of(images, run);
+                const double slope = slopes[cell] / pairs_of(images, whole, run);
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
                     const double d = static_cast<double>(x[i + run.apart]) - x[i];
                     const float change =
@@ -119,8 +122,8 @@ void differentiate(const dlib::tensor& images, const by_cell& slopes,
 class border final : public generator_loss {
   public:
     double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
-        remember(mean_differences(inputs.real.planes()), real_);
-        remember(mean_differences(inputs.fakes), fakes_);
+        remember(mean_differences(inputs.real.planes(), inputs.all, inputs.whole), real_);
+        remember(mean_differences(inputs.fakes, inputs.all, inputs.whole), fakes_);
         double distance = 0;
         by_cell slopes{};
         for (std::size_t cell = 0; cell < cells; ++cell) {
@@ -129,8 +132,8 @@ class border final : public generator_loss {
             distance += excess * excess / cells;
             slopes[cell] = 2 * excess / (unit * cells);
         }
-        differentiate(inputs.fakes, slopes, gradient);
-        return distance;
+        differentiate(inputs.fakes, inputs.whole, slopes, gradient);
+        return inputs.all.once(distance);
     }
 
     void add_state(const std::string& prefix, named_tensors& state) const override {

@@ -75,14 +75,17 @@ void coarsen_adjoint(std::vector<float>& values, const axis& along, std::vector<
 
 } // namespace
 
-double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradient) {
+double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradient,
+                     const ranks& all) {
     const long rows = images.nr(), columns = images.nc(), values = rows * columns;
     if (images.k() != channels || rows % 2 != 0 || columns % 2 != 0)
         throw std::invalid_argument("chroma_detail takes three channels and even sides");
     const axis down{rows, columns, columns, 1}, across{columns, 1, rows, columns};
     const long count = static_cast<long>(images.num_samples());
-    const double terms = static_cast<double>(count * values) * chroma.size();
-    const float* all = images.host();
+    double images_of_all = static_cast<double>(count);
+    all.sum(&images_of_all, 1);
+    const double terms = images_of_all * static_cast<double>(values) * chroma.size();
+    const float* pixels = images.host();
     float* all_gradients = nullptr;
     if (gradient) {
         gradient->copy_size(images);
@@ -93,7 +96,7 @@ double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradien
     parallel_chunks(count, [&](long, long begin, long end) {
         std::vector<float> plane(static_cast<std::size_t>(values)), lost, means;
         for (long n = begin; n < end; ++n) {
-            const float* image = all + n * channels * values;
+            const float* image = pixels + n * channels * values;
             double sum = 0;
             for (const std::array<float, channels>& weights : chroma) {
                 for (long i = 0; i < values; ++i)
@@ -124,7 +127,9 @@ double chroma_detail(const dlib::tensor& images, dlib::resizable_tensor* gradien
             sums[static_cast<std::size_t>(n)] = sum;
         }
     });
-    return std::accumulate(sums.begin(), sums.end(), 0.0) / terms;
+    double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+    all.sum(&sum, 1);
+    return sum / terms;
 }
 
 loss_description chroma_loss() {

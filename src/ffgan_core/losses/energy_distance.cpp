@@ -76,42 +76,50 @@ void forget(std::vector<float>& samples, long size) {
         samples.erase(samples.begin(), samples.begin() + surplus);
 }
 
+// How many of `count` are every step-th from the first one on.
+long stepped(long count, long first, long step) {
+    return count > first ? (count - first + step - 1) / step : 0;
+}
+
 } // namespace
 
 double energy_distance::step(const float* real, long real_count, const float* fakes,
-                             long fake_count, float* gradient) {
+                             long fake_count, float* gradient, const own_samples& own) {
     real_.insert(real_.end(), real, real + real_count * size_);
     fakes_.insert(fakes_.end(), fakes, fakes + fake_count * size_);
     scales_ = inverse_variances(real_, size_);
     std::fill_n(gradient, fake_count * size_, 0.0f);
-    const double distance = compare(real_count, fake_count, gradient);
+    const double distance = compare(real_count, fake_count, gradient, own);
     forget(real_, size_);
     forget(fakes_, size_);
     return distance;
 }
 
-double energy_distance::compare(long real_count, long fake_count, float* gradient) const {
+double energy_distance::compare(long real_count, long fake_count, float* gradient,
+                                const own_samples& own) const {
     const long earlier_real = static_cast<long>(real_.size()) / size_ - real_count;
     const long earlier_fakes = static_cast<long>(fakes_.size()) / size_ - fake_count;
     if (fake_count == 0 || earlier_fakes + fake_count < 2 || earlier_real + real_count < 2)
         return 0; // nothing to compare, or nothing with its own kind
     const double n = static_cast<double>(fake_count);
-    std::vector<double> of_fakes(static_cast<std::size_t>(fake_count));
-    parallel_chunks(fake_count, [&](long, long begin, long end) {
-        for (long k = begin; k < end; ++k) {
+    std::vector<double> of_fakes(
+        static_cast<std::size_t>(stepped(fake_count, own.fakes, own.step)));
+    parallel_chunks(static_cast<long>(of_fakes.size()), [&](long, long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+            const long k = own.fakes + i * own.step;
             const float* fake = fakes_.data() + (earlier_fakes + k) * size_;
             float* slope = gradient + k * size_;
-            of_fakes[static_cast<std::size_t>(k)] =
+            of_fakes[static_cast<std::size_t>(i)] =
                 2 * mean_distance(fake, real_, scales_, -1, 2 / n, slope) -
                 mean_distance(fake, fakes_, scales_, earlier_fakes + k, -2 / n, slope);
         }
     });
-    std::vector<double> of_real(static_cast<std::size_t>(real_count));
-    parallel_chunks(real_count, [&](long, long begin, long end) {
+    std::vector<double> of_real(static_cast<std::size_t>(stepped(real_count, own.real, own.step)));
+    parallel_chunks(static_cast<long>(of_real.size()), [&](long, long begin, long end) {
         std::vector<float> unused(static_cast<std::size_t>(size_));
-        for (long k = begin; k < end; ++k) {
-            const long place = earlier_real + k;
-            of_real[static_cast<std::size_t>(k)] = mean_distance(
+        for (long i = begin; i < end; ++i) {
+            const long place = earlier_real + own.real + i * own.step;
+            of_real[static_cast<std::size_t>(i)] = mean_distance(
                 real_.data() + place * size_, real_, scales_, place, 0, unused.data());
         }
     });
@@ -123,9 +131,9 @@ double energy_distance::compare(long real_count, long fake_count, float* gradien
     return sum;
 }
 
-double energy_distance::add_pairs(const float* real, const float* fakes, long count, double weight,
-                                  float* gradient) const {
-    const double n = static_cast<double>(count);
+double energy_distance::add_pairs(const float* real, const float* fakes, long count, long whole,
+                                  double weight, float* gradient) const {
+    const double n = static_cast<double>(whole);
     double sum = 0;
     for (long i = 0; i < count; ++i)
         sum += add_distance(fakes + i * size_, real + i * size_, scales_, weight / n,

@@ -15,6 +15,12 @@
 
 namespace ffgan {
 
+// Which samples are this rank's, where several share a step: every `step`-th from the first ones
+// on.
+struct own_samples {
+    long real = 0, fakes = 0, step = 1;
+};
+
 class energy_distance {
   public:
     explicit energy_distance(long size) : size_(size) {}
@@ -23,13 +29,15 @@ class energy_distance {
     // of the last steps, which are then remembered; 0 where there are no fakes, or no two of a
     // kind. Each value is divided by its standard deviation in the real samples, and by the root of
     // their size. `gradient`, fake_count x size, receives the derivative with respect to the fakes,
-    // those of earlier steps counted as if they moved alike.
+    // those of earlier steps counted as if they moved alike. All ranks give the samples of all; the
+    // result is of `own`, the part of the distance and the rows of the gradient.
     double step(const float* real, long real_count, const float* fakes, long fake_count,
-                float* gradient);
+                float* gradient, const own_samples& own = {});
 
     // As step measures it, the mean distance of `count` fakes from the real samples that each of
-    // them should be; adds `weight` times its derivative to the gradient. After step.
-    double add_pairs(const float* real, const float* fakes, long count, double weight,
+    // them should be; adds `weight` times its derivative to the gradient. After step. whole: the
+    // pairs of all ranks, of which the result is the part of these.
+    double add_pairs(const float* real, const float* fakes, long count, long whole, double weight,
                      float* gradient) const;
 
     long size() const { return size_; }
@@ -43,7 +51,7 @@ class energy_distance {
 
   private:
     // Of the newest ones.
-    double compare(long real_count, long fake_count, float* gradient) const;
+    double compare(long real_count, long fake_count, float* gradient, const own_samples& own) const;
 
     long size_;
     std::vector<float> real_, fakes_; // the newest last

@@ -9,11 +9,11 @@ class excess_loss final : public generator_loss {
     explicit excess_loss(image_statistic statistic) : statistic_(statistic) {}
 
     double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
-        const double wanted = statistic_(inputs.real.planes(), nullptr);
-        const double excess = statistic_(inputs.fakes, &gradient) - wanted;
+        const double wanted = statistic_(inputs.real.planes(), nullptr, inputs.all);
+        const double excess = statistic_(inputs.fakes, &gradient, inputs.all) - wanted;
         if (!(excess > 0))
             gradient.set_size(0, 0, 0, 0);
-        return excess;
+        return inputs.all.once(excess);
     }
 
   private:

@@ -11,9 +11,10 @@
 
 namespace ffgan {
 
-// How much of something images have; `gradient`, if any, receives the derivative with respect to
-// them.
-using image_statistic = double (*)(const dlib::tensor& images, dlib::resizable_tensor* gradient);
+// How much of something the images of all ranks have; `gradient`, if any, receives the derivative
+// with respect to these.
+using image_statistic = double (*)(const dlib::tensor& images, dlib::resizable_tensor* gradient,
+                                   const ranks& all);
 
 std::unique_ptr<generator_loss> make_excess_loss(image_statistic statistic);
 

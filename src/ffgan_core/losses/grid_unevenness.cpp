@@ -37,17 +37,18 @@ template <typename F> void each_pair(long rows, long columns, F&& f) {
 
 } // namespace
 
-double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradient) {
+double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradient,
+                       const ranks& all) {
     const long rows = images.nr(), columns = images.nc(), values = rows * columns;
     if (rows <= period || columns <= period)
         throw std::invalid_argument("grid_unevenness takes images of at least five by five pixels");
     const long planes = static_cast<long>(images.num_samples()) * images.k();
-    const float* all = images.host();
+    const float* pixels = images.host();
 
     std::vector<by_cell> of_planes(static_cast<std::size_t>(planes));
     parallel_chunks(planes, [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
-            const float* x = all + n * values;
+            const float* x = pixels + n * values;
             by_cell& sums = of_planes[static_cast<std::size_t>(n)];
             sums = {};
             each_pair(rows, columns, [&](std::size_t way, std::size_t at, long i, long j) {
@@ -62,8 +63,12 @@ double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradi
         for (std::size_t way = 0; way < directions; ++way)
             for (std::size_t at = 0; at < cells; ++at)
                 energy[way][at] += sums[way][at];
+    for (std::size_t way = 0; way < directions; ++way)
+        all.sum(energy[way].data(), cells);
+    double planes_of_all = static_cast<double>(planes);
+    all.sum(&planes_of_all, 1);
     each_pair(rows, columns, [&](std::size_t way, std::size_t at, long, long) {
-        pairs[way][at] += static_cast<double>(planes);
+        pairs[way][at] += planes_of_all;
     });
 
     double unevenness = 0;
@@ -90,7 +95,7 @@ double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradi
     float* all_gradients = gradient->host_write_only();
     parallel_chunks(planes, [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
-            const float* x = all + n * values;
+            const float* x = pixels + n * values;
             float* of_plane = all_gradients + n * values;
             std::fill_n(of_plane, values, 0.0f);
             each_pair(rows, columns, [&](std::size_t way, std::size_t at, long i, long j) {

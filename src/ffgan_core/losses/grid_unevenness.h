@@ -7,15 +7,18 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <dlib/cuda/tensor.h>
 
 namespace ffgan {
 
 // For both directions: the mean square, over the places of a grid of 4x4 pixels, of how far the
 // squared difference of a pixel and the next one is from its mean over all places, as a share of
-// that mean. The sum of both; all images and channels count together. `gradient`, if any, receives
-// the derivative with respect to `images`, n x k x rows x columns. Throws std::invalid_argument
-// unless each side has at least five pixels.
-double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradient = nullptr);
+// that mean. The sum of both; all images and channels, of all ranks, count together. `gradient`, if
+// any, receives the derivative with respect to `images`, n x k x rows x columns. Throws
+// std::invalid_argument unless each side has at least five pixels.
+double grid_unevenness(const dlib::tensor& images, dlib::resizable_tensor* gradient = nullptr,
+                       const ranks& all = {});
 
 } // namespace ffgan

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/named_tensor.h"
+#include "base/ranks.h"
 
 #include <dlib/cuda/tensor.h>
 
@@ -32,18 +33,21 @@ class real_planes {
 };
 
 struct loss_inputs {
-    const dlib::tensor& fakes; // n x 3 x 162 x 162 from 0 to 1
+    const dlib::tensor& fakes; // n x 3 x 162 x 162 from 0 to 1, this rank's
     real_planes& real;         // as many, of the same shape
     long anchored;     // so many of the first fakes are made from the first real ones' codes
     std::uint64_t key; // of this step's random numbers
+    const ranks& all;
+    long whole; // the images of all ranks, of which `anchored` are the first ones
 };
 
 class generator_loss {
   public:
     virtual ~generator_loss() = default;
 
-    // The measure, before its weight. `gradient` receives its derivative with respect to the fakes,
-    // or to the first of them, n x 3 x 162 x 162; it stays empty where there is none.
+    // The measure of the whole batch, before its weight: this rank's part of it, which add up.
+    // `gradient` receives its derivative with respect to the fakes, or to the first of them, n x 3
+    // x 162 x 162; it stays empty where there is none.
     virtual double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) = 0;
 
     // What it remembers from step to step, if anything, under names that begin with the prefix.

@@ -93,9 +93,9 @@ std::vector<float> draw_directions(long length, std::uint64_t key) {
 class level_comparison {
   public:
     level_comparison(const pyramids& ours, const pyramids& theirs, std::size_t level, long channels,
-                     std::uint64_t key)
+                     std::uint64_t key, const ranks& all, long whole)
         : ours_(ours), theirs_(theirs), level_(level), channels_(channels),
-          images_(static_cast<long>(ours.size()) / channels),
+          images_(static_cast<long>(ours.size()) / channels), all_(all), whole_(whole),
           places_(draw_positions(ours[0][level], counter_random(key, position_stream, level))),
           axes_(draw_directions(channels * patch_side * patch_side,
                                 counter_random(key, direction_stream, level))) {}
@@ -107,22 +107,27 @@ class level_comparison {
         for (long i = 0; i < b.count; ++i)
             for (long k = 0; k < b.length; ++k)
                 square += static_cast<double>(b.row(i)[k]) * b.row(i)[k];
-        const double deviation = std::sqrt(square / static_cast<double>(b.count * b.length));
+        all_.sum(&square, 1);
+        const long n = whole_ * places;
+        const double deviation = std::sqrt(square / static_cast<double>(n * b.length));
         const float scale = static_cast<float>(1 / std::max(deviation, 1e-4));
         std::vector<float> along_a = project(a, scale), along_b = project(b, scale);
+        if (!all_.alone()) {
+            along_a = all_.gather_rows(along_a.data(), whole_, places * directions);
+            along_b = all_.gather_rows(along_b.data(), whole_, places * directions);
+        }
 
         // At each place, sorted, the i-th of ours belongs to the i-th of theirs. along_a becomes
         // the derivative.
-        const long n = a.count;
         std::vector<double> losses(static_cast<std::size_t>(places));
         const float slope = 2.0f / static_cast<float>(n * directions);
         parallel_chunks(places, [&](long, long begin, long end) {
-            std::vector<std::pair<float, long>> ordered(static_cast<std::size_t>(images_));
-            std::vector<float> wanted(static_cast<std::size_t>(images_));
+            std::vector<std::pair<float, long>> ordered(static_cast<std::size_t>(whole_));
+            std::vector<float> wanted(static_cast<std::size_t>(whole_));
             for (long place = begin; place < end; ++place) {
                 double loss = 0;
                 for (long d = 0; d < directions; ++d) {
-                    for (long i = 0; i < images_; ++i) {
+                    for (long i = 0; i < whole_; ++i) {
                         const long patch = i * places + place;
                         ordered[static_cast<std::size_t>(i)] = {at(along_a, patch, d), patch};
                         wanted[static_cast<std::size_t>(i)] = at(along_b, patch, d);
@@ -138,14 +143,27 @@ class level_comparison {
                 losses[static_cast<std::size_t>(place)] = loss;
             }
         });
-        spread(along_a, scale, gradient);
-        return std::accumulate(losses.begin(), losses.end(), 0.0) /
-               static_cast<double>(n * directions);
+        spread(own_slopes(along_a), scale, gradient);
+        return all_.once(std::accumulate(losses.begin(), losses.end(), 0.0) /
+                         static_cast<double>(n * directions));
     }
 
   private:
     static float& at(std::vector<float>& projections, long patch, long direction) {
         return projections[static_cast<std::size_t>(patch * directions + direction)];
+    }
+
+    // Of the derivatives for all images those for this rank's.
+    std::vector<float> own_slopes(std::vector<float>& slopes) const {
+        if (all_.alone())
+            return std::move(slopes);
+        std::vector<float> result;
+        constexpr long size = places * directions;
+        for (long i = 0; i < images_; ++i) {
+            const auto row = slopes.begin() + all_.place(i) * size;
+            result.insert(result.end(), row, row + size);
+        }
+        return result;
     }
 
     const plane& band(const pyramids& of, long image, long channel) const {
@@ -213,6 +231,8 @@ class level_comparison {
     const pyramids& theirs_;
     const std::size_t level_;
     const long channels_, images_;
+    const ranks& all_;
+    const long whole_;
     const std::vector<position> places_;
     const std::vector<float> axes_;
 };
@@ -220,7 +240,7 @@ class level_comparison {
 } // namespace
 
 double patch_distance(const dlib::tensor& images, const dlib::tensor& targets, std::uint64_t key,
-                      dlib::resizable_tensor& gradient) {
+                      dlib::resizable_tensor& gradient, const ranks& all, long whole) {
     const long smallest = patch_side << (texture_levels - 1);
     if (!dlib::have_same_dimensions(images, targets) || images.size() == 0)
         throw std::invalid_argument("patch_distance compares batches of one shape");
@@ -236,7 +256,9 @@ double patch_distance(const dlib::tensor& images, const dlib::tensor& targets, s
     }
     double distance = 0;
     for (std::size_t level = 0; level < texture_levels; ++level)
-        distance += level_comparison(ours, theirs, level, images.k(), key).compare(slopes);
+        distance += level_comparison(ours, theirs, level, images.k(), key, all,
+                                     all.alone() ? static_cast<long>(images.num_samples()) : whole)
+                        .compare(slopes);
 
     gradient.copy_size(images);
     const long size = images.nr() * images.nc();
@@ -255,7 +277,8 @@ namespace {
 class texture final : public generator_loss {
   public:
     double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
-        return patch_distance(inputs.fakes, inputs.real.planes(), inputs.key, gradient);
+        return patch_distance(inputs.fakes, inputs.real.planes(), inputs.key, gradient, inputs.all,
+                              inputs.whole);
     }
 };
 

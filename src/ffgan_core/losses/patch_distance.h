@@ -9,6 +9,8 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <dlib/cuda/tensor.h>
 
 #include <cstdint>
@@ -19,8 +21,9 @@ constexpr int texture_levels = 3; // the finest ones: 162, 81 and 41 pixels
 
 // The mean squared distance, in units of the targets' variance, summed over the levels. `gradient`
 // receives the derivative with respect to `images`. Both are n x 3 x rows x columns; the patches
-// and directions follow from the key.
+// and directions follow from the key. whole: the images of all ranks; the result is then this
+// rank's part of the distance.
 double patch_distance(const dlib::tensor& images, const dlib::tensor& targets, std::uint64_t key,
-                      dlib::resizable_tensor& gradient);
+                      dlib::resizable_tensor& gradient, const ranks& all = {}, long whole = 0);
 
 } // namespace ffgan

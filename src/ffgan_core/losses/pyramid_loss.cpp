@@ -80,7 +80,7 @@ double plane_loss(plane image, plane target, plane& gradient, int free_levels) {
 } // namespace
 
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient, int free_levels, double* each) {
+                    dlib::resizable_tensor& gradient, int free_levels, double* each, long whole) {
     if (!dlib::have_same_dimensions(images, targets) || images.size() == 0)
         throw std::invalid_argument("pyramid_loss compares batches of one shape");
     if (free_levels < 0 || free_levels >= pyramid_levels)
@@ -88,6 +88,7 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
                                     std::to_string(pyramid_levels - 1) + " levels");
     gradient.copy_size(images);
     const long planes = static_cast<long>(images.num_samples() * images.k());
+    const long averaged = whole > 0 ? whole * static_cast<long>(images.k()) : planes;
     const long rows = images.nr(), columns = images.nc(), size = rows * columns;
     const float* x = images.host();
     const float* y = targets.host();
@@ -103,7 +104,7 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
                 plane_loss(std::move(image), std::move(target), derivative, free_levels);
             for (long i = 0; i < size; ++i)
                 g[p * size + i] =
-                    derivative.values[static_cast<std::size_t>(i)] / static_cast<float>(planes);
+                    derivative.values[static_cast<std::size_t>(i)] / static_cast<float>(averaged);
         }
     });
     double sum = 0; // in a fixed order, whatever the number of threads
@@ -117,7 +118,7 @@ double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
             each[image] += losses[static_cast<std::size_t>(image * channels + c)] /
                            static_cast<double>(channels);
     }
-    return sum / static_cast<double>(planes);
+    return sum / static_cast<double>(averaged);
 }
 
 namespace {
@@ -132,13 +133,14 @@ class anchor final : public generator_loss {
     }
 
     double measure(const loss_inputs& inputs, dlib::resizable_tensor& gradient) override {
-        if (inputs.anchored == 0)
+        const long own = inputs.all.own(inputs.anchored);
+        if (own == 0)
             return 0;
         const auto first = [&](const dlib::tensor& images) {
-            return dlib::alias_tensor(inputs.anchored, images.k(), images.nr(), images.nc())(images,
-                                                                                             0);
+            return dlib::alias_tensor(own, images.k(), images.nr(), images.nc())(images, 0);
         };
-        return pyramid_loss(first(inputs.fakes), first(inputs.real.planes()), gradient, skip_);
+        return pyramid_loss(first(inputs.fakes), first(inputs.real.planes()), gradient, skip_,
+                            nullptr, inputs.anchored);
     }
 
   private:

@@ -17,8 +17,10 @@ constexpr int pyramid_levels = 5;
 // receives the derivative with respect to `images`. Both are n x k x rows x columns. Of the
 // `free_levels` finest levels only the amount of detail is compared, around every fourth pixel: a
 // code does not say how each hair lies, but it says where hair is. `each`, where it is given,
-// receives the loss of every image of the batch.
+// receives the loss of every image of the batch. whole: where the images are a part of a batch of
+// so many, of which the result is then their part.
 double pyramid_loss(const dlib::tensor& images, const dlib::tensor& targets,
-                    dlib::resizable_tensor& gradient, int free_levels = 0, double* each = nullptr);
+                    dlib::resizable_tensor& gradient, int free_levels = 0, double* each = nullptr,
+                    long whole = 0);
 
 } // namespace ffgan

@@ -26,7 +26,8 @@ class total_variation final : public generator_loss {
         const dlib::tensor& images = inputs.fakes;
         const long planes = static_cast<long>(images.num_samples() * images.k());
         const long rows = images.nr(), columns = images.nc(), values = rows * columns;
-        const double terms = static_cast<double>(images.size());
+        const double terms = static_cast<double>(inputs.whole) *
+                             static_cast<double>(images.k() * images.nr() * images.nc());
         gradient.copy_size(images);
         const float* all = images.host();
         float* all_gradients = gradient.host_write_only();

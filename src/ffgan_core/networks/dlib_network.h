@@ -185,6 +185,16 @@ template <typename net_type> class dlib_network final : public network {
         });
     }
 
+    void set_samples(const shared_samples& samples) override {
+        each([&](auto& layer) {
+            using details = details_of<decltype(layer)>;
+            if constexpr (is_norm<details>)
+                layer.layer_details().norm().set_samples(samples);
+            if constexpr (has_dropout<details>)
+                layer.layer_details().dropout().set_samples(samples);
+        });
+    }
+
     void set_dropout_key(std::uint64_t key, long repeated) override {
         std::uint64_t index = 0;
         each([&](auto& layer) {

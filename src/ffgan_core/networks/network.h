@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/named_tensor.h"
+#include "base/ranks.h"
 #include "base/shapes.h"
 #include "layers/aligned_tensor.h"
 
@@ -81,6 +82,9 @@ class network {
     // Fixes the masks of the next forward pass, whose last `repeated` samples take those of the
     // first.
     virtual void set_dropout_key(std::uint64_t key, long repeated) = 0;
+    // Where ranks share the next passes: batch statistics are those of all samples, and so are
+    // masks.
+    virtual void set_samples(const shared_samples& samples) = 0;
     // What backward leaves out: gradients of the parameters, or with respect to x.
     virtual void set_parameter_gradients(bool wanted) = 0;
     virtual void set_data_gradient(bool wanted) = 0;

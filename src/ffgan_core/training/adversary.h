@@ -18,10 +18,11 @@
 namespace ffgan {
 
 struct judged_images {
-    // `count` real ones, as many fakes, and neighbours of the first real ones (add_signs), as many
-    // as the discriminator of pixels wants; on the scale of pixel_to_input, augmented and blurred.
+    // This rank's real ones, as many fakes, and neighbours of the first real ones (add_signs), as
+    // many as the discriminator of pixels wants; on the scale of pixel_to_input, augmented and
+    // blurred.
     const dlib::tensor& images;
-    long count;
+    long whole;                 // real ones of all ranks
     long anchored;              // so many of the first fakes should look like their real image
     std::uint64_t step;         // a number of its own for each step's random numbers
     const adam_settings& rates; // of the update
@@ -31,7 +32,7 @@ class adversary {
   public:
     virtual ~adversary() = default;
 
-    // Names its measures, all of them 0.
+    // Names its measures, all of them 0. An update adds this rank's part of each.
     virtual void name_measures(measures& result) const = 0;
 
     // Learns from the images. `gradient`, where it is given, is of the fakes' size and receives the

@@ -64,7 +64,7 @@ void check_channels(const dlib::tensor& images, std::size_t draws) {
 } // namespace
 
 augmentation::augmentation(const augment_policy& policy, std::uint64_t key, long samples, long rows,
-                           long columns)
+                           long columns, const ranks& all)
     : policy_(policy), draws_(static_cast<std::size_t>(samples)) {
     if (policy.translation < 0 || policy.translation >= std::min(rows, columns))
         throw std::invalid_argument("translation is not smaller than the image");
@@ -72,7 +72,9 @@ augmentation::augmentation(const augment_policy& policy, std::uint64_t key, long
         throw std::invalid_argument("cutout is larger than the image");
     for (long n = 0; n < samples; ++n) {
         std::uint64_t index = 0;
-        auto bits = [&] { return counter_random(key, static_cast<std::uint64_t>(n), index++); };
+        auto bits = [&] {
+            return counter_random(key, static_cast<std::uint64_t>(all.place(n)), index++);
+        };
         auto around = [&](float centre, float range) {
             return centre + range * static_cast<float>(2 * unit(bits()) - 1);
         };

@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <dlib/cuda/tensor.h>
 
 #include <cstdint>
@@ -24,9 +26,10 @@ struct augment_policy {
 
 class augmentation {
   public:
-    // Draws the changes for `samples` images of rows x columns from the key alone.
+    // Draws the changes for `samples` images of rows x columns from the key and their places in the
+    // batch alone.
     augmentation(const augment_policy& policy, std::uint64_t key, long samples, long rows,
-                 long columns);
+                 long columns, const ranks& all = {});
 
     // In place, on n x 3 x rows x columns. `grey` is the value of mid-grey.
     void apply(dlib::tensor& images, float grey) const;

@@ -7,8 +7,8 @@
 namespace ffgan {
 
 discriminator_view::discriminator_view(const augment_policy& policy, double blur, std::uint64_t key,
-                                       long count)
-    : changes_(policy, key, count, image_size, image_size), augments_(!policy.empty()),
+                                       long count, const ranks& all)
+    : changes_(policy, key, count, image_size, image_size, all), augments_(!policy.empty()),
       blur_(blur) {}
 
 void discriminator_view::apply(dlib::tensor& images) const {

@@ -13,8 +13,9 @@ namespace ffgan {
 
 class discriminator_view {
   public:
-    // The random changes of `count` images follow from the key; blur is in pixels.
-    discriminator_view(const augment_policy& policy, double blur, std::uint64_t key, long count);
+    // The random changes of this rank's `count` images follow from the key; blur is in pixels.
+    discriminator_view(const augment_policy& policy, double blur, std::uint64_t key, long count,
+                       const ranks& all);
 
     bool changes_images() const { return augments_ || blur_ > 0; }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/named_tensor.h"
+#include "base/ranks.h"
 #include "base/shapes.h"
 #include "losses/energy_distance.h"
 
@@ -31,10 +32,11 @@ struct distance_values {
 
 class feature_distances {
   public:
-    feature_distances(const std::vector<feature_shape>& shapes, long embedding_size);
+    feature_distances(const std::vector<feature_shape>& shapes, long embedding_size,
+                      const ranks& all = {});
 
-    // Before the features of a pass over `count` real images and as many fakes.
-    void begin(long count, const distance_weights& weights);
+    // Before the features of a pass over `whole` real images and as many fakes of all ranks.
+    void begin(long whole, const distance_weights& weights);
     // Where the embeddings of each kind go; null if they are not wanted.
     float* real_embeddings();
     float* fake_embeddings();
@@ -42,6 +44,7 @@ class feature_distances {
     void compare_embeddings();
     // features: of the real images, then of the fakes.
     void compare_statistics(std::size_t scale, const float* features);
+    // This rank's part of them.
     const distance_values& values() const { return values_; }
 
     // Writes the gradient with respect to the features of a fake, times `factor`, over them; 0
@@ -63,6 +66,8 @@ class feature_distances {
   private:
     void compare(energy_distance& distance, const float* real, const float* fakes, double weight,
                  double factor, double& between, std::vector<float>& of_fakes);
+    double step_over_ranks(energy_distance& distance, const float* real, const float* fakes,
+                           long paired, std::vector<float>& of_fakes);
     bool has_pairs() const { return weights_.pairs > 0 && weights_.paired > 0; }
     bool has_statistics() const { return weights_.statistics > 0 || has_pairs(); }
     bool has_embeddings() const {
@@ -78,7 +83,8 @@ class feature_distances {
     energy_distance identities_;
     std::vector<float> embeddings_, of_embeddings_;
     std::vector<scale_data> scales_;
-    long count_ = 0;
+    ranks all_;
+    long whole_ = 0, count_ = 0; // the images of all ranks, and of this one
     distance_weights weights_;
     distance_values values_;
 };

@@ -33,12 +33,12 @@ class projected_adversary final : public adversary {
   public:
     // networks: how many there are; some measures are means over them.
     projected_adversary(const row& what, const trainer_settings& settings, std::uint64_t start,
-                        double networks)
+                        double networks, const ranks& all)
         : name_(what.name), seed_(settings.seed), stream_(what.stream), networks_(networks),
           details_(what.details != nullptr && settings.*what.details > 0),
           discriminator_(what.make(settings),
                          {settings.loss, settings.label_smoothing, settings.projected_penalty},
-                         details_ ? settings.*what.details : 0, start) {
+                         details_ ? settings.*what.details : 0, start, all) {
         weights_.heads = settings.*what.weight;
         if (what.identity != nullptr)
             weights_.distances.identities = settings.*what.identity;
@@ -68,7 +68,7 @@ class projected_adversary final : public adversary {
             key = counter_random(key, stream_, 0);
         weights_.distances.paired = batch.anchored;
         const projected_values judged =
-            discriminator_.step(batch.images.host(), batch.count, key, batch.rates, weights_,
+            discriminator_.step(batch.images.host(), batch.whole, key, batch.rates, weights_,
                                 memory, gradient ? gradient->host_write_only() : nullptr);
         result[name_ + "_loss"] = judged.whole.loss_d;
         result[name_ + "_accuracy"] = judged.whole.accuracy_real;
@@ -105,7 +105,8 @@ class projected_adversary final : public adversary {
 
 } // namespace
 
-std::vector<std::unique_ptr<adversary>> make_frozen_networks(const trainer_settings& settings) {
+std::vector<std::unique_ptr<adversary>> make_frozen_networks(const trainer_settings& settings,
+                                                             const ranks& all) {
     double number = 0;
     for (const row& each : rows)
         number += settings.*each.weight > 0;
@@ -114,7 +115,7 @@ std::vector<std::unique_ptr<adversary>> make_frozen_networks(const trainer_setti
     for (const row& each : rows) {
         if (settings.*each.weight > 0)
             result.push_back(std::make_unique<projected_adversary>(
-                each, settings, start_key(settings.seed, start), number));
+                each, settings, start_key(settings.seed, start), number, all));
         ++start;
     }
     return result;

@@ -15,6 +15,7 @@
 namespace ffgan {
 
 // Those that have a weight.
-std::vector<std::unique_ptr<adversary>> make_frozen_networks(const trainer_settings& settings);
+std::vector<std::unique_ptr<adversary>> make_frozen_networks(const trainer_settings& settings,
+                                                             const ranks& all);
 
 } // namespace ffgan

@@ -46,13 +46,13 @@ corner draw_corner(std::uint64_t key, long image) {
 
 } // namespace
 
-void magnify(const float* images, long all, long count, std::uint64_t key,
+void magnify(const float* images, long all, long count, std::uint64_t key, const ranks& of,
              dlib::resizable_tensor& parts) {
     parts.set_size(2 * count, image_channels, image_size, image_size);
     float* target = parts.host_write_only();
     parallel_chunks(2 * count, [&](long, long begin, long end) {
         for (long i = begin; i < end; ++i) {
-            const corner at = draw_corner(key, i % count);
+            const corner at = draw_corner(key, of.place(i % count));
             const float* from = images + (i < count ? i : all + i - count) * image_values;
             float* to = target + i * image_values;
             std::fill_n(to, image_values, 0.0f);
@@ -64,15 +64,16 @@ void magnify(const float* images, long all, long count, std::uint64_t key,
     });
 }
 
-void magnify_adjoint(const float* of_parts, long count, std::uint64_t key, float* gradient) {
+void magnify_adjoint(const float* of_parts, long count, std::uint64_t key, const ranks& of,
+                     float* gradient) {
     parallel_chunks(count, [&](long, long begin, long end) {
         for (long i = begin; i < end; ++i) {
-            const corner at = draw_corner(key, i);
+            const corner at = draw_corner(key, of.place(i));
             const float* from = of_parts + i * image_values;
             float* to = gradient + i * image_values;
             for (long k = 0; k < image_channels; ++k, from += plane, to += plane)
-                each_magnified(at.top, at.left, [&](long place, long of, float weight) {
-                    to[place] += weight * from[of];
+                each_magnified(at.top, at.left, [&](long place, long part, float weight) {
+                    to[place] += weight * from[part];
                 });
         }
     });

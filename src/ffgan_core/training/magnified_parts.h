@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include "base/ranks.h"
+
 #include <dlib/cuda/tensor.h>
 
 #include <cstdint>
@@ -12,11 +14,12 @@
 namespace ffgan {
 
 // images: `all` real ones, then as many fakes, 3 x 162 x 162 each. `parts` receives those of the
-// first `count` of each kind, of the same size.
-void magnify(const float* images, long all, long count, std::uint64_t key,
+// first `count` of each kind, of the same size. The images are this rank's.
+void magnify(const float* images, long all, long count, std::uint64_t key, const ranks& of,
              dlib::resizable_tensor& parts);
 
 // Adds the gradient with respect to the `count` fakes' parts to that with respect to the fakes.
-void magnify_adjoint(const float* of_parts, long count, std::uint64_t key, float* gradient);
+void magnify_adjoint(const float* of_parts, long count, std::uint64_t key, const ranks& of,
+                     float* gradient);
 
 } // namespace ffgan

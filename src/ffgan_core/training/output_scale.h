@@ -10,7 +10,7 @@
 namespace ffgan {
 
 // Scales and shifts the network's last layer, which is fully connected, so that `scores`, its
-// output now, would be small and around 0.
-void initialise_output_scale(network& net, const dlib::tensor& scores);
+// output now at all ranks, would be small and around 0.
+void initialise_output_scale(network& net, const dlib::tensor& scores, const ranks& all);
 
 } // namespace ffgan

@@ -26,8 +26,9 @@ const std::string parameters_prefix = "discriminator.", solver_prefix = "solver_
 
 } // namespace
 
-pixel_discriminator::pixel_discriminator(const trainer_settings& settings)
-    : seed_(settings.seed), augment_{settings.colour, settings.translation, settings.cutout},
+pixel_discriminator::pixel_discriminator(const trainer_settings& settings, const ranks& all)
+    : all_(all), gradients_(all),
+      seed_(settings.seed), augment_{settings.colour, settings.translation, settings.cutout},
       loss_{settings.loss, settings.label_smoothing, settings.gradient_penalty, penalty_distance},
       joint_update_(settings.joint_update), net_(make_network(settings.discriminator)) {
     net_->set_dropout(static_cast<float>(settings.dropout));
@@ -46,20 +47,21 @@ void pixel_discriminator::name_measures(measures& result) const {
 }
 
 void pixel_discriminator::update_parameters(const adam_settings& rates) {
-    solver_.update(net_->parameter_tensors(), rates.learning_rate, rates.beta1, rates.beta2);
+    const std::vector<layer_parameters> layers = net_->parameter_tensors();
+    gradients_.add_up(layers);
+    solver_.update(layers, rates.learning_rate, rates.beta1, rates.beta2);
 }
 
 // ---- Norms by the batch -------------------------------------------------------------------------
 
-pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
-                                                                    const dlib::tensor& images,
-                                                                    double blur, std::uint64_t step,
-                                                                    gradient_memory& memory) {
+pixel_discriminator::judgement
+pixel_discriminator::pass_batch_norm(pass which, const dlib::tensor& images, long whole,
+                                     double blur, std::uint64_t step, gradient_memory& memory) {
     const std::uint64_t key = pass_key(seed_, step, which);
     const long count = static_cast<long>(images.num_samples());
     const bool for_generator = which == generator_pass;
 
-    const discriminator_view view(augment_, blur, counter_random(key, 0, 0), count);
+    const discriminator_view view(augment_, blur, counter_random(key, 0, 0), count, all_);
     if (view.changes_images()) {
         seen_.copy_size(images);
         memcpy(seen_, images);
@@ -68,6 +70,7 @@ pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
     const dlib::tensor& seen = view.changes_images() ? seen_ : images;
 
     net_->set_dropout_key(counter_random(key, 1, 0), 0);
+    net_->set_samples({all_, whole, whole});
     net_->set_mode(for_generator ? mode::frozen_statistics : mode::training);
     const dlib::tensor& scores = net_->forward(seen, memory);
 
@@ -75,7 +78,7 @@ pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
     const score_target target = which == real_pass   ? score_target::real
                                 : which == fake_pass ? score_target::fake
                                                      : score_target::generator;
-    const pass_values judged = judge_pass(loss_, scores, target, score_gradient_);
+    const pass_values judged = judge_pass(loss_, scores, whole, target, score_gradient_);
 
     net_->set_parameter_gradients(!for_generator);
     net_->set_data_gradient(for_generator);
@@ -86,7 +89,7 @@ pixel_discriminator::judgement pixel_discriminator::pass_batch_norm(pass which,
 }
 
 void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes,
-                                            double blur, std::uint64_t step,
+                                            long whole, double blur, std::uint64_t step,
                                             const adam_settings& rates, gradient_memory& memory,
                                             bool for_generator, dlib::resizable_tensor& images,
                                             measures& result) {
@@ -94,7 +97,7 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
 
     // D on real images.
     pixels_to_planes(real, static_cast<long>(fakes.num_samples()), pixel_to_input, images);
-    const judgement of_real = pass_batch_norm(real_pass, images, blur, step, memory);
+    const judgement of_real = pass_batch_norm(real_pass, images, whole, blur, step, memory);
     std::vector<dlib::resizable_tensor> real_gradients;
     if (joint_update_)
         for (const layer_parameters& layer : layers)
@@ -105,7 +108,7 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
     // D on G's fakes.
     images.copy_size(fakes);
     multiply(fakes, sigmoid_to_input, images);
-    const judgement of_fake = pass_batch_norm(fake_pass, images, blur, step, memory);
+    const judgement of_fake = pass_batch_norm(fake_pass, images, whole, blur, step, memory);
     result["loss_d"] = of_real.loss + of_fake.loss;
     result["accuracy_real"] = of_real.accuracy;
     result["accuracy_fake"] = of_fake.accuracy;
@@ -115,7 +118,8 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
 
     // G through D.
     if (for_generator) {
-        const judgement of_generator = pass_batch_norm(generator_pass, images, blur, step, memory);
+        const judgement of_generator =
+            pass_batch_norm(generator_pass, images, whole, blur, step, memory);
         result["loss_g"] = of_generator.loss;
         multiply(*of_generator.image_gradient, sigmoid_to_input, images);
     }
@@ -125,18 +129,20 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
 
 void pixel_discriminator::update(const judged_images& batch, gradient_memory& memory,
                                  dlib::tensor* gradient, measures& result) {
-    const long count = batch.count, penalised = penalised_images(loss_, count);
+    const long count = all_.own(batch.whole);
+    const long penalised = all_.own(penalised_images(loss_, batch.whole));
     // With masks of its own the noise would be lost in what dropout changes.
     net_->set_dropout_key(counter_random(pass_key(seed_, batch.step, real_pass), 1, 0), penalised);
+    net_->set_samples({all_, batch.whole, 2 * batch.whole + penalised_images(loss_, batch.whole)});
     if (net_->statistics_updates() == 0) {
         net_->set_mode(mode::training); // which stores the statistics
-        initialise_output_scale(*net_, net_->forward(batch.images, memory));
+        initialise_output_scale(*net_, net_->forward(batch.images, memory), all_);
     }
     net_->set_mode(mode::stored_statistics);
     const dlib::tensor& scores = net_->forward(batch.images, memory);
     score_gradient_.copy_size(scores);
     std::vector<float> ratios;
-    const loss_values judged = judge(loss_, scores, count, score_gradient_, ratios);
+    const loss_values judged = judge(loss_, scores, all_, batch.whole, score_gradient_, ratios);
     result["loss_d"] = judged.loss_d;
     result["loss_g"] = gradient != nullptr ? judged.loss_g : 0;
     result["accuracy_real"] = judged.accuracy_real;

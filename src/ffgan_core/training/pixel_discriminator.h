@@ -9,6 +9,7 @@
 #include "losses/adversarial_loss.h"
 #include "training/adversary.h"
 #include "training/augment.h"
+#include "training/gradient_sum.h"
 #include "training/random_streams.h"
 #include "training/trainer_settings.h"
 
@@ -19,7 +20,7 @@ namespace ffgan {
 
 class pixel_discriminator final : public adversary {
   public:
-    explicit pixel_discriminator(const trainer_settings& settings);
+    pixel_discriminator(const trainer_settings& settings, const ranks& all);
 
     network& net() { return *net_; }
     const loss_settings& loss() const { return loss_; }
@@ -31,11 +32,12 @@ class pixel_discriminator final : public adversary {
                 measures& result) override;
 
     // With norms by the batch. real: as many images of 162 x 162 x 3 as there are fakes, which are
-    // from 0 to 1. `images` is where D sees them; in the end, for the generator, it holds the
-    // gradient of G's loss with respect to the fakes.
-    void update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes, double blur,
-                           std::uint64_t step, const adam_settings& rates, gradient_memory& memory,
-                           bool for_generator, dlib::resizable_tensor& images, measures& result);
+    // from 0 to 1, this rank's of `whole`. `images` is where D sees them; in the end, for the
+    // generator, it holds the gradient of G's loss with respect to the fakes.
+    void update_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes, long whole,
+                           double blur, std::uint64_t step, const adam_settings& rates,
+                           gradient_memory& memory, bool for_generator,
+                           dlib::resizable_tensor& images, measures& result);
 
     void reset() override;
 
@@ -45,15 +47,17 @@ class pixel_discriminator final : public adversary {
 
   private:
     struct judgement {
-        double loss;                  // mean
-        double accuracy;              // share of the images with the right sign
+        double loss;                  // this rank's part of the mean
+        double accuracy;              // likewise of the share of the images with the right sign
         dlib::tensor* image_gradient; // with respect to the images; of the generator's pass only
     };
     // One forward and backward pass.
-    judgement pass_batch_norm(pass which, const dlib::tensor& images, double blur,
+    judgement pass_batch_norm(pass which, const dlib::tensor& images, long whole, double blur,
                               std::uint64_t step, gradient_memory& memory);
     void update_parameters(const adam_settings& rates);
 
+    ranks all_;
+    gradient_sum gradients_;
     std::uint64_t seed_;
     augment_policy augment_;
     loss_settings loss_;

@@ -5,6 +5,7 @@
 #include "base/shapes.h"
 #include "base/threads.h"
 #include "networks/feature_heads.h"
+#include "training/gradient_sum.h"
 #include "training/magnified_parts.h"
 #include "training/output_scale.h"
 
@@ -19,13 +20,14 @@ namespace {
 // How far R1 looks from an image's features, in their standard deviations.
 constexpr double penalty_distance = 0.01;
 
-float inverse_deviation(const float* values, long size) {
-    double sum = 0, squares = 0;
+float inverse_deviation(const float* values, long size, const ranks& all) {
+    double sums[] = {0, 0, static_cast<double>(size)};
     for (long i = 0; i < size; ++i) {
-        sum += values[i];
-        squares += static_cast<double>(values[i]) * values[i];
+        sums[0] += values[i];
+        sums[1] += static_cast<double>(values[i]) * values[i];
     }
-    const double n = static_cast<double>(size), variance = squares / n - sum / n * (sum / n);
+    all.sum(sums, 3);
+    const double n = sums[2], variance = sums[1] / n - sums[0] / n * (sums[0] / n);
     return variance > 0 ? static_cast<float>(1 / std::sqrt(variance)) : 1;
 }
 
@@ -51,6 +53,8 @@ struct projected_discriminator::implementation {
     loss_settings loss;
     double detail_share = 0;
     std::uint64_t seed = 0;
+    ranks all;
+    gradient_sum gradients{all};
     std::vector<head_set> sets; // for whole images, and for details
     dlib::resizable_tensor details, of_details;
 
@@ -67,16 +71,18 @@ struct projected_discriminator::implementation {
     }
 
     // One pass and one update of a set of heads; see projected_discriminator::step.
-    loss_values update(head_set& set, const float* images, long count, std::uint64_t key,
+    loss_values update(head_set& set, const float* images, long whole, std::uint64_t key,
                        const adam_settings& rates, const projected_weights& weights,
                        gradient_memory& memory, float* gradient);
 };
 
 projected_discriminator::projected_discriminator(std::unique_ptr<feature_network> backbone,
                                                  const loss_settings& loss, double detail_share,
-                                                 std::uint64_t seed)
+                                                 std::uint64_t seed, const ranks& all)
     : implementation_(std::make_unique<implementation>()) {
     implementation& own = *implementation_;
+    own.all = all;
+    own.gradients = gradient_sum(all);
     own.loss = loss;
     own.loss.distance = penalty_distance;
     own.detail_share = detail_share;
@@ -88,7 +94,7 @@ projected_discriminator::projected_discriminator(std::unique_ptr<feature_network
         const std::vector<feature_shape>& shapes = own.backbone->shapes();
         // What a part shows is no whole face.
         const long embedding_size = own.sets.empty() ? own.backbone->embedding_size() : 0;
-        own.sets.push_back({name, {}, feature_distances(shapes, embedding_size)});
+        own.sets.push_back({name, {}, feature_distances(shapes, embedding_size, all)});
         for (const feature_shape& shape : shapes) {
             own.sets.back().heads.emplace_back();
             own.sets.back().heads.back().net = make_feature_head(shape);
@@ -112,20 +118,21 @@ void projected_discriminator::reset() {
 }
 
 loss_values projected_discriminator::implementation::update(
-    head_set& set, const float* images, long count, std::uint64_t key, const adam_settings& rates,
+    head_set& set, const float* images, long whole, std::uint64_t key, const adam_settings& rates,
     const projected_weights& weights, gradient_memory& memory, float* gradient) {
-    const long penalised = penalised_images(loss, count);
+    const long count = all.own(whole), penalised = all.own(penalised_images(loss, whole));
     for (std::size_t h = 0; h < set.heads.size(); ++h)
         set.heads[h].features.set_size(2 * count + penalised, shape(h).channels, shape(h).side,
                                        shape(h).side);
     feature_distances& distances = set.distances;
-    distances.begin(count, weights.distances);
+    distances.begin(whole, weights.distances);
     forward(set.heads, images, count, 0, distances.real_embeddings());
     forward(set.heads, images + count * image_values, count, count, distances.fake_embeddings());
     distances.compare_embeddings();
 
     loss_values losses;
     std::vector<const float*> for_generator(set.heads.size());
+    std::vector<layer_parameters> of_heads;
     const double share = 1.0 / static_cast<double>(set.heads.size());
     for (std::size_t h = 0; h < set.heads.size(); ++h) {
         head& head = set.heads[h];
@@ -133,21 +140,23 @@ loss_values projected_discriminator::implementation::update(
         float* features = head.features.host();
         const bool first = head.scale == 0;
         if (first)
-            head.scale = inverse_deviation(features, count * size);
+            head.scale = inverse_deviation(features, count * size, all);
         const float scale = head.scale;
         parallel_chunks(2 * count * size, [=](long, long begin, long end) {
             for (long i = begin; i < end; ++i)
                 features[i] *= scale;
         });
-        add_signs(features, penalised * size, counter_random(key, 0, static_cast<std::uint64_t>(h)),
-                  loss.distance, features + 2 * count * size);
+        add_signs(all, features, penalised, size,
+                  counter_random(key, 0, static_cast<std::uint64_t>(h)), loss.distance,
+                  features + 2 * count * size);
         distances.compare_statistics(h, features);
 
         if (first)
-            initialise_output_scale(*head.net, head.net->forward(head.features));
+            initialise_output_scale(*head.net, head.net->forward(head.features), all);
         const dlib::tensor& scores = head.net->forward(head.features);
         head.score_gradient.copy_size(scores);
-        const loss_values values = judge(loss, scores, count, head.score_gradient, head.ratios);
+        const loss_values values =
+            judge(loss, scores, all, whole, head.score_gradient, head.ratios);
         losses.loss_d += values.loss_d * share;
         losses.loss_g += values.loss_g * share;
         losses.accuracy_real += values.accuracy_real * share;
@@ -162,51 +171,56 @@ loss_values projected_discriminator::implementation::update(
             // The features of the fakes have served: their place takes G's gradient.
             float* target = head.features.host() + count * size;
             const float* source = of_features.host() + count * size;
-            const float of_heads = scale * static_cast<float>(weights.heads);
+            const float factor = scale * static_cast<float>(weights.heads);
             parallel_chunks(count, [&](long, long begin, long end) {
                 for (long i = begin; i < end; ++i) {
                     float* of_image = target + i * size;
                     distances.write_gradient(h, i, scale, of_image);
-                    const float ratio = of_heads * head.ratios[static_cast<std::size_t>(i)];
+                    const float ratio = factor * head.ratios[static_cast<std::size_t>(i)];
                     for (long k = 0; k < size; ++k)
                         of_image[k] += ratio * source[i * size + k];
                 }
             });
             for_generator[h] = target;
         }
+        for (const layer_parameters& layer : head.net->parameter_tensors())
+            of_heads.push_back(layer);
+    }
+    gradients.add_up(of_heads);
+    for (head& head : set.heads)
         head.solver.update(head.net->parameter_tensors(), rates.learning_rate, rates.beta1,
                            rates.beta2);
-    }
     if (gradient != nullptr)
         backbone->backward(for_generator, distances.embedding_gradient(), count, gradient);
     return losses;
 }
 
-projected_values projected_discriminator::step(const float* images, long count, std::uint64_t key,
+projected_values projected_discriminator::step(const float* images, long whole, std::uint64_t key,
                                                const adam_settings& rates,
                                                const projected_weights& weights,
                                                gradient_memory& memory, float* gradient) {
     implementation& own = *implementation_;
     projected_values result;
-    result.whole = own.update(own.sets[0], images, count, counter_random(key, 0, 0), rates, weights,
+    result.whole = own.update(own.sets[0], images, whole, counter_random(key, 0, 0), rates, weights,
                               memory, gradient);
     result.distances = own.sets[0].distances.values();
     if (own.sets.size() > 1) {
-        const long some = std::min(
-            count, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(count))));
+        const long some_of_all = std::min(
+            whole, static_cast<long>(std::ceil(own.detail_share * static_cast<double>(whole))));
+        const long count = own.all.own(whole), some = own.all.own(some_of_all);
         const std::uint64_t of_details = counter_random(key, 0, 1);
-        magnify(images, count, some, of_details, own.details);
+        magnify(images, count, some, of_details, own.all, own.details);
         own.of_details.set_size(some, image_channels, image_size, image_size);
         projected_weights of_parts;
         of_parts.heads = weights.heads;
         of_parts.distances.statistics = weights.distances.statistics;
         result.details =
-            own.update(own.sets[1], own.details.host(), some, of_details, rates, of_parts, memory,
-                       gradient ? own.of_details.host_write_only() : nullptr);
+            own.update(own.sets[1], own.details.host(), some_of_all, of_details, rates, of_parts,
+                       memory, gradient ? own.of_details.host_write_only() : nullptr);
         result.distances.statistics =
             (result.distances.statistics + own.sets[1].distances.values().statistics) / 2;
         if (gradient != nullptr)
-            magnify_adjoint(own.of_details.host(), some, of_details, gradient);
+            magnify_adjoint(own.of_details.host(), some, of_details, own.all, gradient);
     }
     return result;
 }

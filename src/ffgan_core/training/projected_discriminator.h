@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "base/ranks.h"
 #include "losses/adversarial_loss.h"
 #include "networks/network.h"
 #include "pretrained/feature_network.h"
@@ -26,6 +27,7 @@ struct projected_weights {
     distance_weights distances;
 };
 
+// This rank's part of them: they add up.
 struct projected_values {
     loss_values whole, details; // the means over the heads
     distance_values distances;  // where they count
@@ -37,17 +39,17 @@ class projected_discriminator {
     // many of the pairs it sees a quarter too, at twice the size. Throws std::invalid_argument for
     // features that no head is made for.
     projected_discriminator(std::unique_ptr<feature_network> backbone, const loss_settings& loss,
-                            double detail_share, std::uint64_t seed);
+                            double detail_share, std::uint64_t seed, const ranks& all = {});
     ~projected_discriminator();
 
     // The heads and their solvers begin anew.
     void reset();
 
-    // One pass and one update of the heads. images: `count` real ones, then `count` fakes, all 3 x
-    // 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has room for the
-    // fakes and receives the gradient with respect to them of G's loss, summed over the heads, and
-    // of the distances, each times its weight.
-    projected_values step(const float* images, long count, std::uint64_t key,
+    // One pass and one update of the heads. images: this rank's of `whole` real ones, then as many
+    // fakes, all 3 x 162 x 162 on the scale of pixel_to_input. `gradient`, where it is given, has
+    // room for the fakes and receives the gradient with respect to them of G's loss, summed over
+    // the heads, and of the distances, each times its weight.
+    projected_values step(const float* images, long whole, std::uint64_t key,
                           const adam_settings& how, const projected_weights& weights,
                           gradient_memory& memory, float* gradient);
 

@@ -16,6 +16,7 @@
 #include <dlib/cuda/tensor_tools.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace ffgan {
 namespace {
@@ -51,7 +52,8 @@ augment_policy augment_policy_of(const trainer_settings& settings) {
 
 } // namespace
 
-trainer::trainer(const trainer_settings& settings) : settings_(settings) {
+trainer::trainer(const trainer_settings& settings, const ranks& all)
+    : settings_(settings), all_(all), sums_(all) {
     check(settings);
     augmentation(augment_policy_of(settings), 0, 1, image_size, image_size); // checks its ranges
     for (const loss_description& one : generator_losses())
@@ -61,14 +63,15 @@ trainer::trainer(const trainer_settings& settings) : settings_(settings) {
     generator_ = make_network("generator");
     generator_->initialise(start_key(settings.seed, generator_start));
     generator_->set_data_gradient(false);
+
     const named_tensors initial = generator_->parameters();
     doubling_ = doubling_layers(initial);
     averaged_ = make_network("generator");
     averaged_->set_parameters(initial);
-    auto discriminator = std::make_unique<pixel_discriminator>(settings);
+    auto discriminator = std::make_unique<pixel_discriminator>(settings, all);
     discriminator_ = discriminator.get();
     adversaries_.push_back(std::move(discriminator));
-    for (std::unique_ptr<adversary>& one : make_frozen_networks(settings))
+    for (std::unique_ptr<adversary>& one : make_frozen_networks(settings, all))
         adversaries_.push_back(std::move(one));
     settings_.imagenet.clear(); // it has served
 }
@@ -109,20 +112,21 @@ adam_settings trainer::discriminator_rates() const {
     return {settings_.learning_rate_d, settings_.beta1, settings_.beta2};
 }
 
-measures trainer::step(const std::uint8_t* real, const float* latents, long count,
+measures trainer::step(const std::uint8_t* real, const float* latents, long whole,
                        bool update_generator, long anchored) {
-    require(count >= 2, "a step takes at least two images");
-    require(anchored >= 0 && anchored <= count, "anchored is not from 0 to the number of latents");
-    to_tensor(latents, count, latents_);
+    check_parts(whole);
+    require(anchored >= 0 && anchored <= whole, "anchored is not from 0 to the number of latents");
+    to_tensor(latents, all_.own(whole), latents_);
     generator_->set_mode(update_generator ? mode::training : mode::frozen_statistics);
+    generator_->set_samples({all_, whole, whole});
     const dlib::tensor& fakes = generator_->forward(latents_);
     measures result = no_measures();
     image_gradient_.copy_size(fakes);
     if (settings_.adversarial_weight > 0) {
         if (settings_.discriminator_norm == norm_statistics::fixed)
-            update_with_fixed_norm(real, fakes, anchored, update_generator, result);
+            update_with_fixed_norm(real, fakes, whole, anchored, update_generator, result);
         else
-            update_with_batch_norm(real, fakes, update_generator, result);
+            update_with_batch_norm(real, fakes, whole, update_generator, result);
         if (update_generator && settings_.adversarial_weight != 1)
             multiply(image_gradient_, static_cast<float>(settings_.adversarial_weight),
                      image_gradient_);
@@ -130,19 +134,40 @@ measures trainer::step(const std::uint8_t* real, const float* latents, long coun
         image_gradient_ = 0;
     }
     if (update_generator) {
-        add_losses(real, fakes, anchored, result);
+        add_losses(real, fakes, whole, anchored, result);
         generator_->backward(latents_, image_gradient_, gradients_);
+        sums_.add_up(generator_->parameter_tensors());
         solver_g_.update(generator_->parameter_tensors(), settings_.learning_rate_g,
                          settings_.beta1, settings_.beta2);
         finish_update();
     }
     ++steps_;
+    add_up(result);
     return result;
 }
 
+void trainer::check_parts(long whole) const {
+    require(whole >= 2, "a step takes at least two images");
+    long least = whole;
+    if (settings_.projected_weight > 0 && settings_.projected_details > 0)
+        least =
+            static_cast<long>(std::ceil(settings_.projected_details * static_cast<double>(whole)));
+    require(least >= all_.count(), "a step takes at least one image for each rank, also magnified");
+}
+
+void trainer::add_up(measures& result) const {
+    std::vector<double> values;
+    for (const auto& [name, value] : result)
+        values.push_back(value);
+    all_.sum(values.data(), static_cast<long>(values.size()));
+    std::size_t i = 0;
+    for (const auto& named : measures(result))
+        result[named.first] = values[i++];
+}
+
 void trainer::update_with_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes,
-                                     bool update_generator, measures& result) {
-    discriminator_->update_batch_norm(real, fakes, blur_, static_cast<std::uint64_t>(steps_),
+                                     long whole, bool update_generator, measures& result) {
+    discriminator_->update_batch_norm(real, fakes, whole, blur_, static_cast<std::uint64_t>(steps_),
                                       discriminator_rates(), gradients_, update_generator,
                                       image_gradient_, result);
 }
@@ -150,19 +175,20 @@ void trainer::update_with_batch_norm(const std::uint8_t* real, const dlib::tenso
 // With fixed norms the images of a batch do not touch each other, so one pass serves all; see
 // adversarial_loss.h.
 void trainer::update_with_fixed_norm(const std::uint8_t* real, const dlib::tensor& fakes,
-                                     long anchored, bool update_generator, measures& result) {
+                                     long whole, long anchored, bool update_generator,
+                                     measures& result) {
     const long count = static_cast<long>(fakes.num_samples());
     const std::uint64_t step = static_cast<std::uint64_t>(steps_);
     const auto key = [&](pass which) { return pass_key(settings_.seed, step, which); };
     const auto view = [&](pass which) {
         return discriminator_view(augment_policy_of(settings_), blur_,
-                                  counter_random(key(which), 0, 0), count);
+                                  counter_random(key(which), 0, 0), count, all_);
     };
     const discriminator_view view_of_real = view(real_pass), view_of_fakes = view(fake_pass);
 
     // images_: real ones, fakes, and some of the real ones with a little noise.
     const loss_settings& loss = discriminator_->loss();
-    const long penalised = penalised_images(loss, count);
+    const long penalised = all_.own(penalised_images(loss, whole));
     images_.set_size(2 * count + penalised, image_channels, image_size, image_size);
     const dlib::alias_tensor rows(count, image_channels, image_size, image_size);
     auto real_rows = rows(images_, 0);
@@ -171,11 +197,11 @@ void trainer::update_with_fixed_norm(const std::uint8_t* real, const dlib::tenso
     view_of_real.apply(real_rows);
     multiply(fakes, sigmoid_to_input, fake_rows);
     view_of_fakes.apply(fake_rows);
-    add_signs(images_.host(), penalised * image_values, counter_random(key(real_pass), 2, 0),
+    add_signs(all_, images_.host(), penalised, image_values, counter_random(key(real_pass), 2, 0),
               loss.distance, images_.host() + 2 * count * image_values);
 
     const adam_settings rates = discriminator_rates();
-    const judged_images batch{images_, count, anchored, step, rates};
+    const judged_images batch{images_, whole, anchored, step, rates};
     further_gradient_.copy_size(fakes);
     for (const std::unique_ptr<adversary>& one : adversaries_) {
         const bool first = one == adversaries_.front();
@@ -190,11 +216,12 @@ void trainer::update_with_fixed_norm(const std::uint8_t* real, const dlib::tenso
     }
 }
 
-void trainer::add_losses(const std::uint8_t* real, const dlib::tensor& fakes, long anchored,
-                         measures& result) {
+void trainer::add_losses(const std::uint8_t* real, const dlib::tensor& fakes, long whole,
+                         long anchored, measures& result) {
     real_.set(real, static_cast<long>(fakes.num_samples()));
-    const loss_inputs inputs{fakes, real_, anchored,
-                             loss_key(settings_.seed, static_cast<std::uint64_t>(steps_))};
+    const loss_inputs inputs{fakes,    real_,
+                             anchored, loss_key(settings_.seed, static_cast<std::uint64_t>(steps_)),
+                             all_,     whole};
     for (const weighted_loss& one : losses_) {
         further_gradient_.set_size(0, 0, 0, 0);
         result[one.description->measure] = one.loss->measure(inputs, further_gradient_);
@@ -208,20 +235,24 @@ void trainer::add_losses(const std::uint8_t* real, const dlib::tensor& fakes, lo
     }
 }
 
-double trainer::reconstruct(const float* latents, const std::uint8_t* images, long count,
+double trainer::reconstruct(const float* latents, const std::uint8_t* images, long whole,
                             double learning_rate) {
-    require(count >= 2, "a step takes at least two images");
+    check_parts(whole);
     require(learning_rate > 0 && learning_rate < 1, "learning_rate is not in (0, 1)");
+    const long count = all_.own(whole);
     to_tensor(latents, count, latents_);
     real_.set(images, count);
     generator_->set_mode(mode::training);
-    const double loss =
-        pyramid_loss(generator_->forward(latents_), real_.planes(), image_gradient_);
+    generator_->set_samples({all_, whole, whole});
+    double loss = pyramid_loss(generator_->forward(latents_), real_.planes(), image_gradient_, 0,
+                               nullptr, whole);
     generator_->backward(latents_, image_gradient_, gradients_);
+    sums_.add_up(generator_->parameter_tensors());
     solver_reconstruction_.update(generator_->parameter_tensors(), learning_rate,
                                   reconstruction_beta1, reconstruction_beta2);
     finish_update();
     ++steps_;
+    all_.sum(&loss, 1);
     return loss;
 }
 

@@ -3,14 +3,17 @@
 // Adversarial training, one step at a time: the two networks, their solvers, the averaged
 // generator, and the state of them all. Which images and which noise make up a step is the caller's
 // business; what is random inside a step (dropout, augmentation) follows from the seed and the
-// step's number, so that a run that was interrupted goes on with the same bytes.
+// step's number, so that a run that was interrupted goes on with the same bytes. Several processes
+// can share the steps (base/ranks.h): each has the whole state and a part of the images.
 
 #pragma once
 
+#include "base/ranks.h"
 #include "losses/loss.h"
 #include "networks/network.h"
 #include "training/adam.h"
 #include "training/adversary.h"
+#include "training/gradient_sum.h"
 #include "training/measures.h"
 #include "training/trainer_settings.h"
 
@@ -27,8 +30,8 @@ class pixel_discriminator;
 class trainer {
   public:
     // Throws std::invalid_argument that names the setting which is out of range.
-    explicit trainer(const trainer_settings& settings);
-    ~trainer();
+    explicit trainer(const trainer_settings& settings, const ranks& all = {});
+    virtual ~trainer(); // who owns what it speaks to other ranks by may be derived from it
 
     void set_learning_rates(double generator, double discriminator);
 
@@ -36,15 +39,18 @@ class trainer {
     // gaussian_blur.h. 0 at the beginning, and no part of the state.
     void set_blur(double sigma);
 
-    // real: count x 162 x 162 x 3; latents: count x 100, count >= 2. D learns from the real images
-    // and from G's fakes, then G learns through D, from the same fakes. The first `anchored`
-    // latents are the codes of the first real images.
-    measures step(const std::uint8_t* real, const float* latents, long count, bool update_generator,
+    // real: n x 162 x 162 x 3; latents: n x 100, n being this rank's of the `whole` >= 2 images of
+    // the step, one at the least. D learns from the real images and from G's fakes, then G learns
+    // through D, from the same fakes. The first `anchored` latents of all are the codes of the
+    // first real images.
+    measures step(const std::uint8_t* real, const float* latents, long whole, bool update_generator,
                   long anchored);
 
     // The warm start: G alone learns to make image i from code i. Returns the pyramid loss.
-    double reconstruct(const float* latents, const std::uint8_t* images, long count,
+    double reconstruct(const float* latents, const std::uint8_t* images, long whole,
                        double learning_rate);
+
+    const ranks& all() const { return all_; }
 
     // The averaged generator's batch-norm statistics are no parameters, so averaging does not give
     // them: they are estimated anew, over `count` latents.
@@ -81,18 +87,23 @@ class trainer {
     adam_settings discriminator_rates() const;
     // Both update D and, where it is wanted, leave G's gradient with respect to its fakes in
     // image_gradient_.
-    void update_with_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes,
+    void update_with_batch_norm(const std::uint8_t* real, const dlib::tensor& fakes, long whole,
                                 bool update_generator, measures& result);
-    void update_with_fixed_norm(const std::uint8_t* real, const dlib::tensor& fakes, long anchored,
-                                bool update_generator, measures& result);
-    void add_losses(const std::uint8_t* real, const dlib::tensor& fakes, long anchored,
+    void update_with_fixed_norm(const std::uint8_t* real, const dlib::tensor& fakes, long whole,
+                                long anchored, bool update_generator, measures& result);
+    void add_losses(const std::uint8_t* real, const dlib::tensor& fakes, long whole, long anchored,
                     measures& result);
+    void check_parts(long whole) const;
+    // From each rank's part to the whole.
+    void add_up(measures& result) const;
     // The generator's Adam step has been made.
     void finish_update();
     void smooth_upsampling();
     void update_average();
 
     trainer_settings settings_;
+    ranks all_;
+    gradient_sum sums_;
     double blur_ = 0;
     std::map<std::string, long> doubling_; // layers of G that smooth_upsampling is about
     std::unique_ptr<network> generator_, averaged_;

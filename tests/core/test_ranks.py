@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ranks that share a step compute what one process does, and all the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.ranks import ThreadCarrier, run_ranks
+
+from ffgan import _core, features
+from ffgan.errors import ExtraError
+from ffgan.faces import recognition_file
+
+ORIGINAL = {"dropout": 0.5}
+WARM = {
+    "loss": "relativistic",
+    "discriminator_norm": "fixed",
+    "gradient_penalty": 0.005,
+    "adversarial_weight": 0.5,
+    "smooth_upsampling": 1.0,
+    "chroma_weight": 12.0,
+    "grid_weight": 20.0,
+    "anchor_weight": 40.0,
+    "anchor_skip": 2,
+    "translation": 8,
+    "dropout": 0.0,
+}
+PROJECTED = WARM | {
+    "projected_weight": 2.0,
+    "projected_penalty": 0.02,
+    "projected_details": 0.75,
+    "imagenet_weight": 3.0,
+    "identity_weight": 100.0,
+    "matching_weight": 40.0,
+    "perceptual_weight": 40.0,
+}
+FURTHER = {
+    "joint": ORIGINAL
+    | {"joint_update": True, "colour": True, "cutout": 40, "label_smoothing": 0.1},
+    "hinge": {"loss": "hinge", "texture_weight": 1.0, "total_variation_weight": 1.0},
+    "dropout": WARM | {"dropout": 0.5, "loss": "logistic"},
+}
+TOLERANCE = 1e-5
+
+
+def settings_of(recipe: str) -> dict[str, Any]:
+    if recipe != "projected":
+        return {"original": ORIGINAL, "warm": WARM}.get(recipe) or FURTHER[recipe]
+    try:
+        network = features.training_network()
+        return PROJECTED | {"recognition": str(recognition_file(None)), "imagenet": network}
+    except ExtraError as error:
+        pytest.skip(str(error))
+
+
+def a_batch(count: int, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    random = np.random.default_rng((count, number))
+    coarse = random.uniform(20, 235, (count, 6, 6, 3))
+    real = np.kron(coarse, np.ones((1, 27, 27, 1))) + random.uniform(-20, 20, (count, 162, 162, 3))
+    return real.astype(np.uint8), random.standard_normal((count, 100)).astype(np.float32)
+
+
+Step = tuple[dict[str, float], dict[str, NDArray[np.float32]]]
+
+
+def a_step(
+    trainer: _core.Trainer, batch: int, number: int, anchored: int, part: slice = slice(None)
+) -> Step:
+    """What a step measures, and the gradients that it leaves; the first one is of a warm start."""
+    real, latents = (np.ascontiguousarray(one[part]) for one in a_batch(batch, number))
+    if number == 0:
+        measures = {"loss": trainer.reconstruct(latents, real, 1e-3, whole=batch)}
+    else:
+        measures = trainer.step(real, latents, anchored=anchored, whole=batch)
+    gradients = {f"g.{k}": v for k, v in trainer.gradients("generator").items()}
+    if number > 0:
+        gradients |= {f"d.{k}": v for k, v in trainer.gradients("discriminator").items()}
+    return measures, gradients
+
+
+def digest(state: dict[str, NDArray[np.float32]]) -> str:
+    sums = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        sums.update(name.encode())
+        sums.update(tensor.tobytes())
+    return sums.hexdigest()
+
+
+def compared(ranks: int, recipe: str, batch: int, steps: int, anchored: int) -> list[str]:
+    """Compare each step with one process's from the same state; digests of the ranks at the end."""
+    settings = settings_of(recipe)
+    alone = _core.Trainer(**settings)
+    states, expected = [], []
+    for number in range(steps):
+        states.append(alone.state())
+        expected.append(a_step(alone, batch, number, anchored))
+
+    def work(carrier: ThreadCarrier) -> tuple[list[Step], str]:
+        trainer = _core.Trainer(communicator=carrier, **settings)
+        found = []
+        for number in range(steps):
+            trainer.load_state(states[number])
+            part = slice(carrier.rank, None, ranks)
+            found.append(a_step(trainer, batch, number, anchored, part))
+        return found, digest(trainer.state())
+
+    digests = []
+    for result in run_ranks(ranks, work):
+        assert not isinstance(result, BaseException), result
+        found, ended = result
+        digests.append(ended)
+        errors: dict[str, list[float]] = {"g": [], "d": []}
+        for (measures, gradients), (wanted, wanted_gradients) in zip(found, expected, strict=True):
+            assert measures == pytest.approx(wanted, rel=TOLERANCE, abs=1e-7)
+            for network, values in errors.items():
+                if error := relative_error(network, gradients, wanted_gradients):
+                    values.append(error)
+        # A value next to a kink of a ReLU may fall on the other side once D has been updated within
+        # the step from sums with another rounding.
+        for network, values in errors.items():
+            assert statistics.median(values) < TOLERANCE, f"{network}: {values}"
+    return digests
+
+
+def relative_error(
+    network: str, found: dict[str, NDArray[np.float32]], wanted: dict[str, NDArray[np.float32]]
+) -> float | None:
+    """Of a network's gradients as one vector.
+
+    Not those of D's norms: where these are by the batch the pass for G leaves what nothing uses.
+    """
+    names = [name for name in wanted if name.startswith(network) and "d.norm" not in name]
+    if not names:
+        return None
+    squares = sum(float(np.square(wanted[name], dtype=float).sum()) for name in names)
+    differences = sum(
+        float(np.square(np.subtract(found[name], wanted[name], dtype=float)).sum())
+        for name in names
+    )
+    return math.sqrt(differences / squares)
+
+
+def test_two_ranks_take_the_steps_of_one_process() -> None:
+    digests = compared(2, "warm", batch=3, steps=2, anchored=1)
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+@pytest.mark.parametrize("recipe", ["original", "warm", "projected", *FURTHER])
+def test_ranks_take_the_steps_of_one_process(recipe: str, ranks: int) -> None:
+    batch, anchored = (11, 4) if recipe in ("warm", "projected") else (7, 0)
+    digests = compared(ranks, recipe, batch, steps=4, anchored=anchored)
+    assert set(digests) == {digests[0]}
+    assert digests == compared(ranks, recipe, batch, steps=4, anchored=anchored)
+
+
+def test_a_rank_with_another_part_is_refused() -> None:
+    def work(carrier: ThreadCarrier) -> None:
+        real, latents = a_batch(2, 0)
+        _core.Trainer(communicator=carrier).step(real, latents, whole=5)
+
+    refused = run_ranks(2, work)
+    assert "rank 0 has 3 of 5 images, not 2" in str(refused[0])
