@@ -15,7 +15,9 @@ class Progress:
     ``done`` of ``total`` steps or images of ``stage`` are over; ``total`` is None where time ends
     the run. ``fraction`` of the whole work is done, from 0 to 1; None where that is not known.
     ``images_per_second``, ``seconds_left`` and ``measures`` (by the names of train.jsonl) are those
-    of training steps. ``notable`` reports are worth a line in a log; the others move a bar only.
+    of training steps, which ``ranks`` processes share; ``reducing`` is the share of the time in
+    which these put their results together. ``notable`` reports are worth a line in a log; the
+    others move a bar only.
     """
 
     stage: str
@@ -24,6 +26,8 @@ class Progress:
     fraction: float | None = None
     images_per_second: float | None = None
     seconds_left: float | None = None
+    ranks: int = 1
+    reducing: float = 0.0
     measures: Mapping[str, float] = field(default_factory=dict)
     notable: bool = False
 

@@ -67,6 +67,7 @@ class SmallTrainer:
         *,
         update_generator: bool = True,
         anchored: int = 0,
+        whole: int | None = None,
     ) -> dict[str, float]:
         assert real.shape == (len(latents), 162, 162, 3)
         self.calls.append({"kind": "step", "blur": self.blur} | locals())
@@ -85,7 +86,9 @@ class SmallTrainer:
             SmallTrainer.during_step(self, result)
         return result
 
-    def reconstruct(self, latents: Float32, images: UInt8, learning_rate: float) -> float:
+    def reconstruct(
+        self, latents: Float32, images: UInt8, learning_rate: float, whole: int | None = None
+    ) -> float:
         self.calls.append({"kind": "reconstruct", "real": images} | locals())
         self.networks["generator"]["w"] += np.float32(learning_rate) * latents[:, :8].mean(axis=0)
         self._average()

@@ -212,17 +212,17 @@ def test_an_error_within_a_step_saves_no_half_of_it(small, faces) -> None:
 
 
 def test_a_process_that_trains_elsewhere_meanwhile_is_not_undone(small, faces, monkeypatch) -> None:
-    from ffgan.training import loop
+    from ffgan.training import run
 
     train(faces, **{**SHORT, "steps": 4})
-    opened = loop.open_held_out
+    opened = run.open_held_out
 
     def meanwhile(*arguments: object, **more: object) -> object:
-        monkeypatch.setattr(loop, "open_held_out", opened)
+        monkeypatch.setattr(run, "open_held_out", opened)
         train(faces, steps=8)
         return None
 
-    monkeypatch.setattr(loop, "open_held_out", meanwhile)
+    monkeypatch.setattr(run, "open_held_out", meanwhile)
     with pytest.raises(CheckpointError, match="another process has just trained in"):
         train(faces, steps=6)
     assert LAST in checkpoints("faces")

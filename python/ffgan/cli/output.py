@@ -47,19 +47,21 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def shown_log(name: str, say: Callable[[str], None] = notice) -> Iterator[None]:
-    """Within it what the library logs under `name`, from the level INFO on, is said."""
+def shown_log(
+    name: str, say: Callable[[str], None] = notice, *, level: int = logging.INFO
+) -> Iterator[None]:
+    """Within it what the library logs under `name`, from the level on, is said."""
 
     class Saying(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             say(record.getMessage())
 
     logger, handler = logging.getLogger(name), Saying()
-    level = logger.level
+    before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(before)

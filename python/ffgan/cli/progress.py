@@ -173,4 +173,8 @@ def _described(progress: Progress) -> tuple[str, str]:
         return progress.stage, f"{progress.done}{total} images"
     stage = "step" if progress.stage == "adversarial" else progress.stage
     left = "" if progress.seconds_left is None else f" · {duration(progress.seconds_left)} left"
-    return f"{stage} {progress.done}{total}", f"{progress.images_per_second:.1f} images/s{left}"
+    shared = ""
+    if progress.ranks > 1:
+        shared = f" · {progress.ranks} ranks, {progress.reducing:.0%} reducing"
+    pace = f"{progress.images_per_second:.1f} images/s{shared}{left}"
+    return f"{stage} {progress.done}{total}", pace

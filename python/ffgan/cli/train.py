@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from typing import Any
 
 from ffgan.cli.output import notice, shown_log
 from ffgan.cli.parser import Command, Parser
@@ -52,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan.cli.settings_options import given_settings
 
     given = given_settings(arguments, training.Settings)
+    number, _ = training.launched()
+    if number > 0:
+        return _follow(arguments, given)
     with TrainingBar() as bar, shown_log("ffgan", bar.say):
         if arguments.dry_run:
             answer = training.dry_run(arguments.directory, progress=bar.show, **given)
@@ -63,6 +68,20 @@ def run(arguments: argparse.Namespace) -> int:
                 return interrupted.exit_code
             answer = f"model: {model}"
     print(answer)
+    return 0
+
+
+def _follow(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
+    """Train as one of several processes, of which another one speaks."""
+    from ffgan import training
+
+    if arguments.dry_run:
+        return 0
+    with shown_log("ffgan", level=logging.ERROR):
+        try:
+            training.train(arguments.directory, **given)
+        except training.Elsewhere as elsewhere:
+            return elsewhere.exit_code
     return 0
 
 

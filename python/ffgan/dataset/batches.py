@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Final
+from typing import Final, TypeAlias
 
 from ffgan.errors import Error, UnavailableError
 from ffgan.typing import RGB
@@ -17,6 +17,11 @@ LAST_WAIT: Final = 5.0
 """Seconds that a batch may still take after an interruption."""
 
 _POLL = 0.5
+
+Part: TypeAlias = tuple[int, int]
+"""Which images of a batch: (r, n) stands for r, r + n, r + 2 n ..."""
+
+WHOLE: Final = (0, 1)
 
 
 class Batches(Iterator[RGB]):

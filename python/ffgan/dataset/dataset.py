@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
-from ffgan.dataset.batches import Batches, decode_ahead
+from ffgan.dataset.batches import WHOLE, Batches, Part, decode_ahead
 from ffgan.dataset.image_files import GENERATED, ImageFiles, count_of_images
 from ffgan.dataset.names import Paths
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
@@ -249,13 +249,16 @@ class Dataset:
             raise DatasetError(_BROKEN_BEFORE)
         return self._files.read(index, limit)
 
-    def batches(self, batch: int, *, seed: int, start: int = 0, flip: bool = False) -> Batches:
+    def batches(
+        self, batch: int, *, seed: int, start: int = 0, flip: bool = False, part: Part = WHOLE
+    ) -> Batches:
         """Endless batches (batch, size, size, 3) uint8 RGB, from number ``start`` on.
 
         Batch k is a function of seed, files and k alone: epoch e comes in the order of
         default_rng((seed, e)).permutation(n), a batch may span two epochs, and
         ``flip`` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
         A broken image is replaced by the next good one of the order, which then comes twice.
+        Of each batch only images part[0], part[0] + part[1] ... are read and given.
 
         Raises UsageError here, and from the iterator Error, also when no image can be decoded.
         After an UnavailableError the iterator goes on with the same batch.
@@ -271,7 +274,7 @@ class Dataset:
             self.build_cache()
 
         def make(number: int, stop: threading.Event) -> RGB:
-            return self._batch(batch, seed, number, flip, stop)
+            return self._batch(batch, seed, number, flip, part, stop)
 
         stream = Batches(make, start, self.workers, lambda: self.availability.interrupted())
         self._streams.add(stream)
@@ -295,16 +298,19 @@ class Dataset:
 
     # --- One image, one batch ---
 
-    def _batch(self, batch: int, seed: int, number: int, flip: bool, stop: threading.Event) -> RGB:
-        made = np.empty((batch, self.size, self.size, 3), np.uint8)
+    def _batch(
+        self, batch: int, seed: int, number: int, flip: bool, part: Part, stop: threading.Event
+    ) -> RGB:
+        slots = range(part[0], batch, part[1])
+        made = np.empty((len(slots), self.size, self.size, 3), np.uint8)
         mirrored = np.zeros(batch, bool)
         if flip:
             mirrored = np.random.default_rng((seed, number, 1)).random(batch) < 0.5
-        for slot in range(batch):
+        for place, slot in enumerate(slots):
             if stop.is_set():
                 raise CancelledError
             image = self._good_from(number * batch + slot, seed, stop)
-            made[slot] = image[:, ::-1] if mirrored[slot] else image
+            made[place] = image[:, ::-1] if mirrored[slot] else image
         return made
 
     def _good_from(self, position: int, seed: int, stop: threading.Event) -> RGB:

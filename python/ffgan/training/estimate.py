@@ -34,7 +34,7 @@ def dry_run(
     """
     plan = resolve(directory, settings)
     # Without the cache, which would be written.
-    with open_dataset(plan, cache=None, skipped_log=None) as dataset:
+    with open_dataset(plan, cache=None) as dataset:
         enough.check(plan, len(dataset))
         held_out = open_held_out(plan, progress=progress)
         state = RunState(plan, dataset)

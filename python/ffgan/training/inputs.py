@@ -12,6 +12,7 @@ from ffgan.latent import LATENT_SIZE
 from ffgan.training import identity_codes, warm_start
 from ffgan.training.divergence import Position
 from ffgan.training.identity_codes import IdentityCodes
+from ffgan.training.ranks import Ranks
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import PrincipalComponents
 from ffgan.typing import Float32, UInt8
@@ -21,22 +22,24 @@ from ffgan.typing import Float32, UInt8
 LATENT_STREAM = 1
 
 
-def latents(settings: Settings, position: Position) -> Float32:
-    """z of the next step, (batch, 100) from N(0, I): a function of the seed and the position."""
+def latents(settings: Settings, position: Position, ranks: Ranks) -> Float32:
+    """z of the next step, a rank's rows of (batch, 100) from N(0, I), by the seed and position."""
     generator = np.random.default_rng((settings.seed, LATENT_STREAM, position.draw))
-    return generator.standard_normal((settings.batch, LATENT_SIZE)).astype(np.float32)
+    whole = generator.standard_normal((settings.batch, LATENT_SIZE)).astype(np.float32)
+    return np.ascontiguousarray(ranks.own(whole))
 
 
 class RealImages:
-    """The images x of each step: likewise a function of seed and position."""
+    """This rank's images x of each step: likewise a function of seed and position."""
 
-    def __init__(self, dataset: Dataset, settings: Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: Settings, ranks: Ranks) -> None:
         self._dataset = dataset
         self._settings = settings
+        self._ranks = ranks
         self._batches: Batches | None = None
 
     def next(self, position: Position) -> UInt8:
-        """x of the next step, (n, 162, 162, 3), n for its stage; positions come in order."""
+        """x of the next step, (n, 162, 162, 3), n for its stage and rank; positions in order."""
         settings = self._settings
         warm = position.step < settings.warm_start
         if self._batches is None or position.step == settings.warm_start:
@@ -46,6 +49,7 @@ class RealImages:
                 seed=settings.seed,
                 start=position.draw,
                 flip=settings.flip,
+                part=(self._ranks.number, self._ranks.count),
             )
         return next(self._batches)
 

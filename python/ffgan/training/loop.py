@@ -1,78 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The training loop: `train` is a run from its start to its end, `Loop.run` the algorithm."""
+"""The training loop: the steps of a run, and what is to be done between them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 from ffgan.dataset import Dataset
-from ffgan.errors import CheckpointError, DisplayError, DivergedError, UnavailableError
+from ffgan.errors import CheckpointError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
-from ffgan.locations import GivenPlace
-from ffgan.progress import Progress, ShowProgress, duration, show_nothing
+from ffgan.model import by_network
+from ffgan.progress import Progress, duration
 from ffgan.training import enough, inputs, warm_start
 from ffgan.training.clock import Clock
 from ffgan.training.divergence import looks_collapsed, trouble
 from ffgan.training.inputs import RealImages
-from ffgan.training.opening import early_end, open_dataset, open_held_out, stage
+from ffgan.training.opening import stage
 from ffgan.training.outputs import Failure, Outputs
 from ffgan.training.pace import Pace
-from ffgan.training.plan import Plan, resolve
+from ffgan.training.plan import Plan
+from ffgan.training.ranks import Ranks, met
 from ffgan.training.run_state import SAMPLES, RunState
 from ffgan.training.telling import Teller
 from ffgan.training.validation import Evaluations, HeldOut
-from ffgan.typing import UInt8
+from ffgan.typing import Float32, UInt8
 from ffgan.wording import counted
 
 RETRY: Final = 60.0
 """Seconds until a checkpoint that could not be written is tried again, or sooner if one is due."""
-
-
-def train(directory: GivenPlace, *, progress: ShowProgress = show_nothing, **settings: Any) -> Path:
-    """Train on the images below ``directory``; the same as `python -m ffgan train`.
-
-    The keyword arguments are fields of `Settings`. A resumed run keeps its own settings for
-    those not given. ``progress`` is called after every step, and may raise to stop; the steps done
-    are saved first. An OSError of it, such as that of a pipe without a reader, does not end the
-    run. What happens on the way is logged to ``ffgan.training``. Returns the path of the run
-    folder's model.safetensors.
-
-    Raises UsageError and DatasetError for bad input, ModelError when the model to start from is not
-    one, UnavailableError when images cannot be read any more, CheckpointError when the run folder
-    cannot be read or written, DivergedError when training fails twice, Interrupted after a signal
-    that asks it to end. Whatever is raised after the first step, the steps done are saved first if
-    the run folder can be written.
-    """
-    plan = resolve(directory, settings)
-    with ExitStack() as stack:
-        interruption = stack.enter_context(Interruption("finishing this step, then saving"))
-        stack.enter_context(early_end(interruption))
-        clock = stack.enter_context(Clock())
-        dataset = stack.enter_context(
-            open_dataset(plan, cache=plan.settings.cache, skipped_log=plan.folder.skipped)
-        )
-        dataset.availability.interrupted = lambda: interruption.received is not None
-        enough.check(plan, len(dataset))
-        window = None
-        if plan.settings.window:
-            from ffgan.viewer import Window
-
-            try:
-                window = stack.enter_context(Window("ffgan: training"))
-            except DisplayError as error:
-                raise DisplayError(f"{error}; --no-window trains without one") from error
-        tell = Teller(progress)
-        held_out = open_held_out(plan, interruption, tell.show)
-        stack.enter_context(plan.folder.locked())
-        plan.check_unchanged()
-        loop = Loop(plan, dataset, tell, interruption, window, held_out, clock)
-        loop.start()
-        loop.run()
-        loop.finish()
-    return plan.folder.model
 
 
 class Loop:
@@ -87,6 +43,7 @@ class Loop:
         window: Any = None,
         held_out: HeldOut | None = None,
         clock: Clock | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.plan = plan
         self.settings = plan.settings
@@ -95,12 +52,14 @@ class Loop:
         self.interruption = interruption
         self.tell = tell
         self.window = window
-        self.state = RunState(plan, dataset)
+        self.ranks = ranks or Ranks()
+        self.ranks.received = lambda: self.stopped_by
+        self.state = RunState(plan, dataset, self.ranks)
         self.outputs = Outputs(self.tell, lambda: self.stopped_by is not None)
         self.evaluations = Evaluations(held_out, self.state, self.outputs)
-        self.real_images = RealImages(dataset, plan.settings)
+        self.real_images = RealImages(dataset, plan.settings, self.ranks)
         self.now = (clock or Clock()).now
-        self.pace = Pace(self.now)
+        self.pace = Pace(self.now, self.ranks)
         self.last_step = self.state.last_step()
         self._saved_at = self.now()
         self._saved_step = -1
@@ -129,11 +88,7 @@ class Loop:
 
     def train(self) -> None:
         """The warm start (docs/training.md), then the DCGAN's schedule (Radford et al. 2015)."""
-        done = self.over()
-        if done:
-            self.complete()
-        if not done and self.evaluations.due() and not self.evaluations.done():
-            self.evaluate()
+        done = self.ranks.first(self.begin)
         while not done:
             step = self.state.position.step
             measures = (
@@ -145,34 +100,51 @@ class Loop:
             suspect = looks_collapsed(measures, step, self.settings)
             self.state.position = self.state.position.after_step(suspect=suspect)
             self._within_step = False
-            self.show(measures)
-            if self.due(self.settings.log_every):
-                self.log()
-            done = self.over()
-            keys = self.pressed_keys()
-            if done or "next" in keys or self.due(self.settings.sample_every):
-                self.sample()
-            if done or self.evaluations.due():
-                self.evaluate()
-            signal_number = self.stopped_by
-            if done or "save" in keys or signal_number is not None or self.checkpoint_is_due():
+            done, save = self.ranks.first(partial(self.after_step, measures))
+            signal_number = self.ranks.signal
+            if save or signal_number is not None:
                 done = self.save(last=done or signal_number is not None) and done
             if signal_number is not None and not done:
-                raise self.interrupted(signal_number)
+                raise met(self.interrupted(signal_number))
+
+    def begin(self) -> bool:
+        """Do what an earlier part of the run has left out; returns whether the run is over."""
+        if self.over():
+            self.complete()
+            return True
+        if self.evaluations.due() and not self.evaluations.done():
+            self.evaluate()
+        return False
+
+    def after_step(self, measures: Mapping[str, float]) -> tuple[bool, bool]:
+        """Say, show and measure what is due; whether the run is over, and whether to save it."""
+        self.show(measures)
+        if self.due(self.settings.log_every):
+            self.log()
+        done = self.over()
+        keys = self.pressed_keys()
+        if done or "next" in keys or self.due(self.settings.sample_every):
+            self.sample()
+        if done or self.evaluations.due():
+            self.evaluate()
+        return done, done or "save" in keys or self.checkpoint_is_due()
 
     def adversarial_step(self) -> dict[str, float]:
         """Noise z, real images x; D learns to tell x from G(z), G to make D err."""
         settings, step = self.settings, self.state.position.step
-        z = inputs.latents(settings, self.state.position)
-        x = self.next_images()
+        z = inputs.latents(settings, self.state.position, self.ranks)
+        x = self.ranks.each(self.next_images)
         anchored = 0
         if settings.anchor_weight > 0.0:
             anchored = round(settings.anchor_share * settings.batch)
-            z[:anchored] = self.state.codes.of(x[:anchored])
+            own = len(self.ranks.own(range(anchored)))
+            z[:own] = self.state.codes.of(x[:own])
         self.state.trainer.set_blur(self.blur())
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
         self._within_step = True
-        return self.state.trainer.step(x, z, update_generator=warmed_up, anchored=anchored)
+        return self.state.trainer.step(
+            x, z, update_generator=warmed_up, anchored=anchored, whole=settings.batch
+        )
 
     def blur(self) -> float:
         """The blur of this step's images before D, in pixels: it falls along a straight line."""
@@ -185,11 +157,11 @@ class Loop:
     def warm_start_step(self) -> dict[str, float]:
         """G alone learns to reconstruct image i from code i; at the end its average becomes G."""
         step, steps = self.state.position.step, self.settings.warm_start
-        x = self.next_images()
+        x = self.ranks.each(self.next_images)
         rate = warm_start.learning_rate(step, steps)
         codes = self.state.codes.of(x)
         self._within_step = True
-        loss = self.state.trainer.reconstruct(codes, x, rate)
+        loss = self.state.trainer.reconstruct(codes, x, rate, whole=self.settings.warm_start_batch)
         if step + 1 == steps:
             self.state.end_warm_start()
         return {"loss": float(loss)}
@@ -210,11 +182,20 @@ class Loop:
 
     def start(self) -> None:
         """Bring networks and position to where the run starts or resumes."""
+        self.ranks.first(self.introduce)
+        self.ranks.each(self.load)
+        if self.state.in_warm_start or self.settings.anchor_weight > 0.0:
+            self.find_codes()
+        self.ranks.first(self.open_folder)
+
+    def introduce(self) -> None:
+        """Say what is to be done; raise where there is no room for it."""
+        shared = "" if self.ranks.alone else f", by {self.ranks.count} processes"
         for line in self.plan.notes:
             self.tell.warning(line)
         self.tell.info(
             f"{counted(len(self.dataset), 'image')} from {self.plan.directory} "
-            f"to {self.folder.path}, starting from {self.plan.origin}"
+            f"to {self.folder.path}, starting from {self.plan.origin}{shared}"
         )
         few = enough.warning(len(self.dataset))
         for line in (
@@ -225,15 +206,21 @@ class Loop:
         ):
             if line:
                 self.tell.warning(line)
-        checkpoint, seconds = self.plan.checkpoint, 0.0
+
+    def load(self) -> None:
+        """Take the networks from where the run starts."""
+        checkpoint = self.plan.checkpoint
         if checkpoint is not None:
             self.state.check_data(checkpoint)
             self.state.restore(checkpoint)
-            seconds = self.folder.forget_after(checkpoint.step)
         elif self.plan.init != "scratch" and (note := self.state.load_model()):
             self.tell.warning(note)
-        if self.state.in_warm_start or self.settings.anchor_weight > 0.0:
-            self.find_codes()
+
+    def open_folder(self) -> None:
+        """Let the run folder say where the run is."""
+        checkpoint, seconds = self.plan.checkpoint, 0.0
+        if checkpoint is not None:
+            seconds = self.folder.forget_after(checkpoint.step)
         self.state.write_config()
         self.pace.restart(seconds)
         self._saved_at = self.now()
@@ -250,10 +237,16 @@ class Loop:
         def show(name: str, every: int) -> Callable[[int, int], None]:
             return stage(name, self.interruption, self.tell.show, every=every, whole=True)
 
-        if codes.components is None:
-            self.tell.info(codes.find_components(self.dataset, show("components", 1000)))
-        if self.settings.identity_codes and codes.identities is None:
-            self.tell.info(codes.find_identities(self.dataset, show("identities", 1024)))
+        def find() -> dict[str, Float32]:
+            if codes.components is None:
+                self.tell.info(codes.find_components(self.dataset, show("components", 1000)))
+            if self.settings.identity_codes and codes.identities is None:
+                self.tell.info(codes.find_identities(self.dataset, show("identities", 1024)))
+            return codes.tensors()
+
+        found = self.ranks.first(find)
+        if not self.ranks.is_first:
+            codes.restore(by_network(found))
 
     def over(self) -> bool:
         """Whether the steps, epochs or minutes asked for are done."""
@@ -283,11 +276,13 @@ class Loop:
         """Return to the last good checkpoint, once, and on with other batches and latents."""
         failed = self.state.position
         where = f"at step {failed.step + 1}: {why}"
-        checkpoint, damaged = self.folder.newest(good=True)
+        checkpoint, damaged = self.ranks.each(lambda: self.folder.newest(good=True))
         if failed.returns > 0 or checkpoint is None:
-            raise DivergedError(
-                f"training diverged {where}, after going back once; the last good checkpoint stays "
-                f"in {self.folder.checkpoints}: try lower learning rates or --augment all"
+            raise met(
+                DivergedError(
+                    f"training diverged {where}, after going back once; the last good checkpoint "
+                    f"stays in {self.folder.checkpoints}: try lower learning rates or --augment all"
+                )
             )
         for line in damaged:
             self.tell.warning(line)
@@ -295,9 +290,13 @@ class Loop:
         self.state.position = failed.after_return(self.state.position)
         self._within_step = False
         self.real_images.close()
-        self.pace.restart(self.folder.forget_after(checkpoint.step))
         self._saved_step = checkpoint.step
-        self.save_checkpoint()
+
+        def forget() -> None:
+            self.pace.restart(self.folder.forget_after(checkpoint.step))
+            self.save_checkpoint()
+
+        self.ranks.first(forget)
         self.tell.warning(
             f"training diverged {where}; "
             f"back at step {checkpoint.step}, with other images and noise"
@@ -376,13 +375,20 @@ class Loop:
         if broken := self.state.broken_parameter():
             self.go_back(broken)
             return False
-        self.log()
+        self.ranks.first(self.log)
         self.state.estimate_statistics()
+        if not self.ranks.alone:
+            self.ranks.compare({"state": self.state.digest()}, _apart)
+        self.ranks.first(partial(self.write_all, last=last))
+        return True
+
+    def write_all(self, *, last: bool) -> None:
+        """Write checkpoint, model and report."""
         if not last:
             if self.save_checkpoint():
                 self.outputs.attempt("the model", self.save_model)
                 self.outputs.attempt("the report", self.write_report)
-            return True
+            return
         try:
             self.outputs.insist(self.write_checkpoint)
             self.outputs.insist(self.save_model)
@@ -392,7 +398,6 @@ class Loop:
                 f"{max(0, self._saved_step)} are saved: resume with {self.plan.resume_command}"
             ) from error
         self.outputs.attempt("the report", self.write_report)
-        return True
 
     def complete(self) -> None:
         """Write what a run that is over lacks where it was killed between its last files."""
@@ -406,6 +411,8 @@ class Loop:
 
         Not within a step, whose networks are half of this step and half of the last one.
         """
+        if not self.ranks.is_first:
+            return False
         if self._within_step or self.state.broken_parameter() is not None:
             return False
         if self._saved_step == self.state.position.step:
@@ -445,3 +452,10 @@ class Loop:
         from ffgan.training.report import write_report
 
         write_report(self.folder)
+
+
+def _apart(name: str, rank: int, its: object, first: object) -> CheckpointError:
+    return CheckpointError(
+        f"the networks of rank {rank} are no longer those of the first one; the newest checkpoint "
+        "is from before: use machines with the same processor and the same libraries"
+    )

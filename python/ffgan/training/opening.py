@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
+from ffgan import _core
 from ffgan.dataset import Dataset
-from ffgan.errors import UnavailableError
+from ffgan.errors import Error, UnavailableError, UsageError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, ShowProgress, show_nothing
 from ffgan.training.plan import Plan
+from ffgan.training.ranks import Ranks, met
+from ffgan.training.settings import Settings
 from ffgan.training.validation import HeldOut
 
 
@@ -32,18 +36,67 @@ def _stopped_early(signal_number: int) -> Interrupted:
     )
 
 
-def open_dataset(plan: Plan, *, cache: str | None, skipped_log: Path | None) -> Dataset:
-    """The images that a run is on; those that a resumed run has, where rules have changed."""
+def open_dataset(plan: Plan, *, cache: str | None, ranks: Ranks | None = None) -> Dataset:
+    """The images that a run is on; those that a resumed run has, where rules have changed.
+
+    ``ranks``, of whom the first one writes what is skipped; without them nobody does.
+    """
     checkpoint = plan.checkpoint
     return Dataset(
         plan.directory,
         fit=plan.settings.fit,
         colour=plan.settings.colour,
         cache=cache,
-        skipped_log=skipped_log,
+        skipped_log=plan.folder.skipped if ranks is not None and ranks.is_first else None,
         workers=plan.settings.workers,
         include_generated=plan.settings.include_generated,
         as_of=None if checkpoint is None else checkpoint.record["data"]["hash"],
+    )
+
+
+def check_same(ranks: Ranks, plan: Plan, dataset: Dataset) -> None:
+    """Raise UsageError where ranks are too many, or differ in what makes their networks equal.
+
+    Then all have the cache, if one is asked for.
+    """
+    if ranks.alone:
+        return
+    settings = plan.settings
+    least = settings.batch
+    if settings.warm_start:
+        least = min(least, settings.warm_start_batch)
+    if settings.projected_weight > 0.0 and settings.projected_details > 0.0:
+        least = min(least, math.ceil(settings.projected_details * settings.batch))
+    if ranks.count > least:
+        raise met(
+            UsageError(
+                f"{ranks.count} processes cannot share a batch of which a part has {least} images: "
+                "start fewer, or use a larger --batch (and --warm-start-batch)"
+            )
+        )
+    own = ("threads", "workers", "cache", "window")
+    facts: dict[str, Any] = {
+        "ffgan's version": _core.__version__,
+        "the instruction set (FFGAN_ISA)": _core.engine()["instructions"],
+        "the number of images": len(dataset),
+        "the hash of the images' names and sizes": dataset.hash,
+        "the step of the newest checkpoint": plan.checkpoint and plan.checkpoint.step,
+        **{
+            about.flag: getattr(settings, name)
+            for name, about in Settings.about().items()
+            if name not in own
+        },
+    }
+    ranks.compare(facts, _differs)
+    if settings.cache is not None:
+        ranks.first(dataset.build_cache)
+        ranks.each(lambda: None if ranks.is_first else dataset.build_cache())
+
+
+def _differs(name: str, rank: int, its: object, first: object) -> Error:
+    return UsageError(
+        f"{name} is {its} at rank {rank} and {first} at the first one: all need the same program, "
+        "command, images and run folder"
     )
 
 

@@ -7,14 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 
 from ffgan.progress import Progress
+from ffgan.training.ranks import Ranks
 from ffgan.training.run_state import RunState
 
 
 class Interval:
     """The sums between two lines of train.jsonl."""
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, reducing: float, sent: int) -> None:
         self.began = began
+        self.reducing = reducing
+        self.sent = sent
         self.waited = 0.0
         self.steps = 0
         self.images = 0
@@ -42,15 +45,16 @@ class Pace:
     ``now`` is the time by `Clock.now`.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], ranks: Ranks) -> None:
         self._now = now
+        self._ranks = ranks
         self.restart(0.0)
 
     def restart(self, seconds: float) -> None:
         """Count on from so many seconds of training."""
         self._before = seconds
         self._began = self._now()
-        self.interval = Interval(self._began)
+        self.interval = self._interval(self._began)
 
     def seconds(self) -> float:
         """Seconds of training so far."""
@@ -67,19 +71,38 @@ class Pace:
             return None
         now = self._now()
         passed = max(now - interval.began, 1e-9)
-        self.interval = Interval(now)
+        shared = {} if self._ranks.alone else self._shared(passed)
+        self.interval = self._interval(now)
         return {
             **interval.means(),
             "images_per_second": round(interval.images / passed, 3),
             "waiting": round(interval.waited / passed, 5),
+            **shared,
         }
+
+    def _shared(self, passed: float) -> dict[str, float]:
+        """What ranks add to a line."""
+        sent = (self._ranks.sent - self.interval.sent) / self.interval.steps
+        return {
+            "ranks": self._ranks.count,
+            "reducing": self._reducing(passed),
+            "sent_bytes": round(sent),
+        }
+
+    def _interval(self, now: float) -> Interval:
+        return Interval(now, self._ranks.reducing, self._ranks.sent)
+
+    def _reducing(self, passed: float) -> float:
+        """The share of the time in which the ranks put their results together."""
+        return round((self._ranks.reducing - self.interval.reducing) / passed, 5)
 
     def progress(
         self, state: RunState, measures: Mapping[str, float], *, notable: bool
     ) -> Progress:
         """Count a step, and say how far the run is."""
         self.interval.add(state.last_batch, measures)
-        rate = self.interval.images / max(self._now() - self.interval.began, 1e-9)
+        passed = max(self._now() - self.interval.began, 1e-9)
+        rate = self.interval.images / passed
         step, last, minutes = state.position.step, state.last_step(), state.settings.minutes
         fractions, left = [], [math.inf]
         if math.isfinite(last):
@@ -94,6 +117,8 @@ class Pace:
             int(last) if math.isfinite(last) else None,
             fraction=min(1.0, max(fractions)),
             images_per_second=rate,
+            ranks=self._ranks.count,
+            reducing=self._reducing(passed),
             seconds_left=min(left),
             measures=measures,
             notable=notable,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ffgan import _core
+from ffgan import _core, storage
 from ffgan.dataset import Dataset
 from ffgan.errors import CheckpointError, ModelError, UsageError
 from ffgan.latent import noise
@@ -21,6 +21,7 @@ from ffgan.training import trainer
 from ffgan.training.divergence import Position
 from ffgan.training.inputs import Codes
 from ffgan.training.plan import Plan
+from ffgan.training.ranks import Ranks
 from ffgan.training.run_folder import Checkpoint, write
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import BYTES_OF_COMPONENTS
@@ -32,14 +33,15 @@ SAMPLES = 36
 class RunState:
     """The networks and the position of a run, and how they come to and from its folder."""
 
-    def __init__(self, plan: Plan, dataset: Dataset) -> None:
+    def __init__(self, plan: Plan, dataset: Dataset, ranks: Ranks | None = None) -> None:
         self.plan = plan
         self.settings = plan.settings
         self.folder = plan.folder
         self.position = Position()
         self.codes = Codes(plan.settings)
-        self.trainer = trainer.make_trainer(plan.settings)
+        self.trainer = trainer.make_trainer(plan.settings, ranks)
         self._data: dict[str, Any] = {"images": len(dataset), "hash": dataset.hash}
+        self._ranks = 1 if ranks is None else ranks.count
         self._statistics_of: Position | None = None
 
     # ------------------------------------------------------------------ where it is
@@ -117,6 +119,10 @@ class RunState:
                 if not np.isfinite(tensor).all():
                     return f"{name} of the {network} is not finite"
         return None
+
+    def digest(self) -> str:
+        """SHA-256 of all that a checkpoint holds of the networks."""
+        return storage.tensor_digest(self.trainer.state())
 
     # ------------------------------------------------------------------ its files
 
@@ -256,6 +262,7 @@ class RunState:
             "changes": changes,
             "version": _core.__version__,
             "engine": _core.engine(),
+            "ranks": self._ranks,
         }
         write(self.folder.config, (json.dumps(config, indent=2) + "\n").encode())
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from ffgan.progress import Progress, ShowProgress
+from ffgan.progress import Progress, ShowProgress, show_nothing
 
 logger = logging.getLogger("ffgan.training")
 
@@ -44,6 +44,22 @@ class Teller:
             if not self._failed:
                 self._failed = True
                 self.warning(f"what the run says cannot be written ({error}); training goes on")
+
+
+class Silent(Teller):
+    """Of a rank that leaves it to the first one to say what happens."""
+
+    def __init__(self) -> None:
+        super().__init__(show_nothing)
+
+    def _guarded(self, tell: Callable[[], None]) -> None:
+        pass
+
+
+def ended_alone(rank: int, error: BaseException) -> None:
+    """Log, as an error, what the other ranks do not know of when it ends them."""
+    text = str(error) or type(error).__name__
+    logger.error(f"error: rank {rank}: {text}; all ranks end, the newest checkpoint is kept")
 
 
 def _reader_is_gone(error: Exception) -> bool:

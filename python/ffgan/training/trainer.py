@@ -9,6 +9,7 @@ import numpy as np
 
 from ffgan import _core, faces, features
 from ffgan.latent import LATENT_SIZE
+from ffgan.training.ranks import Ranks
 from ffgan.training.settings import Settings
 from ffgan.typing import Float32
 
@@ -18,8 +19,8 @@ STATISTICS_LATENTS = 256
 STATISTICS_STREAM = 2
 
 
-def make_trainer(settings: Settings) -> _core.Trainer:
-    """The engine's trainer of these settings, before its first step.
+def make_trainer(settings: Settings, ranks: Ranks | None = None) -> _core.Trainer:
+    """The engine's trainer of these settings, before its first step, whose steps ``ranks`` share.
 
     Raises ExtraError when a discriminator's frozen network is not installed.
     """
@@ -36,6 +37,8 @@ def make_trainer(settings: Settings) -> _core.Trainer:
         given["recognition"] = str(faces.recognition_file(settings.recognition))
     if settings.imagenet_weight > 0.0:
         given["imagenet"] = features.training_network()
+    if ranks is not None and not ranks.alone:
+        given["communicator"] = ranks.for_engine
     return _core.Trainer(**given)
 
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ranks that `mpiexec` or `srun` has started, by mpi4py.
+
+Nothing is summed by MPI, whose order of adding depends on the length and on the number of ranks: it
+carries bytes, and the engine adds.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ffgan import _core
+from ffgan.errors import ExtraError, UsageError
+from ffgan.training.ranks import Elsewhere, Ranks
+
+SIZES: Final = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where Open MPI's, MPICH's and Slurm's launchers say how many processes they have started."""
+
+NUMBERS: Final = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""Where it says which one of them this is."""
+
+BUSY: Final = 2e-3
+"""Seconds of a wait for others in which the processor is kept."""
+
+PAUSE: Final = 1e-3
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """The number of this process and how many a launcher has started, (0, 1) without one."""
+    for size, number in zip(SIZES, NUMBERS, strict=True):
+        if environment.get(size, "").isdigit() and int(environment[size]) > 1:
+            return int(environment.get(number, "0")), int(environment[size])
+    return 0, 1
+
+
+def of_launcher() -> Ranks:
+    """The ranks of this process's launcher; alone where it was started by itself.
+
+    Raises ExtraError without mpi4py, UsageError where its library knows no other process.
+    """
+    number, size = launched()
+    if size == 1:
+        return Ranks()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        # RuntimeError: mpi4py's wheel found no MPI library.
+        if number > 0:
+            raise Elsewhere(ExtraError.exit_code) from error
+        raise ExtraError(
+            f"{size} processes were started to train together, which needs mpi4py and an MPI "
+            f"library ({error}): pip install 'ffgan[mpi]'"
+        ) from error
+    world = MPI.COMM_WORLD
+    if world.Get_size() != size:
+        if number > 0:
+            raise Elsewhere(UsageError.exit_code)
+        library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
+        raise UsageError(
+            f"the launcher has started {size} processes, but the MPI library of mpi4py "
+            f"({library}) sees {world.Get_size()}: start them with that library's mpiexec, or "
+            "srun --mpi=pmi2 or --mpi=pmix as it was built for"
+        )
+    ranks = Ranks(MPICarrier(MPI, world))
+    _divide_cores(MPI, world)
+    return ranks
+
+
+class MPICarrier:
+    """A `Carrier` on mpi4py's communicator."""
+
+    def __init__(self, mpi: Any, world: Any) -> None:
+        self._mpi = mpi
+        self._world = world
+        self.rank: int = world.Get_rank()
+        self.size: int = world.Get_size()
+
+    def gather(self, own: memoryview, all: memoryview) -> None:
+        """By MPI_Allgather."""
+        self._world.Allgather([own, self._mpi.BYTE], [all, self._mpi.BYTE])
+
+    def exchange(self, parts: memoryview, received: memoryview) -> None:
+        """By MPI_Alltoall."""
+        self._world.Alltoall([parts, self._mpi.BYTE], [received, self._mpi.BYTE])
+
+    def objects(self, own: Any) -> list[Any]:
+        """By MPI_Iallgather of the lengths, then of the pickled objects."""
+        content = pickle.dumps(own)
+        lengths = bytearray(8 * self.size)
+        mpi = self._mpi
+        self._wait(
+            self._world.Iallgather(
+                [len(content).to_bytes(8, sys.byteorder), mpi.BYTE], [lengths, mpi.BYTE]
+            )
+        )
+        sizes = [int(n) for n in memoryview(lengths).cast("q")]
+        received = bytearray(sum(sizes))
+        self._wait(self._world.Iallgatherv([content, mpi.BYTE], [received, sizes, mpi.BYTE]))
+        answers, begin = [], 0
+        for size in sizes:
+            answers.append(pickle.loads(memoryview(received)[begin : begin + size]))
+            begin += size
+        return answers
+
+    def _wait(self, request: Any) -> None:
+        began = time.perf_counter()
+        while not request.Test():
+            # Whoever waits for an evaluation or a data set should not take a core meanwhile.
+            if time.perf_counter() - began > BUSY:
+                time.sleep(PAUSE)
+
+    def abort(self, status: int) -> None:
+        """By MPI_Abort."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._world.Abort(status)
+
+
+def _divide_cores(mpi: Any, world: Any) -> None:
+    """Give ranks of one machine that may use the same cores each a part of them.
+
+    Unless the user has said how many threads there are to be.
+    """
+    engine = _core.engine()
+    if engine["threads_from"] != "the CPUs of the process":
+        return
+    here = world.Split_type(mpi.COMM_TYPE_SHARED)
+    allowed = [frozenset(cpus) for cpus in here.allgather(sorted(_allowed()))]
+    mine = allowed[here.Get_rank()]
+    sharing = sum(1 for cpus in allowed if cpus & mine)
+    here.Free()
+    _core.set_threads(max(1, engine["threads"] // sharing))
+
+
+def _allowed() -> set[int]:
+    try:
+        return os.sched_getaffinity(0)
+    except AttributeError:  # systems without it bind nobody
+        return set(range(os.cpu_count() or 1))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that mpiexec starts: the same bytes, resumed on other numbers of ranks, and how they end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.waiting import until
+
+from ffgan.training.run_folder import RunFolder, read
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("mpi4py") is None or shutil.which("mpiexec") is None,
+        reason="needs mpi4py and mpiexec: pip install mpi4py mpich",
+    ),
+]
+
+TRAIN = [sys.executable, "-m", "ffgan", "train"]
+SMALL = ["--recipe", "original", "--init", "scratch", "--batch", "5", "--threads", "1"]
+
+
+def started(ranks: int, *options: str) -> list[str]:
+    return ["mpiexec", "-n", str(ranks), *TRAIN, *options]
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield faces
+
+
+def newest(name: str) -> Path:
+    return RunFolder(Path("runs") / name).paths()[-1]
+
+
+def children(parent: int) -> list[int]:
+    """The training processes below a process."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                above = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+            found.append((int(process.name), above, b"train" in words and b"mpiexec" not in words))
+    below, result = {parent}, []
+    for _ in range(4):
+        below |= {pid for pid, above, _ in found if above in below}
+    for pid, _, trains in found:
+        if pid in below and trains:
+            result.append(pid)
+    return result
+
+
+def test_a_run_of_two_ranks_resumes_with_the_same_bytes(folder: Path) -> None:
+    whole = run(started(2, str(folder), *SMALL, "--steps", "4", "--name", "whole"))
+    assert whole.returncode == 0, whole.stderr
+    assert whole.stderr.count("by 2 processes") == 1
+    for steps in ("2", "4"):
+        options = SMALL if steps == "2" else ["--threads", "1"]
+        part = run(started(2, str(folder), *options, "--steps", steps, "--name", "parts"))
+        assert part.returncode == 0, part.stderr
+    one, other = read(newest("whole")), read(newest("parts"))
+    assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
+
+
+def test_a_run_goes_on_with_other_numbers_of_ranks(folder: Path) -> None:
+    for ranks, steps in ((3, 1), (1, 2), (2, 3)):
+        options = SMALL if steps == 1 else []
+        done = run(started(ranks, str(folder), *options, "--steps", str(steps), "--name", "a"))
+        assert done.returncode == 0, done.stderr
+        assert read(newest("a")).step == steps
+
+
+def test_ranks_with_other_settings_are_refused(folder: Path) -> None:
+    command = started(1, str(folder), *SMALL, "--name", "a")
+    command += [":", "-n", "1", *TRAIN, str(folder), *SMALL, "--name", "a", "--ema", "0.9"]
+    refused = run(command)
+    assert refused.returncode != 0
+    assert refused.stderr.count("--ema is 0.9 at rank 1 and 0.999 at the first one") == 1
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_sigterm_to_one_rank_ends_all_after_a_checkpoint(folder: Path, rank: int) -> None:
+    with subprocess.Popen(
+        started(2, str(folder), *SMALL, "--steps", "1000", "--name", "a", "--log-every", "1"),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        log = Path("runs/a/train.jsonl")
+        until(lambda: log.exists() and log.read_text().count("\n") >= 2)
+        os.kill(sorted(children(process.pid))[rank], signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+    assert said.count("resume with:") == 1
+    assert read(newest("a")).step >= 2
+
+
+def test_a_killed_rank_ends_the_others_and_the_run_resumes(folder: Path) -> None:
+    with subprocess.Popen(
+        started(
+            2, str(folder), *SMALL, "--steps", "1000", "--name", "a", "--checkpoint-every", "1"
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: RunFolder(Path("runs/a")).paths()[2:] != [])
+        ranks = children(process.pid)
+        os.kill(sorted(ranks)[1], signal.SIGKILL)
+        began = time.monotonic()
+        process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert process.returncode != 0
+    step = read(newest("a")).step
+    resumed = run(started(2, str(folder), "--steps", str(step + 1), "--name", "a"))
+    assert resumed.returncode == 0, resumed.stderr
+    assert read(newest("a")).step == step + 1
