@@ -97,7 +97,7 @@ def test_the_package_carries_its_model_and_type_marker() -> None:
 # What the stub alone has: names for types, and the classes' metaclass, which is pybind11's.
 STUB_ONLY = r"""
 ffgan\._core\.(CnnFaceDetector|Discriminator|FaceClassifier|FaceDetector|FaceEmbedder)
-ffgan\._core\.(FaceLandmarks|Generator|Trainer)
+ffgan\._core\.(FaceLandmarks|Generator|Projector|Trainer)
 ffgan\._core\.(Float32|Float64|Int64|UInt8)
 ffgan\._core\.(DiscriminatorName|DnnModel|Engine|GeneratorLoss|Layer|Network|Parameters)
 """
