@@ -98,10 +98,10 @@ def kinds(text: str) -> list[str]:
 def test_the_long_tutorial_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="torch is not installed (pip install '.[oracle]')")
     monkeypatch.chdir(tmp_path)
-    photographs = tmp_path / "photographs"
-    photographs.mkdir()
+    others = tmp_path / "heldout"
+    others.mkdir()
     for number, face in enumerate(ffgan.generate(60, seed=50)):
-        images.save(photographs / f"{number:02}.png", face)
+        images.save(others / f"{number:02}.png", face)
     variables: dict[str, Any] = {"__name__": "tutorial"}
     said = dict.fromkeys(LESS, 0)
     for number, (language, code, shown) in enumerate(blocks(LONG), start=1):
