@@ -298,7 +298,7 @@ core_share::core_share() : pool_(&get_pool()), count_(static_cast<pool*>(pool_)-
 core_share::~core_share() { static_cast<pool*>(pool_)->give_back_cores(count_); }
 
 long threads() {
-    long count = configured_threads.load(std::memory_order_relaxed);
+    long count = configured_threads.load(std::memory_order_acquire);
     if (count == 0) {
         const thread_count initial = default_threads();
         const char* none = "";
