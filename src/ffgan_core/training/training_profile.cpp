@@ -12,6 +12,7 @@
 namespace ffgan {
 namespace {
 
+#ifndef DLIB_USE_CUDA
 std::vector<float> random_values(long count) {
     std::vector<float> values(static_cast<std::size_t>(count));
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -32,6 +33,7 @@ template <typename function> double median_milliseconds(long repetitions, const 
     std::sort(times.begin(), times.end());
     return times[times.size() / 2];
 }
+#endif
 
 } // namespace
 
