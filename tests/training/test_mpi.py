@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.waiting import until
 
 from ffgan.training.run_folder import RunFolder, read
 
@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 TRAIN = [sys.executable, "-m", "ffgan", "train"]
+BEGINNING = 240.0
 SMALL = ["--recipe", "original", "--init", "scratch", "--batch", "5", "--threads", "1"]
 
 
@@ -35,13 +36,27 @@ def started(ranks: int, *options: str) -> list[str]:
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield faces
+
+
+@contextmanager
+def training(command: list[str], begun: Callable[[], bool]) -> Iterator[subprocess.Popen[str]]:
+    """The process, once it has begun; it does not outlive the context."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            end = time.monotonic() + BEGINNING
+            while not begun():
+                assert time.monotonic() < end, "the run did not begin"
+                time.sleep(0.1)
+            yield process
+        finally:
+            process.kill()
 
 
 def newest(name: str) -> Path:
@@ -99,13 +114,9 @@ def test_ranks_with_other_settings_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_sigterm_to_one_rank_ends_all_after_a_checkpoint(folder: Path, rank: int) -> None:
-    with subprocess.Popen(
-        started(2, str(folder), *SMALL, "--steps", "1000", "--name", "a", "--log-every", "1"),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        log = Path("runs/a/train.jsonl")
-        until(lambda: log.exists() and log.read_text().count("\n") >= 2)
+    log = Path("runs/a/train.jsonl")
+    command = started(2, str(folder), *SMALL, "--steps", "1000", "--name", "a", "--log-every", "1")
+    with training(command, lambda: log.exists() and log.read_text().count("\n") >= 2) as process:
         os.kill(sorted(children(process.pid))[rank], signal.SIGTERM)
         _, said = process.communicate(timeout=120)
     assert said.count("resume with:") == 1
@@ -113,14 +124,10 @@ def test_sigterm_to_one_rank_ends_all_after_a_checkpoint(folder: Path, rank: int
 
 
 def test_a_killed_rank_ends_the_others_and_the_run_resumes(folder: Path) -> None:
-    with subprocess.Popen(
-        started(
-            2, str(folder), *SMALL, "--steps", "1000", "--name", "a", "--checkpoint-every", "1"
-        ),
-        stderr=subprocess.PIPE,
-        text=True,
+    command = started(2, str(folder), *SMALL, "--steps", "1000", "--name", "a")
+    with training(
+        [*command, "--checkpoint-every", "1"], lambda: len(RunFolder("runs/a").paths()) > 1
     ) as process:
-        until(lambda: RunFolder(Path("runs/a")).paths()[2:] != [])
         ranks = children(process.pid)
         os.kill(sorted(ranks)[1], signal.SIGKILL)
         began = time.monotonic()
