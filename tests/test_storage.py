@@ -63,6 +63,27 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, single_writer: 
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("single_writer", [False, True])
+def test_a_signal_that_comes_as_the_file_is_opened_leaves_nothing(
+    tmp_path: Path, single_writer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def interrupted(path: Path, mode: str = "r") -> object:
+        file = opened(path, mode)
+        if mode in ("ab", "xb"):
+            raise KeyboardInterrupt
+        return file
+
+    monkeypatch.setattr(Path, "open", interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        storage.atomic_file(tmp_path / "file", single_writer=single_writer),
+    ):
+        pytest.fail("it was not interrupted")
+    assert not os.listdir(tmp_path)
+
+
 def test_a_file_may_have_the_longest_name(tmp_path: Path) -> None:
     storage.write_atomically(tmp_path / ("x" * 255), b"content")
     assert (tmp_path / ("x" * 255)).read_bytes() == b"content"

@@ -63,38 +63,45 @@ def atomic_file(
     same file gets a BlockingIOError. Where the file system knows no locks or cannot bring a folder
     to the disk, a line of the log says so, once. Raises OSError.
     """
-    temporary, file, alone = _temporary(path, single_writer)
+    # A short name: that of `path` may be as long as file systems take.
+    temporary = path.with_name(f".ffgan-{secrets.token_hex(8)}.tmp")
+    lone = _lone_name(path)
     try:
-        with file:
+        file = _open_alone(lone) if single_writer else None
+        alone = file is not None
+        with file or temporary.open("xb") as file:
             yield file
             file.flush()
             if durable:
                 synchronise(file.fileno(), path)
             if alone:
-                temporary.replace(path)  # before the lock goes
+                lone.replace(path)  # before the lock goes
         if not alone:
             temporary.replace(path)
         if durable:
             _synchronise_folder(path.parent)
-    except BaseException:
+    except BaseException:  # a signal's, too, which may come as a file is opened
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if single_writer:
+            _remove_unlocked(lone)
         raise
 
 
-def _temporary(path: Path, single_writer: bool) -> tuple[Path, IO[bytes], bool]:
-    """A new file beside ``path``, open for writing, and whether it is locked against others."""
-    if single_writer:
-        # Its name tells the next process that this one is writing, or what a killed one left.
-        temporary = path.with_name(f".{path.name}.tmp")
-        if len(os.fsencode(temporary.name)) > LONGEST_NAME:
-            digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-            temporary = path.with_name(f".ffgan-{digest}.tmp")
-        if (file := _open_alone(temporary)) is not None:
-            return temporary, file, True
-    # A short name: that of `path` may be as long as file systems take.
-    temporary = path.with_name(f".ffgan-{secrets.token_hex(8)}.tmp")
-    return temporary, temporary.open("xb"), False
+def _lone_name(path: Path) -> Path:
+    """The name that tells the next process that this one is writing, or what a killed one left."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    if len(os.fsencode(temporary.name)) <= LONGEST_NAME:
+        return temporary
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.with_name(f".ffgan-{digest}.tmp")
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a file that `_open_alone` has made, unless another process has locked it."""
+    with suppress(OSError), path.open("r+b") as file:
+        if _lock(file.fileno(), path) and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            path.unlink()
 
 
 def _open_alone(path: Path) -> IO[bytes] | None:
