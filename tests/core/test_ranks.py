@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import statistics
 from typing import Any
 
 import numpy as np
@@ -47,6 +46,10 @@ FURTHER = {
     "dropout": WARM | {"dropout": 0.5, "loss": "logistic"},
 }
 TOLERANCE = 1e-5
+
+# With them D's parameters stay as they are within a step. Else a value next to a kink of a ReLU may
+# fall on the other side in the passes after an update, whose sums have another rounding.
+STILL = (1e-30, 1e-30)
 
 
 def settings_of(recipe: str) -> dict[str, Any]:
@@ -95,14 +98,18 @@ def digest(state: dict[str, NDArray[np.float32]]) -> str:
 def compared(ranks: int, recipe: str, batch: int, steps: int, anchored: int) -> list[str]:
     """Compare each step with one process's from the same state; digests of the ranks at the end."""
     settings = settings_of(recipe)
-    alone = _core.Trainer(**settings)
+    alone, still = _core.Trainer(**settings), _core.Trainer(**settings)
+    still.set_learning_rates(*STILL)
     states, expected = [], []
     for number in range(steps):
         states.append(alone.state())
-        expected.append(a_step(alone, batch, number, anchored))
+        still.load_state(states[-1])
+        expected.append(a_step(still, batch, number, anchored))
+        a_step(alone, batch, number, anchored)
 
     def work(carrier: ThreadCarrier) -> tuple[list[Step], str]:
         trainer = _core.Trainer(communicator=carrier, **settings)
+        trainer.set_learning_rates(*STILL)
         found = []
         for number in range(steps):
             trainer.load_state(states[number])
@@ -121,10 +128,8 @@ def compared(ranks: int, recipe: str, batch: int, steps: int, anchored: int) -> 
             for network, values in errors.items():
                 if error := relative_error(network, gradients, wanted_gradients):
                     values.append(error)
-        # A value next to a kink of a ReLU may fall on the other side once D has been updated within
-        # the step from sums with another rounding.
         for network, values in errors.items():
-            assert statistics.median(values) < TOLERANCE, f"{network}: {values}"
+            assert max(values) < TOLERANCE, f"{network}: {values}"
     return digests
 
 
