@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+MISSING = "an S3 server needs pip install '.[slow]'"
+
 
 @contextlib.contextmanager
 def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of a server that s3fs finds by its environment, with the bucket ``faces``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what servers and clients import is not ours
-        boto3 = pytest.importorskip("boto3")
-        server_module = pytest.importorskip("moto.server")
-        s3fs = pytest.importorskip("s3fs")
+        boto3 = pytest.importorskip("boto3", reason=MISSING)
+        server_module = pytest.importorskip("moto.server", reason=MISSING)
+        s3fs = pytest.importorskip("s3fs", reason=MISSING)
         server = server_module.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
