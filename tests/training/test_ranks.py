@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 from support.ranks import ThreadCarrier, run_ranks
 
@@ -116,12 +119,13 @@ def test_launchers_say_how_many_processes_there_are(
 def test_one_process_needs_no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in mpi.SIZES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
     assert mpi.of_launcher().alone
 
 
 def test_without_mpi4py_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setattr(mpi, "PATIENCE", 0)
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setenv("PMI_RANK", "0")
     with pytest.raises(Error, match=r"2 processes .* pip install 'ffgan\[mpi\]'"):
@@ -129,3 +133,23 @@ def test_without_mpi4py_several_processes_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PMI_RANK", "1")
     with pytest.raises(Elsewhere):
         mpi.of_launcher()
+
+
+def test_a_library_that_is_not_the_launchers_is_refused_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class OfMPICH:
+        Get_library_version = staticmethod(lambda: "MPICH Version:\t5.0.2\n")
+        get_vendor = staticmethod(lambda: ("MPICH", (5, 0, 2)))  # and no Init_thread
+
+    package = SimpleNamespace(rc=SimpleNamespace(), MPI=OfMPICH)
+    monkeypatch.setitem(sys.modules, "mpi4py", package)
+    monkeypatch.setattr(mpi, "PATIENCE", 0)
+    for number, kind in (("0", UsageError), ("1", Elsewhere)):
+        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+        monkeypatch.setenv("OMPI_COMM_WORLD_RANK", number)
+        with pytest.raises(kind) as refused:
+            mpi.of_launcher()
+        if kind is UsageError:
+            assert "2 processes" in str(refused.value) and "is another one" in str(refused.value)
+    assert package.rc.initialize is False

@@ -29,6 +29,9 @@ BUSY: Final = 2e-3
 
 PAUSE: Final = 1e-3
 
+PATIENCE: Final = 10.0
+"""Seconds in which the first rank says why there is no run. A launcher ends all as one ends."""
+
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """The number of this process and how many a launcher has started, (0, 1) without one."""
@@ -36,6 +39,11 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
         if environment.get(size, "").isdigit() and int(environment[size]) > 1:
             return int(environment.get(number, "0")), int(environment[size])
     return 0, 1
+
+
+def of_another_launcher(vendor: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether Open MPI's launcher has started a program of another library than Open MPI."""
+    return SIZES[0] in environment and vendor != "Open MPI"
 
 
 def of_launcher() -> Ranks:
@@ -47,28 +55,46 @@ def of_launcher() -> Ranks:
     if size == 1:
         return Ranks()
     try:
+        import mpi4py
+
+        # Another library than the launcher's may end the process as it is initialised.
+        mpi4py.rc.initialize = False
+        mpi4py.rc.finalize = True
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         # RuntimeError: mpi4py's wheel found no MPI library.
         if number > 0:
-            raise Elsewhere(ExtraError.exit_code) from error
+            raise _after_the_first(ExtraError.exit_code) from error
         raise ExtraError(
             f"{size} processes were started to train together, which needs mpi4py and an MPI "
             f"library ({error}): pip install 'ffgan[mpi]'"
         ) from error
-    world = MPI.COMM_WORLD
-    if world.Get_size() != size:
+    library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
+    if of_another_launcher(MPI.get_vendor()[0]):
+        sees = "is another one"
+    else:
+        if not MPI.Is_initialized():
+            MPI.Init_thread()
+        seen = MPI.COMM_WORLD.Get_size()
+        sees = "" if seen == size else f"sees {seen}"
+    if sees:
         if number > 0:
-            raise Elsewhere(UsageError.exit_code)
-        library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
+            raise _after_the_first(UsageError.exit_code)
         raise UsageError(
             f"the launcher has started {size} processes, but the MPI library of mpi4py "
-            f"({library}) sees {world.Get_size()}: start them with that library's mpiexec, or "
+            f"({library}) {sees}: start them with that library's mpiexec, or "
             "srun --mpi=pmi2 or --mpi=pmix as it was built for"
         )
+    world = MPI.COMM_WORLD
     ranks = Ranks(MPICarrier(MPI, world))
     _divide_cores(MPI, world)
     return ranks
+
+
+def _after_the_first(exit_code: int) -> Elsewhere:
+    """The end of a rank that cannot be told when the first one has spoken."""
+    time.sleep(PATIENCE)
+    return Elsewhere(exit_code)
 
 
 class MPICarrier:
