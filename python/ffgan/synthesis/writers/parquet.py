@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import numpy as np
@@ -50,8 +50,12 @@ def opened(store: Store, settings: Settings, shard: Shard) -> Iterator[_Parquet]
     name = f"data/{shard.name}.parquet"
     with store.file(name) as sink:
         writer = _Parquet(sink, name, settings)
-        yield writer
-        writer.finish()
+        try:
+            yield writer
+            writer.finish()
+        except BaseException:
+            writer.give_up()
+            raise
 
 
 class _Parquet:
@@ -103,6 +107,12 @@ class _Parquet:
         if self._rows:
             self._write()
         self._writer.close()
+
+    def give_up(self) -> None:
+        """Close it while its file is open: pyarrow's would do so when nobody holds it any more."""
+        with suppress(Exception):
+            self._writer.close()
+        self._writer.is_open = False
 
     def files(self) -> list[Written]:
         return [self._sink.written(self._name)]
