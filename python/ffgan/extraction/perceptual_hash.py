@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from ffgan import images
+from ffgan.attributes import sharpness
 from ffgan.faces.clustering import near
 from ffgan.typing import RGB, Float32, Int64
 
@@ -34,7 +35,7 @@ def _cosines() -> Float32:
 
 def perceptual_hash(face: RGB) -> bytes:
     """Return the hash of an aligned face (rows, columns, 3) uint8 RGB."""
-    luma = images.resize(face, _SIDE).astype(np.float32) @ np.array([0.299, 0.587, 0.114], "f4")
+    luma = sharpness.luma(images.resize(face, _SIDE))
     cosines = _cosines()
     low = (cosines @ luma @ cosines.T).ravel()[1:]  # without the mean brightness
     return np.packbits(low > np.median(low)).tobytes()

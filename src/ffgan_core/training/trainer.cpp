@@ -63,7 +63,6 @@ trainer::trainer(const trainer_settings& settings, const ranks& all)
     generator_ = make_network("generator");
     generator_->initialise(start_key(settings.seed, generator_start));
     generator_->set_data_gradient(false);
-
     const named_tensors initial = generator_->parameters();
     doubling_ = doubling_layers(initial);
     averaged_ = make_network("generator");
