@@ -34,11 +34,11 @@ DOUBLE, FLOAT = 8, 4
 def worker(arguments: argparse.Namespace) -> None:
     """Time steps of this rank, and print what the first one has found, as JSON."""
     from ffgan import _core
-    from ffgan.training import mpi
+    from ffgan.ranks import of_launcher
     from ffgan.training.settings import Settings
     from ffgan.training.trainer import make_trainer
 
-    ranks = mpi.of_launcher()
+    ranks = of_launcher()
     settings = Settings(**recipe(arguments.recipe), threads=arguments.threads)
     trainer = make_trainer(settings, ranks)
     random = np.random.default_rng(0)

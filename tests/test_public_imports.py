@@ -34,6 +34,7 @@ ffgan.model.DEFAULT_TRIES ffgan.model.Face ffgan.model.Model ffgan.model.by_netw
 ffgan.model.packaged_model ffgan.model.read_model ffgan.model.save_model
 ffgan.projection.Projection ffgan.projection.load_latent ffgan.projection.project
 ffgan.projection.save_latent
+ffgan.ranks.Ranks ffgan.ranks.of_launcher
 ffgan.server.DEFAULT_PORT ffgan.server.Settings ffgan.server.create_app ffgan.server.serve
 ffgan.training.Interrupted ffgan.training.Settings ffgan.training.dry_run ffgan.training.train
 ffgan.viewer.Window

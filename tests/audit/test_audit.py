@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,19 @@ import numpy as np
 import pytest
 from support.disk import largest_file
 from support.instruction_sets import needs_bf16
+from support.ranks import run_ranks
 
 import ffgan
-from ffgan import cli, features, images
+from ffgan import cli, evaluation, features, images
 from ffgan.audit import Audit, audit, table
 from ffgan.audit import page as audit_page
 from ffgan.audit.figures import least_share
 from ffgan.audit.nearest_neighbours import SPACES
 from ffgan.errors import DatasetError, ExtraError, ModelError, UsageError
+from ffgan.evaluation import real_set
 from ffgan.latent import noise
 from ffgan.model import Model, by_network
+from ffgan.ranks import Ranks
 from ffgan.typing import RGB
 
 TRAINED, HELD_OUT, SAMPLES = 150, 80, 128
@@ -129,6 +133,27 @@ def blurred(known: RGB) -> Other:
         return np.stack(soft).astype(np.uint8)
 
     return Other(change)
+
+
+@pytest.mark.parametrize("with_held_out", [True, False])
+def test_ranks_share_the_images_and_find_what_one_process_finds(
+    quick, trained, held_out, with_held_out, tmp_path, monkeypatch
+) -> None:
+    for module in (evaluation, real_set):
+        monkeypatch.setattr(module, "BLOCK", 9)
+    copy = shutil.copytree(trained, tmp_path / "trained")
+    for path in sorted(copy.iterdir())[:20:3]:
+        path.write_bytes(b"no picture")
+    others = held_out if with_held_out else None
+
+    def work(ranks: Ranks | None) -> str:
+        found = audit(None, copy, others, samples=50, seed=3, ranks=ranks)
+        pairs = {space: [pair.described() for pair in found.pairs[space]] for space in SPACES}
+        return json.dumps([found.figures, pairs])
+
+    alone = work(None)
+    for count in (2, 3):
+        assert run_ranks(count, lambda carrier: work(Ranks(carrier))) == [alone] * count
 
 
 def test_an_honest_model_is_left_alone(quick, trained, held_out) -> None:

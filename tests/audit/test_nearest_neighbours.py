@@ -92,3 +92,24 @@ def test_images_are_averaged_over_nine_pixels() -> None:
     assert abs(seen.pixels[0].reshape(54, 54, 3) - means).max() <= 0.5
     np.testing.assert_array_equal(seen.faces[0], image[0, 0])
     np.testing.assert_array_equal(mirror(image[None])[0], cv2.flip(image, 1))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_parts_that_saw_some_each_find_what_one_finds_that_saw_all(parts: int) -> None:
+    queries, others, mirrored = some(23, 0), some(40, 1), some(40, 2)
+    for kind in (others.pixels, others.faces):
+        kind[11], kind[30] = kind[3], kind[3]  # equally near: the first one counts
+    itself = np.where(np.arange(23) < 5, np.arange(23) + 20, -1)
+    together = NearestNeighbours(queries, itself)
+    apart = [NearestNeighbours(queries, itself) for _ in range(parts)]
+    for block, start in enumerate(range(0, 40, 4)):
+        rows = slice(start, start + 4)
+        given = [Representations(all.pixels[rows], all.faces[rows]) for all in (others, mirrored)]
+        together.update(start, *given)
+        apart[block % parts].update(start, *given)
+    apart[0].update(40, some(0, 3), some(0, 3))  # of which none could be read
+    apart[0].merge([one.found() for one in apart])
+    for space in SPACES:
+        for name in ("distance", "second", "index", "mirrored"):
+            found = getattr(apart[0], name)[space]
+            np.testing.assert_array_equal(found, getattr(together, name)[space])

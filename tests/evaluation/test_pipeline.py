@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from support.evaluation import patches, remembered
+from support.ranks import ThreadCarrier, run_ranks
 
 import ffgan
 from ffgan import evaluation
 from ffgan.errors import DatasetError, ModelError, UsageError
+from ffgan.evaluation import pipeline, real_set
 from ffgan.model import Model
+from ffgan.ranks import Elsewhere, Ranks
 
 COUNT = 48
 
@@ -67,6 +71,56 @@ def test_candidates_are_those_of_gen(folder: Path) -> None:
     mean = np.mean([face.score for face in made])
     assert discriminator["mean_score"]["samples"] == pytest.approx(mean, abs=1e-4)
     assert "candidates taken of seeds 3 to 22" in evaluation.table(result)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_share_the_images_and_find_what_one_process_finds(
+    count: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of 5, and every sixth file is broken: the rest that is needed comes in more rounds."""
+    for module in (pipeline, real_set):
+        monkeypatch.setattr(module, "BLOCK", 5)
+    shutil.copytree(folder, tmp_path / "real")
+    for path in sorted((tmp_path / "real").rglob("*.png"))[::6]:
+        path.write_bytes(path.read_bytes()[:100])
+
+    def work(ranks: Ranks | None, cache: str | None = None) -> str:
+        return json.dumps(
+            evaluation.evaluate(
+                None,
+                tmp_path / "real",
+                samples=37,
+                candidates=True,
+                tries=2,
+                feature_network="faces",
+                cache=None if cache is None else tmp_path / cache,
+                ranks=ranks,
+            )
+        )
+
+    alone = work(None, "alone")
+    assert json.loads(alone)["real"]["broken"] > 0
+    for _ in range(2):  # the second time with the cache
+        assert run_ranks(count, lambda carrier: work(Ranks(carrier), "shared")) == [alone] * count
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "shared").read_bytes()
+
+
+@pytest.mark.usefixtures("quick")
+def test_ranks_end_together_on_bad_input(folder: Path, tmp_path: Path) -> None:
+    def work(carrier: ThreadCarrier) -> None:
+        ranks = Ranks(carrier)
+        with ranks.ending_together(lambda error: pytest.fail(str(error))):
+            evaluation.evaluate(None, tmp_path / "none", ranks=ranks)
+
+    first, second = run_ranks(2, work)
+    assert isinstance(first, DatasetError) and isinstance(second, Elsewhere)
+
+    def different(carrier: ThreadCarrier) -> None:
+        evaluation.evaluate(None, folder, samples=20 + carrier.rank, ranks=Ranks(carrier))
+
+    for error in run_ranks(2, different):
+        assert "what is asked for is (21, " in str(error) and "at rank 1 and (20, " in str(error)
 
 
 @pytest.mark.usefixtures("quick")

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.disk import small_disk
+from support.evaluation import need_feature_networks
 
 from ffgan.training.run_folder import RunFolder, read
 
@@ -138,3 +140,73 @@ def test_a_killed_rank_ends_the_others_and_the_run_resumes(folder: Path) -> None
     resumed = run(started(2, str(folder), "--steps", str(step + 1), "--name", "a"))
     assert resumed.returncode == 0, resumed.stderr
     assert read(newest("a")).step == step + 1
+
+
+def test_a_full_disk_at_the_first_rank_ends_all_with_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FFGAN_PATIENCE", "0.2")
+    with small_disk(Path("small").absolute(), "size=300m") as disk:
+        log = disk / "a" / "train.jsonl"
+        command = started(2, str(folder), *SMALL, "--steps", "1000", "--name", "a")
+        command += ["--runs", str(disk), "--log-every", "1"]
+        with training(command, lambda: log.exists() and "\n" in log.read_text()) as process:
+            with pytest.raises(OSError, match="No space left"), (disk / "other").open("wb") as file:
+                while True:
+                    file.write(bytes(1 << 20))
+            os.kill(sorted(children(process.pid))[1], signal.SIGTERM)
+            _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert [line for line in said.splitlines() if line.startswith("ffgan: error:")] == [
+        line for line in said.splitlines() if "steps are done, of which 0 are saved" in line
+    ]
+    assert said.count("are saved: resume with") == 1 and "No space left on device" in said
+
+
+def test_an_error_of_one_rank_within_a_step_ends_the_others(folder: Path) -> None:
+    script = """
+import sys
+from ffgan import cli, ranks
+from ffgan.training.loop import Loop
+step = Loop.adversarial_step
+def fails(self):
+    if self.ranks.number == 1 and self.state.position.step == 2:
+        raise MemoryError("no room for this step")
+    return step(self)
+Loop.adversarial_step = fails
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    options = [*SMALL, "--steps", "1000", "--name", "a", "--checkpoint-every", "1"]
+    began = time.monotonic()
+    ended = run(
+        ["mpiexec", "-n", "2", sys.executable, "-c", script, "train", str(folder), *options]
+    )
+    assert ended.returncode != 0
+    said = "error: rank 1: no room for this step; all ranks end, the newest checkpoint is kept"
+    assert ended.stderr.count(said) == 1, ended.stderr
+    assert time.monotonic() - began < 120
+    assert read(newest("a")).step == 2
+
+
+def test_a_dry_run_times_the_step_of_all_processes(folder: Path) -> None:
+    done = run(started(2, str(folder), *SMALL, "--steps", "4", "--name", "a", "--dry-run"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("seconds per step:") == done.stdout.count("processes: 2") == 1
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("command", ["audit", "evaluate"])
+def test_processes_share_an_evaluation_and_an_audit(command: str, folder: Path) -> None:
+    need_feature_networks()
+    kind = "--real" if command == "evaluate" else "--train"
+    given = [sys.executable, "-m", "ffgan", command, kind, str(folder), "--samples", "20", "--json"]
+    alone, shared = run(given), run(["mpiexec", "-n", "2", *given])
+    assert alone.returncode == shared.returncode == 0, shared.stderr
+    assert shared.stdout == alone.stdout
+    wrong = run(["mpiexec", "-n", "2", *given, "--samples", "3"])
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("must be from 16 to") == 1, wrong.stderr
+    assert "rank" not in wrong.stderr
+    other = run(["mpiexec", "-n", "1", *given, ":", "-n", "1", *given, "--fit", "wrong"])
+    assert other.returncode == 2
+    assert other.stderr.count("ffgan: error: rank 1: argument --fit: must be") == 1, other.stderr

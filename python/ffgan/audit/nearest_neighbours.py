@@ -6,6 +6,7 @@ The many come in blocks and are not kept, so there may be any number of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -54,12 +55,23 @@ def represent(images: RGB, network: features.Network) -> Representations:
     pixels = np.empty((len(images), SIDE, SIDE, 3), np.uint8)
     for row, image in zip(pixels, images, strict=True):
         row[:] = resize(image, SIDE)
-    return Representations(pixels.reshape(len(images), -1), network.extract(images))
+    embeddings = network.extract(images) if len(images) else np.empty((0, 128), np.float32)
+    return Representations(pixels.reshape(len(images), SIDE * SIDE * 3), embeddings)
 
 
 def mirror(images: RGB) -> RGB:
     """Return images (n, h, w, 3), left and right exchanged."""
     return np.ascontiguousarray(images[:, :, ::-1])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `NearestNeighbours` has found, by space."""
+
+    distance: dict[Space, Float64]
+    second: dict[Space, Float64]
+    index: dict[Space, NDArray[np.int64]]
+    mirrored: dict[Space, NDArray[np.bool_]]
 
 
 class NearestNeighbours:
@@ -80,6 +92,9 @@ class NearestNeighbours:
         self.index = {space: np.full(len(images), -1) for space in SPACES}
         self.mirrored = {space: np.zeros(len(images), bool) for space in SPACES}
 
+    def __len__(self) -> int:
+        return len(self._images)
+
     def update(
         self, first: int, others: Representations, mirrored: Representations | None = None
     ) -> None:
@@ -87,10 +102,32 @@ class NearestNeighbours:
 
         An image and its mirror image are one: the second nearest is another one.
         """
+        if not len(others):
+            return
         for space in SPACES:
             for start in range(0, len(self._images), _ROWS):
                 rows = slice(start, start + _ROWS)
                 self._update(space, rows, first, others, mirrored)
+
+    def found(self) -> Found:
+        """Return what was found so far, for `merge`."""
+        return Found(self.distance, self.second, self.index, self.mirrored)
+
+    def merge(self, parts: Sequence[Found]) -> None:
+        """Take what was found among all images, of which each part has seen some."""
+        for space in SPACES:
+            distances = np.stack([part.distance[space] for part in parts])
+            indices = np.stack([part.index[space] for part in parts])
+            # Of equal ones the first image, as if all had come in order.
+            best = np.lexsort((indices, distances), axis=0)[0]
+            places = np.arange(distances.shape[1])
+            mirrored = np.stack([part.mirrored[space] for part in parts])
+            self.distance[space] = distances[best, places]
+            self.index[space] = indices[best, places]
+            self.mirrored[space] = mirrored[best, places]
+            distances[best, places] = np.inf
+            others = [distances, np.stack([part.second[space] for part in parts])]
+            self.second[space] = np.concatenate(others).min(axis=0)
 
     def closeness(self, space: Space) -> Float64:
         """Return how far the nearest one is, as a share (n,) of the distance of the second."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -22,13 +22,14 @@ from ffgan.audit.nearest_neighbours import (
     concatenate,
     mirror,
 )
-from ffgan.audit.sources import Block, Folder, Samples
+from ffgan.audit.sources import Block, Folder, Samples, in_order
 from ffgan.audit.verdict import verdict
 from ffgan.dataset import Colour, Fit, overlap
 from ffgan.errors import UsageError
 from ffgan.evaluation import metrics
 from ffgan.latent import check_seed
 from ffgan.model import DEFAULT_TRIES, Model
+from ffgan.ranks import Ranks
 from ffgan.typing import RGB, ProgressCallback
 
 DEFAULT_SAMPLES: Final = 2000
@@ -89,6 +90,7 @@ def audit(
     fit: Fit = "crop",
     colour: Colour | None = None,
     recognition: faces.File | None = None,
+    ranks: Ranks | None = None,
     progress: ProgressCallback = lambda what, done, total: None,
 ) -> Audit:
     """Compare a model's faces with the images in ``train``, beside real images from ``heldout``.
@@ -97,59 +99,101 @@ def audit(
     the candidate search with ``tries`` and ``threshold`` takes. All training images are compared,
     with ``mirrored`` also mirrored, as a training with flips meets them. Beside the faces stand as
     many held-out images, or all where there are fewer; without ``heldout`` as many training images,
-    each compared with the others.
+    each compared with the others. ``ranks``: processes that share the images
+    (`ffgan.ranks.of_launcher`); all get the audit.
 
     Raises `UsageError`, `DatasetError` for a folder of fewer than `evaluation.MIN_IMAGES` images,
     `ModelError`, and `ExtraError` when the extra `evaluate` is not installed.
     """
-    if not evaluation.MIN_IMAGES <= samples <= MAX_SAMPLES:
-        raise UsageError(f"{samples} samples: give from {evaluation.MIN_IMAGES} to {MAX_SAMPLES}")
-    check_seed(seed + samples - 1)
-    if heldout is not None and overlap(train, heldout):
-        raise UsageError(
-            f"--heldout {heldout} and --train {train} are not apart: "
-            "held-out images have a folder of their own"
-        )
-    if not isinstance(model, Model):
-        model = Model.load(model)
-    source = Samples(model, samples, seed, candidates, tries, threshold)
-    network = features.load("faces", recognition=recognition)
-    metrics.require()
+    together = Ranks() if ranks is None else ranks
 
-    trained = Folder(train, fit, colour, network, mirrored)
-    held_out = None if heldout is None else Folder(heldout, fit, colour, network, mirrored)
-    made = source.representations(network, partial(progress, "samples"))
-    stream = trained.representations(len(trained.dataset), partial(progress, "training images"))
-    control: dict[str, NearestNeighbours] | None = None
+    def opened() -> tuple[Samples, features.Network, Folder, Folder | None]:
+        if not evaluation.MIN_IMAGES <= samples <= MAX_SAMPLES:
+            raise UsageError(
+                f"{samples} samples: give from {evaluation.MIN_IMAGES} to {MAX_SAMPLES}"
+            )
+        check_seed(seed + samples - 1)
+        if heldout is not None and overlap(train, heldout):
+            raise UsageError(
+                f"--heldout {heldout} and --train {train} are not apart: "
+                "held-out images have a folder of their own"
+            )
+        loaded = model if isinstance(model, Model) else Model.load(model)
+        source = Samples(loaded, samples, seed, candidates, tries, threshold)
+        network = features.load("faces", recognition=recognition)
+        metrics.require()
+        trained = Folder(train, fit, colour, network, mirrored)
+        if heldout is None:
+            return source, network, trained, None
+        return source, network, trained, Folder(heldout, fit, colour, network, mirrored)
+
+    source, network, trained, held_out = together.each(opened)
+    asked = (samples, seed, candidates, tries, threshold, mirrored, fit)
+    together.check_same(
+        {
+            "the model": source.faces_id,
+            "the hash of the training images' names and sizes": trained.dataset.hash,
+            "that of the held-out images": held_out and held_out.dataset.hash,
+            "the network": network.description,
+            "what is asked for": asked,
+        }
+    )
+    made = source.representations(network, together, partial(progress, "samples"))
+    stream = trained.representations(
+        len(trained.dataset), together, partial(progress, "training images")
+    )
+    control: dict[str, NearestNeighbours] = {}
     if held_out is None:
         # Training images stand in for others: each is compared with the rest of its own too.
-        kept = _first(stream, samples)
-        stream = chain(kept, stream)
+        first = list(_until(stream, lambda: trained.count >= samples))
+        stream = chain(first, stream)
+        kept = in_order(together.every(lambda: [one for one in first if one[0] < samples]))
         others = concatenate([plain for _, plain, _ in kept])
         other_images = NearestNeighbours(others, np.arange(len(others)))
     else:
-        kept = list(held_out.representations(samples, partial(progress, "held-out images")))
-        others = concatenate([plain for _, plain, _ in kept])
+        own = list(
+            held_out.representations(samples, together, partial(progress, "held-out images"))
+        )
+        others = concatenate([plain for _, plain, _ in in_order(together.every(lambda: own))])
         other_images = NearestNeighbours(others)
         control = {
             "samples": NearestNeighbours(made),
             "real": NearestNeighbours(others, np.arange(len(others))),
         }
-        for block in kept:
+        for block in own:
             for nearest in control.values():
                 nearest.update(*block)
     ours = NearestNeighbours(made)
     for block in stream:
         ours.update(*block)
         other_images.update(*block)
+    for nearest in (ours, other_images, *control.values()):
+        nearest.merge(together.every(nearest.found))
+    return together.first(
+        lambda: _audit(source, trained, held_out, network, ours, other_images, control)
+    )
 
-    spaces = {space: compare(space, ours, other_images, control, trained.count) for space in SPACES}
+
+def _audit(
+    source: Samples,
+    trained: Folder,
+    held_out: Folder | None,
+    network: features.Network,
+    ours: NearestNeighbours,
+    other_images: NearestNeighbours,
+    control: dict[str, NearestNeighbours],
+) -> Audit:
+    """The figures and pairs, where all images have been compared."""
+    spaces = {
+        space: compare(space, ours, other_images, control or None, trained.count)
+        for space in SPACES
+    }
     against = trained if held_out is None else held_out
     figures: dict[str, Any] = {
         "samples": source.description(),
         "train": trained.description(),
         "held_out": None if held_out is None else held_out.description(),
-        "real_count": len(others),
+        "real_count": len(other_images),
         "measured_with": {
             "pixels": f"root mean square difference at {SIDE}x{SIDE} pixels, values from 0 to 1",
             "faces": f"Euclidean distance, {network.description}",
@@ -169,14 +213,12 @@ def audit(
     return Audit(figures, pairs, real_pairs)
 
 
-def _first(blocks: Iterator[Block], count: int) -> list[Block]:
-    """The blocks up to that with which there are ``count`` images, or all."""
-    taken: list[Block] = []
+def _until(blocks: Iterator[Block], enough: Callable[[], bool]) -> Iterator[Block]:
+    """The blocks up to that after which there are enough, or all."""
     for block in blocks:
-        taken.append(block)
-        if block[0] + len(block[1]) >= count:
-            break
-    return taken
+        yield block
+        if enough():
+            return
 
 
 def _closest(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from ffgan import evaluation, features
 from ffgan.audit.nearest_neighbours import Representations, concatenate, mirror, represent
 from ffgan.dataset import Colour, Dataset, Fit, printable
+from ffgan.evaluation.real_set import real_blocks
 from ffgan.locations import GivenPlace
 from ffgan.model import Model
+from ffgan.ranks import Ranks
 from ffgan.typing import RGB
 
 Block: TypeAlias = tuple[int, Representations, Representations | None]
@@ -20,6 +22,15 @@ Block: TypeAlias = tuple[int, Representations, Representations | None]
 
 Counted: TypeAlias = Callable[[int, int], None]
 """Told how many images are done, and how many there are."""
+
+
+def in_order(blocks: Iterable[Iterable[Block]]) -> list[Block]:
+    """The blocks of all ranks that hold images, by the index of their first one."""
+    return sorted((block for some in blocks for block in some if len(block[1])), key=_index)
+
+
+def _index(block: Block) -> int:
+    return block[0]
 
 
 class Samples:
@@ -37,19 +48,32 @@ class Samples:
         self._model, self._count, self._first = model, count, first_seed
         self._candidates, self._tries, self._threshold = candidates, tries, threshold
 
+    @property
+    def faces_id(self) -> str:
+        """What a seed's face follows from."""
+        return self._model.faces_id
+
     def _draw(self, first: int, count: int) -> RGB:
         seed = self._first + first
         if not self._candidates:
             return self._model.render(self._model.latents(count, seed))
         return self._model.generate(count, seed, tries=self._tries, threshold=self._threshold)
 
-    def representations(self, network: features.Network, progress: Counted) -> Representations:
-        parts = []
-        for start in range(0, self._count, evaluation.BLOCK):
-            count = min(evaluation.BLOCK, self._count - start)
-            parts.append(represent(self._draw(start, count), network))
-            progress(start + count, self._count)
-        return concatenate(parts)
+    def representations(
+        self, network: features.Network, ranks: Ranks, progress: Counted
+    ) -> Representations:
+        """Of all faces, of which each rank draws some."""
+
+        def own() -> list[Block]:
+            parts: list[Block] = []
+            step = ranks.count * evaluation.BLOCK
+            for start in range(ranks.number * evaluation.BLOCK, self._count, step):
+                count = min(evaluation.BLOCK, self._count - start)
+                parts.append((start, represent(self._draw(start, count), network), None))
+                progress(start + count, self._count)
+            return parts
+
+        return concatenate([part for _, part, _ in in_order(ranks.every(own))])
 
     def image(self, place: int) -> RGB:
         image: RGB = self._draw(place, 1)[0]
@@ -89,13 +113,13 @@ class Folder:
         """Images read so far."""
         return sum(self._readable)
 
-    def representations(self, count: int, progress: Counted) -> Iterator[Block]:
-        count, first = min(count, len(self.dataset)), 0
-        for block in evaluation.real_images(self.dataset, count, self._readable):
+    def representations(self, count: int, ranks: Ranks, progress: Counted) -> Iterator[Block]:
+        """Of ``count`` images, a block of each rank at a time; it may be empty."""
+        count = min(count, len(self.dataset))
+        for first, block in real_blocks(self.dataset, count, self._readable, ranks):
             turned = represent(mirror(block), self._network) if self._mirrored else None
             yield first, represent(block, self._network), turned
-            first += len(block)
-            progress(first, count)
+            progress(self.count, count)
 
     def _index(self, place: int) -> int:
         read = evaluation.order(self.dataset)[: len(self._readable)]

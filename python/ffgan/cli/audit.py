@@ -18,9 +18,10 @@ from ffgan.cli.options import (
     use_threads,
 )
 from ffgan.cli.parser import Command, Parser, local_path
-from ffgan.cli.progress import progress_bars
+from ffgan.cli.together import together
 from ffgan.errors import Error, UsageError
 from ffgan.locations import place
+from ffgan.model import Model
 
 COPIES = 3  # the exit status of an audit that finds signs of copying
 
@@ -79,15 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     use_threads(arguments)
     report: Path | None = arguments.report
-    if report is not None:
-        # Now, not after minutes of measuring.
-        if report.is_dir():
-            raise UsageError(f"--report {report} is a folder: give a file, {report / 'audit.html'}")
-        if not report.absolute().parent.is_dir():
-            raise UsageError(f"--report {report}: make the folder {report.parent} first")
-    with progress_bars() as progress:
+
+    def model() -> Model:
+        if report is not None:
+            # Now, not after minutes of measuring.
+            if report.is_dir():
+                file = report / "audit.html"
+                raise UsageError(f"--report {report} is a folder: give a file, {file}")
+            if not report.absolute().parent.is_dir():
+                raise UsageError(f"--report {report}: make the folder {report.parent} first")
+        return chosen_model(arguments)
+
+    with together() as (ranks, progress):
         result = audit.audit(
-            chosen_model(arguments),
+            ranks.each(model),
             arguments.train,
             arguments.heldout,
             samples=arguments.samples,
@@ -99,8 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
             fit=arguments.fit,
             colour=arguments.colour,
             recognition=arguments.recognition,
+            ranks=ranks,
             progress=progress,
         )
+    if not ranks.is_first:
+        return 0
     figures = result.figures
     # Before the report, which may not be writable.
     print(json.dumps(figures, indent=2) if arguments.json else audit.table(figures))
@@ -123,4 +132,5 @@ COMMAND = Command(
     add_options,
     run,
     prints=True,
+    together=True,
 )

@@ -16,7 +16,7 @@ from ffgan.cli.options import (
     use_threads,
 )
 from ffgan.cli.parser import Command, Parser, local_path
-from ffgan.cli.progress import progress_bars
+from ffgan.cli.together import together
 from ffgan.locations import place
 
 EXAMPLES = """\
@@ -69,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ffgan import evaluation
 
     use_threads(arguments)
-    with progress_bars() as progress:
+    with together() as (ranks, progress):
         result = evaluation.evaluate(
-            chosen_model(arguments),
+            ranks.each(lambda: chosen_model(arguments)),
             arguments.real,
             samples=arguments.samples,
             seed=arguments.seed,
@@ -83,9 +83,11 @@ def run(arguments: argparse.Namespace) -> int:
             fit=arguments.fit,
             colour=arguments.colour,
             cache=arguments.cache,
+            ranks=ranks,
             progress=progress,
         )
-    print(json.dumps(result, indent=2) if arguments.json else evaluation.table(result))
+    if ranks.is_first:
+        print(json.dumps(result, indent=2) if arguments.json else evaluation.table(result))
     return 0
 
 
@@ -95,4 +97,5 @@ COMMAND = Command(
     add_options,
     run,
     prints=True,
+    together=True,
 )

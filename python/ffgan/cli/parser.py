@@ -135,7 +135,8 @@ def real(text: str) -> float:
 class Command:
     """One subcommand: its help, its options and what it does.
 
-    ``prints``: what it prints is its result; else its results are files or a service.
+    ``prints``: what it prints is its result; else its results are files or a service. ``together``:
+    processes that `mpiexec` has started do it together, and the first one speaks.
     """
 
     description: str
@@ -143,3 +144,4 @@ class Command:
     add_options: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int]
     prints: bool = False
+    together: bool = False

@@ -111,6 +111,22 @@ def explain(error: BaseException) -> tuple[str, int]:
     return f"error: {type(error).__name__}: {error} (--debug shows where)", 1
 
 
+def met_by_all(error: BaseException, given: Sequence[str]) -> BaseException:
+    """The same, or, of a wrong command line of several processes, what the first one says of it."""
+    command = next((word for word in given if word in COMMANDS), None)
+    if isinstance(error, UsageError) and command and COMMANDS[command].load().together:
+        from ffgan.cli import together
+
+        return together.met_by_all(error)
+    return error
+
+
+def is_told_elsewhere(error: BaseException) -> bool:
+    """Whether another process of `mpiexec` says why all have ended."""
+    ranks = sys.modules.get("ffgan.ranks")  # only a command that several may do has loaded it
+    return ranks is not None and isinstance(error, ranks.Elsewhere)
+
+
 def _lost_its_folder(error: BaseException | None) -> bool:
     """Whether something was not found because the current folder is gone."""
     if not isinstance(error, FileNotFoundError) or os.path.isabs(error.filename or ""):
@@ -152,11 +168,13 @@ def run(given: Sequence[str]) -> tuple[int, bool]:
             return command.run(arguments), printed
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1, printed
-    except BaseException as error:
+    except BaseException as raised:
+        error = met_by_all(raised, given)
         if "--debug" in given:
-            traceback.print_exc()
+            traceback.print_exception(error)
         text, status = explain(error)
-        notice(" ".join(text.split()))
+        if not is_told_elsewhere(error):
+            notice(" ".join(text.split()))
         return status, printed
 
 

@@ -52,9 +52,10 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ffgan import training
     from ffgan.cli.settings_options import given_settings
+    from ffgan.ranks import launched
 
     given = given_settings(arguments, training.Settings)
-    number, _ = training.launched()
+    number, _ = launched()
     if number > 0:
         return _follow(arguments, given)
     with TrainingBar() as bar, shown_log("ffgan", bar.say):
@@ -75,13 +76,9 @@ def _follow(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
     """Train as one of several processes, of which another one speaks."""
     from ffgan import training
 
-    if arguments.dry_run:
-        return 0
+    work = training.dry_run if arguments.dry_run else training.train
     with shown_log("ffgan", level=logging.ERROR):
-        try:
-            training.train(arguments.directory, **given)
-        except training.Elsewhere as elsewhere:
-            return elsewhere.exit_code
+        work(arguments.directory, **given)
     return 0
 
 
@@ -90,4 +87,5 @@ COMMAND = Command(
     EXAMPLES,
     add_options,
     run,
+    together=True,
 )

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from ffgan import faces, features
 from ffgan.evaluation import borders, demographics, metrics
 from ffgan.model import Model
-from ffgan.typing import RGB, Float32, Float64
+from ffgan.ranks import Ranks
+from ffgan.typing import RGB, Float32, Float64, Int64
 
 PATCHES: Final = 65536
 SEED: Final = 0
@@ -54,6 +56,23 @@ class Measured:
     scores: Float32
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What is measured of a block of images, the first of which is image ``place``.
+
+    ``energy`` is the sum of ``values`` squares, ``borders`` the sum over the images.
+    """
+
+    place: int
+    images: int
+    outputs: NetworkOutputs | None
+    scores: Float32
+    patches: dict[int, list[Float32]]
+    energy: float
+    values: int
+    borders: Float64
+
+
 def measure(
     blocks: Iterable[RGB],
     count: int,
@@ -69,36 +88,90 @@ def measure(
     With a ``model`` its discriminator scores them too. ``recognition``: dlib's face recognition
     network, else that of the extra. ``known``: outputs computed before. Raises `ffgan.Error`.
     """
-    parts: list[NetworkOutputs] = []
-    scores = [np.empty(0, np.float32)]
-    patches: dict[int, list[Float32]] = {}
-    energy, values, done = 0.0, 0, 0
-    at_borders = np.zeros(borders.SHAPE)
+
+    def placed() -> Iterator[tuple[int, RGB]]:
+        place = 0
+        for block in blocks:
+            yield place, block
+            place += len(block)
+
+    return measure_together(
+        placed(),
+        count,
+        network,
+        Ranks(),
+        model=model,
+        recognition=recognition,
+        known=known,
+        progress=progress,
+    )
+
+
+def measure_together(
+    blocks: Iterable[tuple[int, RGB]],
+    count: int,
+    network: features.Network,
+    ranks: Ranks,
+    *,
+    model: Model | None,
+    recognition: faces.File | None,
+    known: NetworkOutputs | None,
+    progress: Callable[[int], None],
+) -> Measured:
+    """Do as `measure`; each of ``ranks`` has blocks of its own, and all get the whole.
+
+    With a block comes the place of its first image among all.
+    """
     ends = np.arange(count + 1) * PATCHES // count  # spread evenly
-    for block in blocks:
-        if known is None:
-            parts.append(_outputs(block, network, recognition))
-        if model is not None:
-            scores.append(model.score(block))
-        pyramid = metrics.laplacian_pyramid(block)
-        energy += float(np.sum(np.square(pyramid[0]), dtype=np.float64))
-        values += pyramid[0].size
-        for level in pyramid:
-            side = level.shape[2]
-            for image in range(len(block)):
-                place = done + image
-                share = int(ends[place + 1] - ends[place])
-                some = metrics.patches(level, image, share, (SEED, side, place))
-                patches.setdefault(side, []).append(some)
-        at_borders += len(block) * borders.differences(block)
-        done += len(block)
-        progress(done)
+    own: list[_Part] = []
+    for place, block in blocks:
+        if len(block):
+            outputs = _outputs(block, network, recognition) if known is None else None
+            scores = np.empty(0, np.float32) if model is None else model.score(block)
+            own.append(_part(place, block, outputs, scores, ends))
+            progress(place + len(block))
+    parts = sorted(chain(*ranks.every(lambda: own)), key=lambda part: part.place)
     if known is None:
+        outputs_of = [part.outputs for part in parts]
         known = NetworkOutputs(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUT_NAMES)
+            *(np.concatenate([getattr(one, name) for one in outputs_of]) for name in OUTPUT_NAMES)
         )
-    joined = {side: np.concatenate(some) for side, some in patches.items()}
-    return Measured(known, joined, energy / values, at_borders / done, np.concatenate(scores))
+    patches = {
+        side: np.concatenate([some for part in parts for some in part.patches[side]])
+        for side in parts[0].patches
+    }
+    return Measured(
+        known,
+        patches,
+        sum(part.energy for part in parts) / sum(part.values for part in parts),
+        sum((part.borders for part in parts), np.zeros(borders.SHAPE))
+        / sum(part.images for part in parts),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def _part(
+    place: int, block: RGB, outputs: NetworkOutputs | None, scores: Float32, ends: Int64
+) -> _Part:
+    """``ends``: before which of all patches those of each image end."""
+    pyramid = metrics.laplacian_pyramid(block)
+    patches: dict[int, list[Float32]] = {}
+    for level in pyramid:
+        side = level.shape[2]
+        patches[side] = [
+            metrics.patches(level, image, int(ends[at + 1] - ends[at]), (SEED, side, at))
+            for image, at in enumerate(range(place, place + len(block)))
+        ]
+    return _Part(
+        place,
+        len(block),
+        outputs,
+        scores,
+        patches,
+        float(np.sum(np.square(pyramid[0]), dtype=np.float64)),
+        pyramid[0].size,
+        len(block) * borders.differences(block),
+    )
 
 
 def _outputs(

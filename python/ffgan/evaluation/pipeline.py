@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,18 +16,19 @@ from ffgan.dataset import Colour, Dataset, Fit
 from ffgan.errors import Error, UsageError
 from ffgan.evaluation.cautions import cautions
 from ffgan.evaluation.comparison import DEFAULT_FEATURES, compare
-from ffgan.evaluation.measurement import SEED, Measured, measure
+from ffgan.evaluation.measurement import SEED, Measured, measure_together
 from ffgan.evaluation.real_set import (
     BLOCK,
     MIN_IMAGES,
     cache_key,
     read_cache,
-    real_images,
+    real_blocks,
     write_cache,
 )
 from ffgan.latent import check_seed
 from ffgan.locations import GivenPlace
 from ffgan.model import DEFAULT_TRIES, Model
+from ffgan.ranks import Ranks, met
 from ffgan.typing import RGB, Float32, ProgressCallback
 
 DEFAULT_SAMPLES: Final = 2000
@@ -47,6 +49,7 @@ def evaluate(
     fit: Fit = "crop",
     colour: Colour | None = None,
     cache: str | os.PathLike[str] | None = None,
+    ranks: Ranks | None = None,
     progress: ProgressCallback = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Return the figures of a model's faces beside the images in ``directory``, as JSON's types.
@@ -55,72 +58,89 @@ def evaluate(
     the candidate search with ``tries`` and ``threshold`` takes. Beside them as many real images, or
     all where there are fewer, walked and resized by `ffgan.dataset.Dataset` as in training; which
     ones follows from a fixed seed. ``cache``: a file for the networks' outputs of the real images;
-    one of other images or networks is replaced. ``progress`` is called with what is being
+    one of other images or networks is replaced. ``ranks``: processes that share the images
+    (`ffgan.ranks.of_launcher`); all get the figures. ``progress`` is called with what is being
     measured, the images done, and all of them.
 
     Raises `UsageError`, `DatasetError` for fewer than `MIN_IMAGES` images, `ModelError`, and
     `ExtraError` when the networks that measure are not installed.
     """
-    if not MIN_IMAGES <= samples <= MAX_SAMPLES:
-        raise UsageError(f"{samples} samples: give from {MIN_IMAGES} to {MAX_SAMPLES}")
-    check_seed(seed + samples - 1)
-    if not isinstance(model, Model):
-        model = Model.load(model)
-    limit = model.threshold if threshold is None else threshold
-    network = features.load(feature_network, recognition=recognition)
-    described = {
-        "features": network.name,
-        "network": network.description,
-        "identities": features.load("faces", recognition=recognition).description,
-        "seed": SEED,
-    }
-    with Dataset(directory, fit=fit, colour=colour) as dataset:
+    together = Ranks() if ranks is None else ranks
+
+    def opened() -> tuple[Model, features.Network, str, Dataset]:
+        if not MIN_IMAGES <= samples <= MAX_SAMPLES:
+            raise UsageError(f"{samples} samples: give from {MIN_IMAGES} to {MAX_SAMPLES}")
+        check_seed(seed + samples - 1)
+        loaded = model if isinstance(model, Model) else Model.load(model)
+        network = features.load(feature_network, recognition=recognition)
+        identities = features.load("faces", recognition=recognition).description
+        return loaded, network, identities, Dataset(directory, fit=fit, colour=colour)
+
+    chosen, network, identities, dataset = together.each(opened)
+    limit = chosen.threshold if threshold is None else threshold
+    with dataset:
         count = min(samples, len(dataset))
         readable: list[bool] = []
         key = cache_key(dataset, count, network, recognition)
-        cached = None if cache is None else read_cache(Path(cache), key)
-        real = measure(
-            real_images(dataset, count, readable),
+        together.check_same(
+            {
+                "the model": chosen.faces_id,
+                "the hash of the images' names and sizes": dataset.hash,
+                "the network": network.description,
+                "what is asked for": (samples, seed, candidates, tries, limit, fit),
+            }
+        )
+        cached = None
+        if cache is not None:
+            cached = together.first(lambda: read_cache(Path(cache), key))
+        real = measure_together(
+            real_blocks(dataset, count, readable, together),
             count,
             network,
-            model=model,
+            together,
+            model=chosen,
             recognition=recognition,
             known=cached,
             progress=lambda done: progress("real images", done, count),
         )
     if cached is not None and len(cached.found) != sum(readable):
-        raise Error(f"{cache} does not fit the images in {directory}: remove it")
+        raise met(Error(f"{cache} does not fit the images in {directory}: remove it"))
     if cache is not None and cached is None:
-        write_cache(Path(cache), key, real.outputs)
+        together.first(lambda: write_cache(Path(cache), key, real.outputs))
 
     drawn: list[int] = []
 
-    def draw() -> Iterator[RGB]:
-        for start in range(seed, seed + samples, BLOCK):
-            block = min(BLOCK, seed + samples - start)
+    def draw() -> Iterator[tuple[int, RGB]]:
+        first, step = together.number * BLOCK, together.count * BLOCK
+        for place in range(first, samples, step):
+            block, start = min(BLOCK, samples - place), seed + place
             if candidates:
-                made = list(model.faces(block, start, tries=tries, threshold=threshold))
+                made = list(chosen.faces(block, start, tries=tries, threshold=threshold))
                 drawn.extend(face.tries for face in made)
-                yield np.stack([face.image for face in made])
+                yield place, np.stack([face.image for face in made])
             else:
-                yield model.render(model.latents(block, start))
+                yield place, chosen.render(chosen.latents(block, start))
 
-    fake = measure(
+    fake = measure_together(
         draw(),
         samples,
         network,
-        model=model,
+        together,
+        model=chosen,
         recognition=recognition,
+        known=None,
         progress=lambda done: progress("samples", done, samples),
     )
+    all_tries = list(chain(*together.every(lambda: drawn)))
+    compared = together.first(lambda: compare(fake, real))
     used = sum(readable)
     accepted = {name: float(np.mean(s > limit)) for name, s in _scores(fake, real)}
     mean_score = {name: float(np.mean(s, dtype=np.float64)) for name, s in _scores(fake, real)}
     return {
         "samples": {
-            "model": None if model.path is None else str(model.path),
-            "model_hash": model.hash,
-            "precision": model.precision,
+            "model": None if chosen.path is None else str(chosen.path),
+            "model_hash": chosen.hash,
+            "precision": chosen.precision,
             "count": samples,
             "first_seed": seed,
             "candidates": candidates,
@@ -134,15 +154,20 @@ def evaluate(
             "colour": dataset.colour,
             "list_hash": dataset.hash,
         },
-        "measured_with": described,
+        "measured_with": {
+            "features": network.name,
+            "network": network.description,
+            "identities": identities,
+            "seed": SEED,
+        },
         "cautions": cautions(samples, used),
-        **compare(fake, real),
+        **compared,
         "discriminator": {
             "threshold": limit,
             "mean_score": mean_score,
             "accepted": accepted,
             "tries": tries,
-            "mean_tries": float(np.mean(drawn))
+            "mean_tries": float(np.mean(all_tries))
             if candidates
             else expected_tries(accepted["samples"], tries),
         },

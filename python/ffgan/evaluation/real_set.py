@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from ffgan import faces, features, images, storage
 from ffgan.dataset import Dataset
 from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.evaluation.measurement import OUTPUT_NAMES, SEED, NetworkOutputs
+from ffgan.model import empty_images
+from ffgan.ranks import Ranks, met
 from ffgan.typing import RGB, Int64
 
 MIN_IMAGES: Final = 16
@@ -34,30 +37,63 @@ def order(dataset: Dataset) -> Int64:
 def real_images(dataset: Dataset, count: int, readable: list[bool]) -> Iterator[RGB]:
     """Yield ``count`` images in blocks (k, 162, 162, 3) uint8 RGB, in a random order.
 
-    The order follows from a fixed seed and the number of files. A broken one is replaced by the
-    next; there may be fewer. ``readable`` grows by a bool for each file read. Raises
+    Raises as `real_blocks`, whose images they are.
+    """
+    for _, block in real_blocks(dataset, count, readable):
+        if len(block):
+            yield block
+
+
+def real_blocks(
+    dataset: Dataset, count: int, readable: list[bool], ranks: Ranks | None = None
+) -> Iterator[tuple[int, RGB]]:
+    """Yield this rank's part of ``count`` images in blocks, and the place of the first in all.
+
+    A block is (k, 162, 162, 3) uint8 RGB. The order is random, and follows from a fixed seed and
+    the number of files. A broken one is replaced by the next; there may be fewer. Each of ``ranks``
+    reads one of as many blocks, and gets it with the others; it is empty where there was none to be
+    read. ``readable`` grows by a bool for each file that any of them has read. Raises
     `DatasetError` for fewer than `MIN_IMAGES`.
     """
+    together = Ranks() if ranks is None else ranks
     numbers = order(dataset).tolist()
+    # The same ones for any number of ranks, so that sums have the same bytes.
+    size = min(BLOCK, count)
     with ThreadPoolExecutor(dataset.workers) as pool:
         try:
             while sum(readable) < count and len(readable) < len(dataset):
-                start = len(readable)
-                indices = numbers[start : start + min(BLOCK, count - sum(readable))]
-                decoded = list(pool.map(partial(_image, dataset), indices))
-                readable += [image is not None for image in decoded]
-                block = [image for image in decoded if image is not None]
-                if block:
-                    yield np.stack(block)
+                first = len(readable) + together.number * size
+                decoded: list[RGB | None] = []
+
+                def read(first: int = first, decoded: list[RGB | None] = decoded) -> list[bool]:
+                    decoded += pool.map(partial(_image, dataset), numbers[first : first + size])
+                    return [image is not None for image in decoded]
+
+                found = together.every(read)
+                place = sum(readable) + sum(map(sum, found[: together.number]))
+                block = [image for image in decoded if image is not None][: max(0, count - place)]
+                readable += _until_enough(chain(*found), count - sum(readable))
+                yield place, np.stack(block) if block else empty_images(0)
         except (Exception, KeyboardInterrupt, SystemExit):
             # The threads end now: after Ctrl+C nobody waits for a drive that is away.
             dataset.availability.give_up()
             raise
     if sum(readable) < MIN_IMAGES:
-        raise DatasetError(
-            f"{dataset.directory} has {sum(readable)} images that can be read, too few to compare "
-            f"with: give a folder of at least {MIN_IMAGES}"
+        raise met(
+            DatasetError(
+                f"{dataset.directory} has {sum(readable)} images that can be read, too few to "
+                f"compare with: give a folder of at least {MIN_IMAGES}"
+            )
         )
+
+
+def _until_enough(flags: Iterable[bool], wanted: int) -> Iterator[bool]:
+    """The flags up to that with which so many are set, or all."""
+    for flag in flags:
+        if wanted <= 0:
+            return
+        wanted -= flag
+        yield flag
 
 
 def _image(dataset: Dataset, index: int) -> RGB | None:

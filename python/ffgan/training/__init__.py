@@ -4,8 +4,7 @@
 `train` does it, `dry_run` tells what it would do and how long that would take; both take the fields
 of `Settings` as keyword arguments. `Interrupted` is what a run raises that was stopped by a signal.
 `make_trainer` makes the engine's trainer of settings, and `statistics_latents` are what a run
-estimates batch-norm statistics over; tools/ uses them. `launched` tells which of the processes of
-`mpiexec` this one is; `Elsewhere` is what those but the first one raise when all end.
+estimates batch-norm statistics over; tools/ uses them.
 
 Examples:
     >>> import ffgan.training
@@ -15,18 +14,14 @@ Examples:
 
 from ffgan.interruption import Interrupted
 from ffgan.training.estimate import dry_run
-from ffgan.training.mpi import launched
-from ffgan.training.ranks import Elsewhere
 from ffgan.training.run import train
 from ffgan.training.settings import Settings
 from ffgan.training.trainer import make_trainer, statistics_latents
 
 __all__ = [
-    "Elsewhere",
     "Interrupted",
     "Settings",
     "dry_run",
-    "launched",
     "make_trainer",
     "statistics_latents",
     "train",

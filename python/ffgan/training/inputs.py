@@ -9,10 +9,10 @@ import numpy as np
 
 from ffgan.dataset import Batches, Dataset
 from ffgan.latent import LATENT_SIZE
+from ffgan.ranks import Ranks
 from ffgan.training import identity_codes, warm_start
 from ffgan.training.divergence import Position
 from ffgan.training.identity_codes import IdentityCodes
-from ffgan.training.ranks import Ranks
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import PrincipalComponents
 from ffgan.typing import Float32, UInt8

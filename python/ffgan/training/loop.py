@@ -12,6 +12,7 @@ from ffgan.errors import CheckpointError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.model import by_network
 from ffgan.progress import Progress, duration
+from ffgan.ranks import Ranks, met
 from ffgan.training import enough, inputs, warm_start
 from ffgan.training.clock import Clock
 from ffgan.training.divergence import looks_collapsed, trouble
@@ -20,7 +21,6 @@ from ffgan.training.opening import stage
 from ffgan.training.outputs import Failure, Outputs
 from ffgan.training.pace import Pace
 from ffgan.training.plan import Plan
-from ffgan.training.ranks import Ranks, met
 from ffgan.training.run_state import SAMPLES, RunState
 from ffgan.training.telling import Teller
 from ffgan.training.validation import Evaluations, HeldOut

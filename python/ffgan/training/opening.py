@@ -10,11 +10,11 @@ from typing import Any
 
 from ffgan import _core
 from ffgan.dataset import Dataset
-from ffgan.errors import Error, UnavailableError, UsageError
+from ffgan.errors import UnavailableError, UsageError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.progress import Progress, ShowProgress, show_nothing
+from ffgan.ranks import Ranks, met
 from ffgan.training.plan import Plan
-from ffgan.training.ranks import Ranks, met
 from ffgan.training.settings import Settings
 from ffgan.training.validation import HeldOut
 
@@ -55,10 +55,7 @@ def open_dataset(plan: Plan, *, cache: str | None, ranks: Ranks | None = None) -
 
 
 def check_same(ranks: Ranks, plan: Plan, dataset: Dataset) -> None:
-    """Raise UsageError where ranks are too many, or differ in what makes their networks equal.
-
-    Then all have the cache, if one is asked for.
-    """
+    """Raise UsageError where ranks are too many, or differ in what makes their networks equal."""
     if ranks.alone:
         return
     settings = plan.settings
@@ -76,7 +73,6 @@ def check_same(ranks: Ranks, plan: Plan, dataset: Dataset) -> None:
         )
     own = ("threads", "workers", "cache", "window")
     facts: dict[str, Any] = {
-        "ffgan's version": _core.__version__,
         "the instruction set (FFGAN_ISA)": _core.engine()["instructions"],
         "the number of images": len(dataset),
         "the hash of the images' names and sizes": dataset.hash,
@@ -87,17 +83,14 @@ def check_same(ranks: Ranks, plan: Plan, dataset: Dataset) -> None:
             if name not in own
         },
     }
-    ranks.compare(facts, _differs)
-    if settings.cache is not None:
+    ranks.check_same(facts, "program, command, images and run folder")
+
+
+def share_cache(ranks: Ranks, plan: Plan, dataset: Dataset) -> None:
+    """Let the first rank make the cache of images, if there is to be one, and all others use it."""
+    if not ranks.alone and plan.settings.cache is not None:
         ranks.first(dataset.build_cache)
         ranks.each(lambda: None if ranks.is_first else dataset.build_cache())
-
-
-def _differs(name: str, rank: int, its: object, first: object) -> Error:
-    return UsageError(
-        f"{name} is {its} at rank {rank} and {first} at the first one: all need the same program, "
-        "command, images and run folder"
-    )
 
 
 def open_held_out(

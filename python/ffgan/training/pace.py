@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from ffgan.progress import Progress
-from ffgan.training.ranks import Ranks
+from ffgan.ranks import Ranks
 from ffgan.training.run_state import RunState
 
 

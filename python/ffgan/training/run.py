@@ -12,10 +12,11 @@ from ffgan.errors import DisplayError
 from ffgan.interruption import Interruption
 from ffgan.locations import GivenPlace
 from ffgan.progress import ShowProgress, show_nothing
-from ffgan.training import enough, mpi
+from ffgan.ranks import of_launcher
+from ffgan.training import enough
 from ffgan.training.clock import Clock
 from ffgan.training.loop import Loop
-from ffgan.training.opening import check_same, early_end, open_dataset, open_held_out
+from ffgan.training.opening import check_same, early_end, open_dataset, open_held_out, share_cache
 from ffgan.training.plan import resolve
 from ffgan.training.telling import Silent, Teller, ended_alone
 from ffgan.training.validation import HeldOut
@@ -37,7 +38,7 @@ def train(directory: GivenPlace, *, progress: ShowProgress = show_nothing, **set
     that asks it to end. Whatever is raised after the first step, the steps done are saved first if
     the run folder can be written.
     """
-    ranks = mpi.of_launcher()
+    ranks = of_launcher()
     with ExitStack() as stack:
         stack.enter_context(ranks.ending_together(partial(ended_alone, ranks.number)))
         plan = ranks.each(lambda: resolve(directory, settings))
@@ -50,6 +51,7 @@ def train(directory: GivenPlace, *, progress: ShowProgress = show_nothing, **set
         dataset.availability.interrupted = lambda: interruption.received is not None
         ranks.each(lambda: enough.check(plan, len(dataset)))
         check_same(ranks, plan, dataset)
+        share_cache(ranks, plan, dataset)
         tell = Teller(progress) if ranks.is_first else Silent()
         window: Any = None
         held_out: HeldOut | None = None

@@ -17,11 +17,11 @@ from ffgan.dataset import Dataset
 from ffgan.errors import CheckpointError, ModelError, UsageError
 from ffgan.latent import noise
 from ffgan.model import by_network
+from ffgan.ranks import Ranks
 from ffgan.training import trainer
 from ffgan.training.divergence import Position
 from ffgan.training.inputs import Codes
 from ffgan.training.plan import Plan
-from ffgan.training.ranks import Ranks
 from ffgan.training.run_folder import Checkpoint, write
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import BYTES_OF_COMPONENTS

@@ -9,7 +9,7 @@ import numpy as np
 
 from ffgan import _core, faces, features
 from ffgan.latent import LATENT_SIZE
-from ffgan.training.ranks import Ranks
+from ffgan.ranks import Ranks
 from ffgan.training.settings import Settings
 from ffgan.typing import Float32
 

@@ -16,13 +16,16 @@ from typing import Any, Final
 
 from ffgan import _core
 from ffgan.errors import ExtraError, UsageError
-from ffgan.training.ranks import Elsewhere, Ranks
+from ffgan.ranks.ranks import Elsewhere, Ranks
 
 SIZES: Final = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where Open MPI's, MPICH's and Slurm's launchers say how many processes they have started."""
 
 NUMBERS: Final = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 """Where it says which one of them this is."""
+
+PRTE: Final = "PRTE_LAUNCHED"
+"""What Open MPI's runtime says of every process that it starts."""
 
 BUSY: Final = 2e-3
 """Seconds of a wait for others in which the processor is kept."""
@@ -33,17 +36,24 @@ PATIENCE: Final = 10.0
 """Seconds in which the first rank says why there is no run. A launcher ends all as one ends."""
 
 
-def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
-    """The number of this process and how many a launcher has started, (0, 1) without one."""
+def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int | None]:
+    """The number of this process and how many a launcher has started, (0, 1) without one.
+
+    None where the launcher does not say how many, as Open MPI's `prterun` does not.
+    """
     for size, number in zip(SIZES, NUMBERS, strict=True):
-        if environment.get(size, "").isdigit() and int(environment[size]) > 1:
+        if environment.get(size, "").isdigit():
+            if int(environment[size]) == 1:
+                return 0, 1
             return int(environment.get(number, "0")), int(environment[size])
+    if PRTE in environment and environment.get("PMIX_RANK", "").isdigit():
+        return int(environment["PMIX_RANK"]), None
     return 0, 1
 
 
 def of_another_launcher(vendor: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether Open MPI's launcher has started a program of another library than Open MPI."""
-    return SIZES[0] in environment and vendor != "Open MPI"
+    return (SIZES[0] in environment or PRTE in environment) and vendor != "Open MPI"
 
 
 def of_launcher() -> Ranks:
@@ -66,8 +76,8 @@ def of_launcher() -> Ranks:
         if number > 0:
             raise _after_the_first(ExtraError.exit_code) from error
         raise ExtraError(
-            f"{size} processes were started to train together, which needs mpi4py and an MPI "
-            f"library ({error}): pip install 'ffgan[mpi]'"
+            f"{size or 'several'} processes were started to work together, which needs mpi4py and "
+            f"an MPI library ({error}): pip install 'ffgan[mpi]'"
         ) from error
     library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip("\0 ")
     if of_another_launcher(MPI.get_vendor()[0]):
@@ -76,15 +86,18 @@ def of_launcher() -> Ranks:
         if not MPI.Is_initialized():
             MPI.Init_thread()
         seen = MPI.COMM_WORLD.Get_size()
+        size = size or seen
         sees = "" if seen == size else f"sees {seen}"
     if sees:
         if number > 0:
             raise _after_the_first(UsageError.exit_code)
         raise UsageError(
-            f"the launcher has started {size} processes, but the MPI library of mpi4py "
-            f"({library}) {sees}: start them with that library's mpiexec, or "
+            f"the launcher has started {size or 'several'} processes, but the MPI library of "
+            f"mpi4py ({library}) {sees}: start them with that library's mpiexec, or "
             "srun --mpi=pmi2 or --mpi=pmix as it was built for"
         )
+    if size == 1:
+        return Ranks()
     world = MPI.COMM_WORLD
     ranks = Ranks(MPICarrier(MPI, world))
     _divide_cores(MPI, world)

@@ -11,8 +11,7 @@ from support.ranks import ThreadCarrier, run_ranks
 
 from ffgan.errors import Error, UnavailableError, UsageError
 from ffgan.interruption import Interrupted
-from ffgan.training import mpi
-from ffgan.training.ranks import Elsewhere, Ranks, met
+from ffgan.ranks import Elsewhere, Ranks, met, mpi
 
 
 def nothing(error: BaseException) -> None:
@@ -89,15 +88,30 @@ def test_all_end_by_the_signal_that_one_has_received() -> None:
 
 
 def test_facts_that_differ_are_named() -> None:
-    def differs(name: str, rank: int, its: object, first: object) -> Error:
-        return UsageError(f"{name}: {its} at rank {rank}, {first} at the first one")
-
     def work(carrier: ThreadCarrier) -> None:
         ranks = Ranks(carrier)
-        ranks.compare({"version": "1.0" if ranks.number < 2 else "1.1"}, differs)
+        ranks.check_same({"the seed": 1 if ranks.number < 2 else 2}, "command")
 
     for error in run_ranks(3, work):
-        assert str(error).endswith("version: 1.1 at rank 2, 1.0 at the first one")
+        assert isinstance(error, UsageError)
+        assert str(error).endswith(
+            "the seed is 2 at rank 2 and 1 at the first one: all need the same command"
+        )
+
+
+def test_all_get_what_every_rank_finds_or_raise_its_error() -> None:
+    def work(carrier: ThreadCarrier) -> list[int]:
+        ranks = Ranks(carrier)
+        return ranks.every(lambda: 6 // ranks.number if ranks.number else 5)
+
+    assert run_ranks(3, work) == [[5, 6, 3]] * 3
+
+    def failing(carrier: ThreadCarrier) -> list[float]:
+        ranks = Ranks(carrier)
+        return ranks.every(lambda: 1 / ranks.number)
+
+    assert all("division by zero" in str(error) for error in run_ranks(2, failing))
+    assert Ranks().every(lambda: 7) == [7]
 
 
 @pytest.mark.parametrize(
@@ -108,10 +122,12 @@ def test_facts_that_differ_are_named() -> None:
         ({"PMI_SIZE": "2", "PMI_RANK": "1"}, (1, 2)),
         ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "5"}, (5, 8)),
         ({"PMI_SIZE": "1", "PMI_RANK": "0"}, (0, 1)),
+        ({"PMI_SIZE": "1", "PMI_RANK": "0", "SLURM_STEP_NUM_TASKS": "4"}, (0, 1)),
+        ({"PRTE_LAUNCHED": "1", "PMIX_RANK": "2"}, (2, None)),
     ],
 )
 def test_launchers_say_how_many_processes_there_are(
-    environment: dict[str, str], found: tuple[int, int]
+    environment: dict[str, str], found: tuple[int, int | None]
 ) -> None:
     assert mpi.launched(environment) == found
 

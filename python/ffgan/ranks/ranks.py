@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several processes, the ranks, that train one run: what they do together, and how they end.
+"""What several processes do together, and how they end.
 
-Every rank has the whole state of the run and a part of each batch. The first one alone writes and
-speaks. Whatever one of them meets between two steps, all learn before they go on, so that none
-waits for one that has ended. `docs/distributed.md` says what is put together in a step.
+Of a training every rank has the whole state and a part of each batch, of an evaluation or an audit
+a part of the images. The first one alone writes and speaks. Whatever one of them meets between two
+steps, all learn before they go on, so that none waits for one that has ended. `docs/distributed.md`
+says what is put together.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from ffgan import errors
-from ffgan.errors import Error
+from ffgan import _core, errors
+from ffgan.errors import Error, UsageError
 from ffgan.interruption import Interrupted
 
 T = TypeVar("T")
@@ -59,7 +60,8 @@ def met(error: Met) -> Met:
     return error
 
 
-def _is_met(error: BaseException | None) -> bool:
+def is_met(error: BaseException | None) -> bool:
+    """Whether all ranks have met it, and the first one says it."""
     return getattr(error, "met_by_all", False)
 
 
@@ -157,6 +159,33 @@ class Ranks:
         results: list[T] = outcome.given or given
         return results[0]
 
+    def every(self, work: Callable[[], T]) -> list[T]:
+        """Every rank works, and all get all results, in the order of the ranks; or all raise."""
+        if self._carrier is None:
+            return [_alone(self, work)]
+        outcome = _Outcome.of(work)
+        outcomes = self._told((outcome.told, outcome.given))
+        for rank, (told, _) in enumerate(outcomes):
+            if told is not None:
+                raise outcome.error or told.as_error(rank)
+        return [given[0] for _, given in outcomes]
+
+    def check_same(
+        self, facts: dict[str, Any], needed: str = "program, command and images"
+    ) -> None:
+        """Raise UsageError where a rank's facts differ from the first one's, with what is needed.
+
+        A fact is a name and a value that a reader understands.
+        """
+
+        def differs(name: str, rank: int, its: object, first: object) -> Error:
+            return UsageError(
+                f"{name} is {its} at rank {rank} and {first} at the first one: all need the same "
+                f"{needed}"
+            )
+
+        self.compare({"ffgan's version": _core.__version__, **facts}, differs)
+
     def compare(
         self, facts: dict[str, Any], complain: Callable[[str, int, Any, Any], Error]
     ) -> None:
@@ -193,7 +222,7 @@ class Ranks:
         except BaseException as error:
             if self._carrier is None:
                 raise
-            if not _is_met(error) and not _is_met(error.__cause__):
+            if not is_met(error) and not is_met(error.__cause__):
                 explain(error)
                 self._carrier.abort(getattr(error, "exit_code", 1))
             if self.is_first:
