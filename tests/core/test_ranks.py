@@ -44,6 +44,7 @@ FURTHER = {
     | {"joint_update": True, "colour": True, "cutout": 40, "label_smoothing": 0.1},
     "hinge": {"loss": "hinge", "texture_weight": 1.0, "total_variation_weight": 1.0},
     "dropout": WARM | {"dropout": 0.5, "loss": "logistic"},
+    "borders": WARM | {"border_weight": 3.0, "spectrum_weight": 1.0},
 }
 TOLERANCE = 1e-5
 

@@ -25,7 +25,7 @@ RANGES = {
     "from 0 to 162": "translation cutout",
     "from 0 to 1e+06": "adversarial_weight texture_weight chroma_weight grid_weight anchor_weight "
     "gradient_penalty projected_weight projected_penalty imagenet_weight identity_weight "
-    "matching_weight perceptual_weight border_weight",
+    "matching_weight perceptual_weight border_weight spectrum_weight",
     f"from 0 to {2**64 - 1}": "seed",
     "from 1 to 256": "workers",
     "from 1 to 1024": "threads",

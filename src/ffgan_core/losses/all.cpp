@@ -9,6 +9,7 @@
     X(chroma)                                                                                      \
     X(grid)                                                                                        \
     X(border)                                                                                      \
+    X(spectrum)                                                                                    \
     X(anchor)                                                                                      \
     X(total_variation)                                                                             \
     /* a further one comes here */

@@ -3,6 +3,7 @@
 
 #include "base/threads.h"
 #include "losses/excess.h"
+#include "losses/ycbcr.h"
 
 #include <algorithm>
 #include <array>
@@ -14,13 +15,8 @@
 namespace ffgan {
 namespace {
 
-constexpr long channels = 3;
-
-// Rows Cb and Cr of the conversion from RGB that JFIF prescribes.
-constexpr std::array<std::array<float, channels>, 2> chroma = {{
-    {-0.168736f, -0.331264f, 0.5f},
-    {0.5f, -0.418688f, -0.081312f},
-}};
+constexpr long channels = rgb_channels;
+constexpr std::array chroma{ycbcr[1], ycbcr[2]};
 
 // Everything here is the same along rows and along columns: an axis of `length` values `stride`
 // apart, of which there are `count`, `next` apart.

@@ -95,6 +95,24 @@ double energy_distance::step(const float* real, long real_count, const float* fa
     return distance;
 }
 
+// The same queue of samples at each rank, so that a checkpoint has it all; each one computes what
+// its own samples have to do with it.
+double energy_distance::step_of_ranks(const float* real, const float* fakes, const ranks& all,
+                                      long whole, long paired, float* gradient) {
+    if (all.alone())
+        return step(real, whole, fakes + paired * size_, whole - paired, gradient + paired * size_);
+    const std::vector<float> all_real = all.gather_rows(real, whole, size_);
+    const std::vector<float> all_fakes = all.gather_rows(fakes, whole, size_);
+    std::vector<float> of_free(static_cast<std::size_t>((whole - paired) * size_));
+    const long first = all.own(paired); // own fake that is no pair's
+    const own_samples own{all.number(), all.place(first) - paired, all.count()};
+    const double value = step(all_real.data(), whole, all_fakes.data() + paired * size_,
+                              whole - paired, of_free.data(), own);
+    for (long i = first; i < all.own(whole); ++i)
+        std::copy_n(of_free.begin() + (all.place(i) - paired) * size_, size_, gradient + i * size_);
+    return value;
+}
+
 double energy_distance::compare(long real_count, long fake_count, float* gradient,
                                 const own_samples& own) const {
     const long earlier_real = static_cast<long>(real_.size()) / size_ - real_count;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/named_tensor.h"
+#include "base/ranks.h"
 
 #include <string>
 #include <vector>
@@ -33,6 +34,12 @@ class energy_distance {
     // result is of `own`, the part of the distance and the rows of the gradient.
     double step(const float* real, long real_count, const float* fakes, long fake_count,
                 float* gradient, const own_samples& own = {});
+
+    // The same where `all` share the images of a step: each gives its own of the `whole` real and
+    // generated ones, and gets its part of the distance and the gradient of its own fakes. The
+    // first `paired` fakes do not count, and the gradient of those is left alone.
+    double step_of_ranks(const float* real, const float* fakes, const ranks& all, long whole,
+                         long paired, float* gradient);
 
     // As step measures it, the mean distance of `count` fakes from the real samples that each of
     // them should be; adds `weight` times its derivative to the gradient. After step. whole: the

@@ -77,25 +77,6 @@ float* feature_distances::fake_embeddings() {
     return has_embeddings() ? embeddings_.data() + count_ * identities_.size() : nullptr;
 }
 
-// The same queue of samples at each rank, so that a checkpoint has it all; each one computes what
-// its own samples have to do with it.
-double feature_distances::step_over_ranks(energy_distance& distance, const float* real,
-                                          const float* fakes, long paired,
-                                          std::vector<float>& of_fakes) {
-    const long size = distance.size();
-    const std::vector<float> all_real = all_.gather_rows(real, whole_, size);
-    const std::vector<float> all_fakes = all_.gather_rows(fakes, whole_, size);
-    std::vector<float> of_free(static_cast<std::size_t>((whole_ - paired) * size));
-    const long first = all_.own(paired); // own fake that is no pair's
-    const own_samples own{all_.number(), all_.place(first) - paired, all_.count()};
-    const double value = distance.step(all_real.data(), whole_, all_fakes.data() + paired * size,
-                                       whole_ - paired, of_free.data(), own);
-    for (long i = first; i < count_; ++i)
-        std::copy_n(of_free.begin() + (all_.place(i) - paired) * size, size,
-                    of_fakes.begin() + i * size);
-    return value;
-}
-
 // Of two sets of count_ vectors: the distance of the first pairs, and the energy distance of the
 // fakes that are no pair's. of_fakes receives the gradient, `factor` times what the weights say.
 void feature_distances::compare(energy_distance& distance, const float* real, const float* fakes,
@@ -104,12 +85,7 @@ void feature_distances::compare(energy_distance& distance, const float* real, co
     const long size = distance.size();
     const long paired = weights_.pairs > 0 ? weights_.paired : 0, own_paired = all_.own(paired);
     of_fakes.assign(static_cast<std::size_t>(count_ * size), 0.0f);
-    double value = 0;
-    if (all_.alone())
-        value = distance.step(real, count_, fakes + paired * size, count_ - paired,
-                              of_fakes.data() + paired * size);
-    else
-        value = step_over_ranks(distance, real, fakes, paired, of_fakes);
+    const double value = distance.step_of_ranks(real, fakes, all_, whole_, paired, of_fakes.data());
     for (long i = own_paired * size; i < count_ * size; ++i)
         of_fakes[static_cast<std::size_t>(i)] *= static_cast<float>(factor * weight);
     if (weight > 0)

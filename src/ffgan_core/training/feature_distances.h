@@ -66,8 +66,6 @@ class feature_distances {
   private:
     void compare(energy_distance& distance, const float* real, const float* fakes, double weight,
                  double factor, double& between, std::vector<float>& of_fakes);
-    double step_over_ranks(energy_distance& distance, const float* real, const float* fakes,
-                           long paired, std::vector<float>& of_fakes);
     bool has_pairs() const { return weights_.pairs > 0 && weights_.paired > 0; }
     bool has_statistics() const { return weights_.statistics > 0 || has_pairs(); }
     bool has_embeddings() const {
