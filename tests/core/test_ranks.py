@@ -157,6 +157,49 @@ def test_two_ranks_take_the_steps_of_one_process() -> None:
     assert digests[0] == digests[1]
 
 
+def test_what_is_sent_while_others_are_computed_is_the_same_to_the_last_bit() -> None:
+    sent: list[int] = []
+
+    class Counting(ThreadCarrier):
+        def exchange(self, parts: memoryview, received: memoryview) -> None:
+            sent.append(len(parts))
+            super().exchange(parts, received)
+
+    def work(carrier: ThreadCarrier) -> str:
+        counting = Counting(carrier._together, carrier.rank, carrier._beside)
+        trainer = _core.Trainer(communicator=counting, **ORIGINAL)
+        for number in range(2):
+            a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
+        return digest(trainer.state())
+
+    beside, at_the_end = (run_ranks(2, work, beside=beside) for beside in (True, False))
+    assert beside == at_the_end and len(set(beside)) == 1
+    assert len(sent) == 2 * 4, "of a warm start, of D twice, and of G"
+
+
+@pytest.mark.parametrize("when", [0, 2])
+def test_a_failure_of_what_is_sent_beside_ends_the_step(when: int) -> None:
+    class Failing(ThreadCarrier):
+        calls = 0
+
+        def apart(self) -> ThreadCarrier | None:
+            return Failing(self._beside or self._together, self.rank)
+
+        def exchange(self, parts: memoryview, received: memoryview) -> None:
+            self.calls += 1
+            if self.calls > when:
+                raise ConnectionError("the other one is gone")
+            super().exchange(parts, received)
+
+    def work(carrier: ThreadCarrier) -> None:
+        failing = Failing(carrier._together, carrier.rank, carrier._beside)
+        trainer = _core.Trainer(communicator=failing, **ORIGINAL)
+        for number in range(2):
+            a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
+
+    assert [str(error) for error in run_ranks(2, work)] == ["the other one is gone"] * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, 3, 4])
 @pytest.mark.parametrize("recipe", ["original", "warm", "projected", *FURTHER])

@@ -23,13 +23,20 @@ class Together:
 
 
 class ThreadCarrier:
-    """A `Carrier` for thread ``rank``."""
+    """A `Carrier` for thread ``rank``; ``beside``: what another one of each thread shares."""
 
-    def __init__(self, together: Together, rank: int) -> None:
+    def __init__(self, together: Together, rank: int, beside: Together | None = None) -> None:
         self.rank = rank
         self.size = together.size
         self.aborted: int | None = None
         self._together = together
+        self._beside = beside
+
+    def apart(self) -> ThreadCarrier | None:
+        return None if self._beside is None else ThreadCarrier(self._beside, self.rank)
+
+    def waited(self, seconds: float) -> None:
+        assert seconds >= 0
 
     def _given(self, own: bytes) -> list[bytes]:
         self._together.given[self.rank] = own
@@ -54,18 +61,26 @@ class ThreadCarrier:
         self._together.barrier.abort()
 
 
-def run_ranks(size: int, work: Callable[[ThreadCarrier], T]) -> list[T | BaseException]:
-    """What ``work`` returns or raises in each of ``size`` threads."""
+def run_ranks(
+    size: int, work: Callable[[ThreadCarrier], T], *, beside: bool = True
+) -> list[T | BaseException]:
+    """What ``work`` returns or raises in each of ``size`` threads.
+
+    ``beside``: whether bytes can be carried beside a pass.
+    """
     together = Together(size)
+    other = Together(size) if beside else None
     results: list[Any] = [None] * size
 
     def run(rank: int) -> None:
         try:
-            results[rank] = work(ThreadCarrier(together, rank))
+            results[rank] = work(ThreadCarrier(together, rank, other))
         except BaseException as error:
             results[rank] = error
             if isinstance(error, Exception) and not getattr(error, "met_by_all", False):
                 together.barrier.abort()  # else the others would wait for it
+                if other is not None:
+                    other.barrier.abort()
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
     for thread in threads:

@@ -30,7 +30,8 @@ PRTE: Final = "PRTE_LAUNCHED"
 BUSY: Final = 2e-3
 """Seconds of a wait for others in which the processor is kept."""
 
-PAUSE: Final = 1e-3
+PAUSE: Final = 5e-4
+"""Seconds between two looks whether a wait is over."""
 
 PATIENCE: Final = 10.0
 """Seconds in which the first rank says why there is no run. A launcher ends all as one ends."""
@@ -116,6 +117,7 @@ class MPICarrier:
     def __init__(self, mpi: Any, world: Any) -> None:
         self._mpi = mpi
         self._world = world
+        self._apart: CarrierBeside | None = None
         self.rank: int = world.Get_rank()
         self.size: int = world.Get_size()
 
@@ -126,6 +128,12 @@ class MPICarrier:
     def exchange(self, parts: memoryview, received: memoryview) -> None:
         """By MPI_Alltoall."""
         self._world.Alltoall([parts, self._mpi.BYTE], [received, self._mpi.BYTE])
+
+    def apart(self) -> CarrierBeside | None:
+        """By another communicator, if the library lets several threads call it at the same time."""
+        if self._apart is None and self._mpi.Query_thread() == self._mpi.THREAD_MULTIPLE:
+            self._apart = CarrierBeside(self._mpi, self._world.Dup())
+        return self._apart
 
     def objects(self, own: Any) -> list[Any]:
         """By MPI_Iallgather of the lengths, then of the pickled objects."""
@@ -147,17 +155,44 @@ class MPICarrier:
         return answers
 
     def _wait(self, request: Any) -> None:
-        began = time.perf_counter()
-        while not request.Test():
-            # Whoever waits for an evaluation or a data set should not take a core meanwhile.
-            if time.perf_counter() - began > BUSY:
-                time.sleep(PAUSE)
+        # Whoever waits for an evaluation or a data set should not take a core meanwhile.
+        _wait(request, BUSY)
 
     def abort(self, status: int) -> None:
         """By MPI_Abort."""
         sys.stdout.flush()
         sys.stderr.flush()
         self._world.Abort(status)
+
+
+class CarrierBeside:
+    """What carries bytes for another thread while this process computes.
+
+    Libraries move little between calls of theirs, so the thread has to ask often; it leaves the
+    processor in between.
+    """
+
+    def __init__(self, mpi: Any, world: Any) -> None:
+        self._byte = mpi.BYTE
+        self._world = world
+        self.rank: int = world.Get_rank()
+        self.size: int = world.Get_size()
+
+    def gather(self, own: memoryview, all: memoryview) -> None:
+        """By MPI_Iallgather."""
+        _wait(self._world.Iallgather([own, self._byte], [all, self._byte]))
+
+    def exchange(self, parts: memoryview, received: memoryview) -> None:
+        """By MPI_Ialltoall."""
+        _wait(self._world.Ialltoall([parts, self._byte], [received, self._byte]))
+
+
+def _wait(request: Any, busy: float = 0.0) -> None:
+    """Wait for the end of what was begun, for a while without leaving the processor."""
+    began = time.perf_counter()
+    while not request.Test():
+        if time.perf_counter() - began > busy:
+            time.sleep(PAUSE)
 
 
 def _divide_cores(mpi: Any, world: Any) -> None:

@@ -24,8 +24,8 @@ T = TypeVar("T")
 Entries = TypeVar("Entries", bound=Sequence[Any] | NDArray[Any])
 
 
-class Carrier(Protocol):
-    """What carries bytes and objects between the ranks; all of them make the same calls in turn."""
+class ByteCarrier(Protocol):
+    """What carries bytes between the ranks; all of them make the same calls in turn."""
 
     rank: int
     size: int
@@ -35,6 +35,13 @@ class Carrier(Protocol):
 
     def exchange(self, parts: memoryview, received: memoryview) -> None:
         """Part k of the equally long ``parts`` goes to rank k."""
+
+
+class Carrier(ByteCarrier, Protocol):
+    """What carries objects, too."""
+
+    def apart(self) -> ByteCarrier | None:
+        """One for another thread, beside this one; None where there can be none."""
 
     def objects(self, own: Any) -> list[Any]:
         """What each rank gives; a wait for it may be long, and leaves the processor to others."""
@@ -77,20 +84,50 @@ class Timed:
 
     def gather(self, own: memoryview, all: memoryview) -> None:
         """As the carrier's."""
-        self._count(self._carrier.gather, own, all, (self.size - 1) * len(own))
+        began = time.perf_counter()
+        self.count((self.size - 1) * len(own))
+        self._carrier.gather(own, all)
+        self.waited(time.perf_counter() - began)
 
     def exchange(self, parts: memoryview, received: memoryview) -> None:
         """As the carrier's."""
-        others = len(parts) // self.size * (self.size - 1)
-        self._count(self._carrier.exchange, parts, received, others)
-
-    def _count(self, carry: Callable[..., None], *given: Any) -> None:
-        *views, sent = given
         began = time.perf_counter()
-        carry(*views)
-        self.seconds += time.perf_counter() - began
-        self.sent += sent
+        self.count(len(parts) // self.size * (self.size - 1))
+        self._carrier.exchange(parts, received)
+        self.waited(time.perf_counter() - began)
+
+    def apart(self) -> Beside | None:
+        """The carrier's other one, whose bytes count here."""
+        other = self._carrier.apart()
+        return None if other is None else Beside(self, other)
+
+    def count(self, sent: int) -> None:
+        """Count a call that sends so many bytes to the others."""
         self.calls += 1
+        self.sent += sent
+
+    def waited(self, seconds: float) -> None:
+        """Count the time in which a step did nothing else."""
+        self.seconds += seconds
+
+
+class Beside:
+    """A `ByteCarrier` for a thread of the engine, whose time does not count."""
+
+    def __init__(self, counts: Timed, carrier: ByteCarrier) -> None:
+        self.rank, self.size = carrier.rank, carrier.size
+        self._counts = counts
+        self._carrier = carrier
+
+    def gather(self, own: memoryview, all: memoryview) -> None:
+        """As the carrier's."""
+        self._counts.count((self.size - 1) * len(own))
+        self._carrier.gather(own, all)
+
+    def exchange(self, parts: memoryview, received: memoryview) -> None:
+        """As the carrier's."""
+        self._counts.count(len(parts) // self.size * (self.size - 1))
+        self._carrier.exchange(parts, received)
 
 
 class Ranks:

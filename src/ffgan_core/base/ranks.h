@@ -22,6 +22,11 @@ class communicator {
     virtual void gather(const void* own, std::size_t bytes, void* all) = 0;
     // Part k of `parts`, `bytes` long, goes to rank k; `received` gets the part of each rank.
     virtual void exchange(const void* parts, std::size_t bytes, void* received) = 0;
+    // Another one, for another thread, whose calls have an order of their own; null where the ranks
+    // have none.
+    virtual communicator* apart() { return nullptr; }
+    // Told for how long a step has waited for what that one carries.
+    virtual void waited(double seconds) { static_cast<void>(seconds); }
 };
 
 // Which images of a batch are this process's, and sums over all of them. By default the process is

@@ -135,10 +135,12 @@ template <typename net_type> class dlib_network final : public network {
 
     dlib::tensor& backward(const dlib::tensor& x, dlib::tensor& gradient,
                            gradient_memory& memory) override {
-        return backward_through(net_, net_.get_output(), x, gradient, memory);
+        return backward_through(net_, net_.get_output(), x, gradient, memory, listener_);
     }
 
     void set_images_with_gradient(image_range) override {} // dlib gives all
+
+    void set_gradient_listener(gradient_listener* listener) override { listener_ = listener; }
 
     void release_memory() override { net_.clean(); }
 #else
@@ -157,6 +159,10 @@ template <typename net_type> class dlib_network final : public network {
 
     void set_images_with_gradient(image_range images) override {
         pass_.set_images_with_gradient(images);
+    }
+
+    void set_gradient_listener(gradient_listener* listener) override {
+        pass_.set_gradient_listener(listener);
     }
 
     void release_memory() override { pass_.release(); }
@@ -354,7 +360,9 @@ template <typename net_type> class dlib_network final : public network {
     }
 
     net_type net_;
-#ifndef DLIB_USE_CUDA
+#ifdef DLIB_USE_CUDA
+    gradient_listener* listener_ = nullptr;
+#else
     host_pass<net_type> pass_;
 #endif
 };

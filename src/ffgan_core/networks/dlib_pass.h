@@ -13,7 +13,8 @@ namespace ffgan::detail {
 
 template <typename layer>
 dlib::tensor& backward_through(layer& top, const dlib::tensor& output, const dlib::tensor& x,
-                               dlib::tensor& gradient, gradient_memory& memory) {
+                               dlib::tensor& gradient, gradient_memory& memory,
+                               gradient_listener* listener) {
     // dlib allocates the parameters' gradient in its own backward pass.
     auto& details = top.layer_details();
     auto& parameter_gradient = static_cast<dlib::resizable_tensor&>(top.get_parameter_gradient());
@@ -32,10 +33,13 @@ dlib::tensor& backward_through(layer& top, const dlib::tensor& output, const dli
         dlib::impl::call_layer_backward(details, output, gradient, below,
                                         static_cast<dlib::tensor&>(parameter_gradient));
     }
+    if constexpr (has_weights<details_of<layer>> || is_norm<details_of<layer>>)
+        if (listener != nullptr)
+            listener->ready(parameter_gradient);
     if constexpr (reads_the_input<layer>)
         return *input_gradient;
     else
-        return backward_through(top.subnet(), input, x, *input_gradient, memory);
+        return backward_through(top.subnet(), input, x, *input_gradient, memory, listener);
 }
 
 } // namespace ffgan::detail

@@ -74,6 +74,8 @@ template <typename net_type> class host_pass {
 
     void set_images_with_gradient(image_range images) { images_ = images; }
 
+    void set_gradient_listener(gradient_listener* listener) { listener_ = listener; }
+
     void release() {
         for (layers::aligned_tensor& output : outputs_)
             output.clear();
@@ -187,6 +189,9 @@ template <typename net_type> class host_pass {
             dlib::impl::call_layer_backward(details, *out.tensor, gradient, below,
                                             static_cast<dlib::tensor&>(of_parameters));
         }
+        if constexpr (has_weights<details_type> || is_norm<details_type>)
+            if (listener_ != nullptr)
+                listener_->ready(of_parameters);
         if constexpr (has_weights<details_type>) {
             if constexpr (reads_the_input<layer>)
                 return wanted ? next.get() : gradient; // nobody reads what is not wanted
@@ -228,6 +233,7 @@ template <typename net_type> class host_pass {
 
     static constexpr std::size_t layers_ = 1 + height_of<net_type>();
     image_range images_;
+    gradient_listener* listener_ = nullptr;
     long largest_gradient_ = 0;          // floats of an image
     bool largest_first_ = true;          // in the memory that the first gradient takes
     std::size_t early_height_ = layers_; // the layer whose output lies there

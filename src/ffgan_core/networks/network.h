@@ -53,6 +53,13 @@ struct gradient_memory {
 #endif
 };
 
+// Is told of each layer's parameters' gradient when a backward pass has it: the last layer's first.
+class gradient_listener {
+  public:
+    virtual ~gradient_listener() = default;
+    virtual void ready(dlib::tensor& gradient) = 0;
+};
+
 // Images [begin, end) of a batch, as far as there are such.
 struct image_range {
     long begin = 0, end = std::numeric_limits<long>::max();
@@ -90,6 +97,8 @@ class network {
     virtual void set_data_gradient(bool wanted) = 0;
     // The only images whose gradients backward has to give; the rest of its result means nothing.
     virtual void set_images_with_gradient(image_range images) = 0;
+    // Of the next passes; null for none. It must live as long.
+    virtual void set_gradient_listener(gradient_listener* listener) = 0;
     // How many batches the running statistics have seen; 0 makes the next batches count alike.
     virtual unsigned long statistics_updates() const = 0;
     virtual void set_statistics_updates(unsigned long updates) = 0;

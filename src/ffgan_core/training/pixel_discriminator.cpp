@@ -47,9 +47,7 @@ void pixel_discriminator::name_measures(measures& result) const {
 }
 
 void pixel_discriminator::update_parameters(const adam_settings& rates) {
-    const std::vector<layer_parameters> layers = net_->parameter_tensors();
-    gradients_.add_up(layers);
-    solver_.update(layers, rates.learning_rate, rates.beta1, rates.beta2);
+    solver_.update(net_->parameter_tensors(), rates.learning_rate, rates.beta1, rates.beta2);
 }
 
 // ---- Norms by the batch -------------------------------------------------------------------------
@@ -82,7 +80,9 @@ pixel_discriminator::pass_batch_norm(pass which, const dlib::tensor& images, lon
 
     net_->set_parameter_gradients(!for_generator);
     net_->set_data_gradient(for_generator);
-    dlib::tensor& image_gradient = net_->backward(seen, score_gradient_, memory);
+    dlib::tensor& image_gradient = for_generator || joint_update_
+                                       ? net_->backward(seen, score_gradient_, memory)
+                                       : gradients_.backward(*net_, seen, score_gradient_, memory);
     if (for_generator && view.changes_images())
         view.adjoint(image_gradient);
     return {judged.loss, judged.accuracy, &image_gradient};
@@ -114,6 +114,8 @@ void pixel_discriminator::update_batch_norm(const std::uint8_t* real, const dlib
     result["accuracy_fake"] = of_fake.accuracy;
     for (std::size_t i = 0; i < real_gradients.size(); ++i)
         dlib::tt::add(*layers[i].gradient, *layers[i].gradient, real_gradients[i]);
+    if (joint_update_)
+        gradients_.add_up(layers);
     update_parameters(rates);
 
     // G through D.
@@ -152,7 +154,8 @@ void pixel_discriminator::update(const judged_images& batch, gradient_memory& me
     net_->set_parameter_gradients(true);
     net_->set_data_gradient(gradient != nullptr);
     net_->set_images_with_gradient({count, 2 * count});
-    const dlib::tensor& of_images = net_->backward(batch.images, score_gradient_, memory);
+    const dlib::tensor& of_images =
+        gradients_.backward(*net_, batch.images, score_gradient_, memory);
     if (gradient != nullptr) {
         const float* of_fakes = of_images.host() + count * image_values;
         float* target = gradient->host_write_only();

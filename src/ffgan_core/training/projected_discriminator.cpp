@@ -44,6 +44,14 @@ struct head_set {
     std::string name; // in the training state
     std::vector<head> heads;
     feature_distances distances;
+
+    std::vector<layer_parameters> parameters_as_backward_has_them() {
+        std::vector<layer_parameters> result;
+        for (head& one : heads)
+            for (const layer_parameters& layer : last_first(one.net->parameter_tensors()))
+                result.push_back(layer);
+        return result;
+    }
 };
 
 } // namespace
@@ -54,9 +62,11 @@ struct projected_discriminator::implementation {
     double detail_share = 0;
     std::uint64_t seed = 0;
     ranks all;
-    gradient_sum gradients{all};
+    gradient_sum gradients;
     std::vector<head_set> sets; // for whole images, and for details
     dlib::resizable_tensor details, of_details;
+
+    explicit implementation(const ranks& of) : all(of), gradients(of) {}
 
     const feature_shape& shape(std::size_t scale) const { return backbone->shapes()[scale]; }
 
@@ -79,10 +89,8 @@ struct projected_discriminator::implementation {
 projected_discriminator::projected_discriminator(std::unique_ptr<feature_network> backbone,
                                                  const loss_settings& loss, double detail_share,
                                                  std::uint64_t seed, const ranks& all)
-    : implementation_(std::make_unique<implementation>()) {
+    : implementation_(std::make_unique<implementation>(all)) {
     implementation& own = *implementation_;
-    own.all = all;
-    own.gradients = gradient_sum(all);
     own.loss = loss;
     own.loss.distance = penalty_distance;
     own.detail_share = detail_share;
@@ -132,7 +140,7 @@ loss_values projected_discriminator::implementation::update(
 
     loss_values losses;
     std::vector<const float*> for_generator(set.heads.size());
-    std::vector<layer_parameters> of_heads;
+    gradients.begin(set.parameters_as_backward_has_them());
     const double share = 1.0 / static_cast<double>(set.heads.size());
     for (std::size_t h = 0; h < set.heads.size(); ++h) {
         head& head = set.heads[h];
@@ -165,6 +173,7 @@ loss_values projected_discriminator::implementation::update(
 
         head.net->set_data_gradient(gradient != nullptr);
         head.net->set_images_with_gradient({count, 2 * count});
+        head.net->set_gradient_listener(all.alone() ? nullptr : &gradients);
         const dlib::tensor& of_features =
             head.net->backward(head.features, head.score_gradient, memory);
         if (gradient != nullptr) {
@@ -183,15 +192,13 @@ loss_values projected_discriminator::implementation::update(
             });
             for_generator[h] = target;
         }
-        for (const layer_parameters& layer : head.net->parameter_tensors())
-            of_heads.push_back(layer);
     }
-    gradients.add_up(of_heads);
+    if (gradient != nullptr)
+        backbone->backward(for_generator, distances.embedding_gradient(), count, gradient);
+    gradients.finish();
     for (head& head : set.heads)
         head.solver.update(head.net->parameter_tensors(), rates.learning_rate, rates.beta1,
                            rates.beta2);
-    if (gradient != nullptr)
-        backbone->backward(for_generator, distances.embedding_gradient(), count, gradient);
     return losses;
 }
 

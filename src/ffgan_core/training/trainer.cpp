@@ -134,8 +134,7 @@ measures trainer::step(const std::uint8_t* real, const float* latents, long whol
     }
     if (update_generator) {
         add_losses(real, fakes, whole, anchored, result);
-        generator_->backward(latents_, image_gradient_, gradients_);
-        sums_.add_up(generator_->parameter_tensors());
+        sums_.backward(*generator_, latents_, image_gradient_, gradients_);
         solver_g_.update(generator_->parameter_tensors(), settings_.learning_rate_g,
                          settings_.beta1, settings_.beta2);
         finish_update();
@@ -245,8 +244,7 @@ double trainer::reconstruct(const float* latents, const std::uint8_t* images, lo
     generator_->set_samples({all_, whole, whole});
     double loss = pyramid_loss(generator_->forward(latents_), real_.planes(), image_gradient_, 0,
                                nullptr, whole);
-    generator_->backward(latents_, image_gradient_, gradients_);
-    sums_.add_up(generator_->parameter_tensors());
+    sums_.backward(*generator_, latents_, image_gradient_, gradients_);
     solver_reconstruction_.update(generator_->parameter_tensors(), learning_rate,
                                   reconstruction_beta1, reconstruction_beta2);
     finish_update();
