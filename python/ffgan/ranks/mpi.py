@@ -130,10 +130,20 @@ class MPICarrier:
         self._world.Alltoall([parts, self._mpi.BYTE], [received, self._mpi.BYTE])
 
     def apart(self) -> CarrierBeside | None:
-        """By another communicator, if the library lets several threads call it at the same time."""
-        if self._apart is None and self._mpi.Query_thread() == self._mpi.THREAD_MULTIPLE:
+        """By another communicator, if the library lets several threads call it at the same time.
+
+        None between ranks of one machine, where it is not worth the time that it takes.
+        """
+        several = self._mpi.Query_thread() == self._mpi.THREAD_MULTIPLE
+        if self._apart is None and several and not self._on_one_machine():
             self._apart = CarrierBeside(self._mpi, self._world.Dup())
         return self._apart
+
+    def _on_one_machine(self) -> bool:
+        here = self._world.Split_type(self._mpi.COMM_TYPE_SHARED)
+        count: int = here.Get_size()
+        here.Free()
+        return count == self.size
 
     def objects(self, own: Any) -> list[Any]:
         """By MPI_Iallgather of the lengths, then of the pickled objects."""
