@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from ffgan import attributes, control
+from ffgan import _core, attributes, control
+from ffgan.attributes import Table
 from ffgan.errors import Error
 from ffgan.model import Face, Model
 from ffgan.synthesis.labels import Sample, labels_measured
@@ -23,8 +25,14 @@ from ffgan.synthesis.settings import Settings
 from ffgan.synthesis.shards import Shard
 from ffgan.wording import counted
 
-BLOCK: Final = 64
+T = TypeVar("T")
+R = TypeVar("R")
+
+BLOCK: Final = 32
 """Faces that are measured together."""
+
+STEERED: Final = 64
+"""Faces that are steered before those that failed are tried again: a set's bytes follow from it."""
 
 MOST_ATTEMPTS: Final = 50
 """Seeds that are steered for one picture, after which its cell cannot be reached."""
@@ -140,7 +148,7 @@ class Drawing:
         attempts = Counter[int]()
         seed = self._shard.seed
         while waiting:
-            some = [waiting.popleft() for _ in range(min(BLOCK, len(waiting)))]
+            some = [waiting.popleft() for _ in range(min(STEERED, len(waiting)))]
             faces = control.draw(
                 self._model,
                 [(seed + i, asked[cell]) for i, (_, cell) in enumerate(some)],
@@ -237,23 +245,51 @@ def completed(samples: Iterable[Sample], settings: Settings) -> Iterator[Sample]
         yield from samples
         return
     rest = [name for name in settings.measured if name not in settings.decisive]
-    left = iter(samples)
-    while block := list(itertools.islice(left, BLOCK)):
-        faces = measured([one.face for one in block], rest)
-        for one, (_, values) in zip(block, faces, strict=True):
-            known = {**one.values, **values}
-            yield replace(one, values={name: known[name] for name in names})
+    for one, values in _measured(samples, lambda one: one.face, rest):
+        known = {**one.values, **values}
+        yield replace(one, values={name: known[name] for name in names})
 
 
 def measured(faces: Iterable[Face], names: Sequence[str]) -> Iterator[tuple[Face, dict[str, Any]]]:
     """Yield each face with the attributes of those names, by column."""
+    return _measured(faces, lambda face: face, names)
+
+
+def _measured(
+    items: Iterable[T], face_of: Callable[[T], Face], names: Sequence[str]
+) -> Iterator[tuple[T, dict[str, Any]]]:
+    """Yield what has a face with its attributes; the next ones come while some are measured."""
     if not names:
-        for face in faces:
-            yield face, {}
+        for item in items:
+            yield item, {}
         return
-    left = iter(faces)
-    while block := list(itertools.islice(left, BLOCK)):
-        table = attributes.measure(np.stack([face.image for face in block]), names)
+
+    def measure(block: list[T]) -> Table:
+        return attributes.measure(np.stack([face_of(item).image for item in block]), names)
+
+    left = iter(items)
+    blocks = iter(lambda: list(itertools.islice(left, BLOCK)), [])
+    for block, table in _one_ahead(blocks, measure):
         columns = table.dtype.names or ()
-        for face, row in zip(block, table.tolist(), strict=True):
-            yield face, dict(zip(columns, row, strict=True))
+        for item, row in zip(block, table.tolist(), strict=True):
+            yield item, dict(zip(columns, row, strict=True))
+
+
+def _one_ahead(blocks: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+    """Yield each with the result of the work, which is done in a thread while the next one comes.
+
+    With one core nothing is gained by that, and what is ahead at the end is lost.
+    """
+    if _core.engine()["threads"] == 1:
+        for block in blocks:
+            yield block, work(block)
+        return
+    with ThreadPoolExecutor(1, "measure") as pool:
+        before: tuple[T, Future[R]] | None = None
+        for block in blocks:
+            future = pool.submit(work, block)
+            if before is not None:
+                yield before[0], before[1].result()
+            before = block, future
+        if before is not None:
+            yield before[0], before[1].result()
