@@ -64,6 +64,21 @@ def test_an_error_that_others_do_not_know_of_ends_them_at_once() -> None:
     assert any(carrier.aborted == 1 and carrier.rank == 1 for carrier in carriers)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError("full")])
+def test_the_others_end_with_the_status_of_what_ended_one(error: BaseException) -> None:
+    carriers: list[ThreadCarrier] = []
+
+    def work(carrier: ThreadCarrier) -> None:
+        carriers.append(carrier)
+        with Ranks(carrier).ending_together(nothing):
+            if carrier.rank == 1:
+                raise error
+
+    run_ranks(2, work)
+    status = 130 if isinstance(error, KeyboardInterrupt) else 1
+    assert [one.aborted for one in carriers if one.rank == 1] == [status]
+
+
 def test_a_signal_to_one_rank_is_known_to_all_after_the_step() -> None:
     def work(carrier: ThreadCarrier) -> list[int | None]:
         ranks = Ranks(carrier)
@@ -169,3 +184,27 @@ def test_a_library_that_is_not_the_launchers_is_refused_before_it_begins(
         if kind is UsageError:
             assert "2 processes" in str(refused.value) and "is another one" in str(refused.value)
     assert package.rc.initialize is False
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_where_the_launcher_does_not_say_how_many_there_are_the_library_does(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class World:
+        Get_size = staticmethod(lambda: count)
+        Get_rank = staticmethod(lambda: 0)
+
+    class OfOpenMPI:
+        COMM_WORLD = World()
+        Get_library_version = staticmethod(lambda: "Open MPI v5.0.11, package: x\n")
+        get_vendor = staticmethod(lambda: ("Open MPI", (5, 0, 11)))
+        Is_initialized = staticmethod(lambda: True)
+
+    package = SimpleNamespace(rc=SimpleNamespace(), MPI=OfOpenMPI)
+    monkeypatch.setitem(sys.modules, "mpi4py", package)
+    monkeypatch.setattr(mpi, "_divide_cores", lambda *given: None)
+    for name in mpi.SIZES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PRTE_LAUNCHED", "1")
+    monkeypatch.setenv("PMIX_RANK", "0")
+    assert mpi.of_launcher().count == count

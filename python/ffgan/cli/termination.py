@@ -15,11 +15,11 @@ SIGNALS = tuple(
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal ended the command; ``status`` is the shell's for it, 143 or 129."""
+    """A signal ended the command; ``exit_code`` is the shell's for it, 143 or 129."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.status = 128 + number
+        self.exit_code = 128 + number
 
 
 @contextlib.contextmanager
@@ -53,5 +53,5 @@ def signals_end() -> Iterator[None]:
 def explain_stop(stop: KeyboardInterrupt) -> tuple[str, int]:
     """How the command was stopped, and the exit status."""
     if isinstance(stop, Terminated):
-        return str(stop), stop.status
+        return str(stop), stop.exit_code
     return "stopped with Ctrl+C", 130

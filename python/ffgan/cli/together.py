@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from ffgan.cli.output import notice
 from ffgan.cli.progress import progress_bars
+from ffgan.cli.termination import explain_stop
 from ffgan.errors import UsageError
 from ffgan.ranks import Ranks, is_met, launched, of_launcher
 from ffgan.typing import ProgressCallback
@@ -23,8 +24,11 @@ def together() -> Iterator[tuple[Ranks, ProgressCallback]]:
     ranks = of_launcher()
 
     def ended_alone(error: BaseException) -> None:
-        text = " ".join((str(error) or type(error).__name__).split())
-        notice(f"error: rank {ranks.number}: {text}; all ranks end")
+        if isinstance(error, KeyboardInterrupt):
+            text, _ = explain_stop(error)
+        else:
+            text = f"error: {' '.join((str(error) or type(error).__name__).split())}"
+        notice(f"rank {ranks.number}: {text}; all ranks end")
 
     with ranks.ending_together(ended_alone):
         if not ranks.is_first:

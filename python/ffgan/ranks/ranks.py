@@ -261,7 +261,8 @@ class Ranks:
                 raise
             if not is_met(error) and not is_met(error.__cause__):
                 explain(error)
-                self._carrier.abort(getattr(error, "exit_code", 1))
+                otherwise = 130 if isinstance(error, KeyboardInterrupt) else 1
+                self._carrier.abort(getattr(error, "exit_code", otherwise))
             if self.is_first:
                 raise
             raise met(Elsewhere(getattr(error, "exit_code", 1))) from error
