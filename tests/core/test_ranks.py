@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from threading import BrokenBarrierError
 from typing import Any
 
 import numpy as np
@@ -197,7 +198,10 @@ def test_a_failure_of_what_is_sent_beside_ends_the_step(when: int) -> None:
         for number in range(2):
             a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
 
-    assert [str(error) for error in run_ranks(2, work)] == ["the other one is gone"] * 2
+    ends = run_ranks(2, work)
+    assert any(str(end) == "the other one is gone" for end in ends)
+    # The first one that ends may break off what the other one waits for.
+    assert all(isinstance(end, ConnectionError | BrokenBarrierError) for end in ends)
 
 
 @pytest.mark.slow

@@ -35,8 +35,8 @@ def pictures(seed: int, count: int = 4) -> RGB:
 
 def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
     """Of descriptions (n, d) and (m, d), each number in its standard deviations in y."""
-    changing = y.std(0) > 1e-4
-    x, y = (side[:, changing] / y.std(0)[changing] / np.sqrt(y.shape[1]) for side in (x, y))
+    deviation = np.maximum(y.std(0), 0.5 / 255)
+    x, y = (side / deviation / np.sqrt(y.shape[1]) for side in (x, y))
 
     def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(np.linalg.norm(a[:, None] - b[None], axis=2))
@@ -76,6 +76,14 @@ def test_pale_blurred_and_uniform_images_are_further_away() -> None:
     one = x[:1].repeat(16, 0)
     for spoilt in (grey + 0.5 * (x - grey), smooth, one):
         assert spectrum_distance(np.ascontiguousarray(spoilt), real)[0] > before + 0.1
+
+
+def test_colours_are_far_from_real_images_that_are_all_grey() -> None:
+    grey = pictures(8, 16).mean(3, keepdims=True).astype(np.uint8).repeat(3, 3)
+    other = pictures(9, 16).mean(3, keepdims=True).astype(np.uint8).repeat(3, 3)
+    coloured = np.minimum(other, 200) + np.array([0, 0, 30], np.uint8)
+    near, far = (spectrum_distance(planes(x), grey)[0] for x in (other, coloured))
+    assert 0 < near < 1 < far
 
 
 def test_the_spectrum_weight_brings_images_nearer() -> None:

@@ -16,8 +16,9 @@ constexpr long remembered = 512; // samples of each distribution
 constexpr double smallest_variance = 1e-10;
 
 // One over the mean squared deviation of each value, and over the size: the mean square of a
-// distance is then 2. 0 for what is the same in all samples.
-std::vector<float> inverse_variances(const std::vector<float>& samples, long size) {
+// distance is then 2. Deviations count as `least` at least; without that, 0 for what is the same in
+// all samples.
+std::vector<float> inverse_variances(const std::vector<float>& samples, long size, double least) {
     const long count = static_cast<long>(samples.size()) / size;
     const double n = static_cast<double>(count);
     std::vector<double> sums(static_cast<std::size_t>(2 * size));
@@ -30,7 +31,8 @@ std::vector<float> inverse_variances(const std::vector<float>& samples, long siz
         }
     std::vector<float> result(static_cast<std::size_t>(size));
     for (long i = 0; i < size; ++i) {
-        const double variance = squares[i] / n - (sum[i] / n) * (sum[i] / n);
+        const double found = squares[i] / n - (sum[i] / n) * (sum[i] / n);
+        const double variance = std::max(found, least * least);
         if (variance > smallest_variance * squares[i] / n)
             result[static_cast<std::size_t>(i)] =
                 static_cast<float>(1 / (variance * static_cast<double>(size)));
@@ -87,7 +89,7 @@ double energy_distance::step(const float* real, long real_count, const float* fa
                              long fake_count, float* gradient, const own_samples& own) {
     real_.insert(real_.end(), real, real + real_count * size_);
     fakes_.insert(fakes_.end(), fakes, fakes + fake_count * size_);
-    scales_ = inverse_variances(real_, size_);
+    scales_ = inverse_variances(real_, size_, least_deviation_);
     std::fill_n(gradient, fake_count * size_, 0.0f);
     const double distance = compare(real_count, fake_count, gradient, own);
     forget(real_, size_);

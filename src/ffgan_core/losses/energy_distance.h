@@ -24,7 +24,9 @@ struct own_samples {
 
 class energy_distance {
   public:
-    explicit energy_distance(long size) : size_(size) {}
+    // least_deviation: that of each value is taken to be no smaller.
+    explicit energy_distance(long size, double least_deviation = 0)
+        : size_(size), least_deviation_(least_deviation) {}
 
     // The distance of two batches of samples, by their distances to each other and to the samples
     // of the last steps, which are then remembered; 0 where there are no fakes, or no two of a
@@ -61,6 +63,7 @@ class energy_distance {
     double compare(long real_count, long fake_count, float* gradient, const own_samples& own) const;
 
     long size_;
+    double least_deviation_;
     std::vector<float> real_, fakes_; // the newest last
     std::vector<float> scales_;       // of the squares of differences
 };

@@ -144,7 +144,8 @@ class spectrum final : public generator_loss {
         });
     }
 
-    energy_distance distance_{channels * numbers};
+    // Where all real images are grey, any colour is far from them.
+    energy_distance distance_{channels * numbers, half_step};
 };
 
 } // namespace
