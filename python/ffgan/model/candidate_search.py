@@ -28,7 +28,7 @@ Judged: TypeAlias = tuple[UInt8, float]
 Judge: TypeAlias = Callable[[Float32], tuple[UInt8, Float32]]
 """Makes images (n, 162, 162, 3) uint8 RGB and logits (n,) of latents (n, 100)."""
 
-BATCH = 8
+BATCH = 16
 """Draws that `searched` has judged together."""
 
 DEFAULT_TRIES = 15
@@ -104,13 +104,12 @@ def searched(
 ) -> Iterator[Face]:
     """Yield the face of each seed, in their order; the draws of several are judged together.
 
-    The first face comes after as few draws as it needs. Then the batches grow to `BATCH`, and one
-    more than there are ``cores`` is on its way, in threads: each is then judged on one core, and no
-    core waits for another, nor for what the caller does with a face. Raises `UsageError` as
-    `search` does.
+    The first face comes after as few draws as it needs. Then the batches grow to `BATCH`, and as
+    many as there are ``cores`` are on their way, in threads: each is then judged on one core, and
+    no core waits for another. With one batch more than that they take turns on the cores, which is
+    slower. Raises `UsageError` as `search` does.
     """
-    at_once = cores + 1
-    most = 4 * BATCH * at_once  # seeds, so that one with many draws holds up none
+    most = 4 * BATCH * cores  # seeds, so that one with many draws holds up none
     working: deque[_Search] = deque()
     judging: deque[tuple[list[_Search], Future[tuple[UInt8, Float32]]]] = deque()
     size = 1
@@ -125,9 +124,9 @@ def searched(
             one.is_waiting = False
         return batch
 
-    with ThreadPoolExecutor(at_once, "draws") as pool:
+    with ThreadPoolExecutor(cores, "draws") as pool:
         while True:
-            while len(judging) < (at_once if size == BATCH else 1) and (batch := next_batch()):
+            while len(judging) < (cores if size == BATCH else 1) and (batch := next_batch()):
                 latents = np.stack([one.latent for one in batch])
                 judging.append((batch, pool.submit(judge, latents)))
             if not judging:
