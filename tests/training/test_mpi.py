@@ -166,7 +166,7 @@ def test_a_full_disk_at_the_first_rank_ends_all_with_one_line(
 def test_an_error_of_one_rank_within_a_step_ends_the_others(folder: Path) -> None:
     script = """
 import sys
-from ffgan import cli, ranks
+from ffgan import cli
 from ffgan.training.loop import Loop
 step = Loop.adversarial_step
 def fails(self):

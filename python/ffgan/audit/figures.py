@@ -22,13 +22,13 @@ def compare(
     space: Space,
     ours: NearestNeighbours,
     real: NearestNeighbours,
-    control: dict[str, NearestNeighbours] | None,
+    control: dict[str, NearestNeighbours],
     trained: int,
 ) -> dict[str, Any]:
     """Return the figures of one space, as JSON's types.
 
     The nearest of the ``trained`` training images to ``ours``, the samples, and to ``real`` images;
-    ``control``: the nearest held-out images, to both.
+    ``control``: the nearest held-out images, to both; empty without some.
     """
     distances, real_distances = ours.distance[space], real.distance[space]
     alone, real_alone = ours.closeness(space), real.closeness(space)
@@ -54,7 +54,7 @@ def compare(
             "p": hypothesis_tests.precedence(standing_out, len(alone), rank, len(real_alone)),
         },
     }
-    if control is None:
+    if not control:
         return result
     to_others, among_others = (control[name].distance[space] for name in ("samples", "real"))
     result["nearer_to_held_out"] = hypothesis_tests.mann_whitney(to_others, among_others)._asdict()

@@ -184,10 +184,7 @@ def _audit(
     control: dict[str, NearestNeighbours],
 ) -> Audit:
     """The figures and pairs, where all images have been compared."""
-    spaces = {
-        space: compare(space, ours, other_images, control or None, trained.count)
-        for space in SPACES
-    }
+    spaces = {space: compare(space, ours, other_images, control, trained.count) for space in SPACES}
     against = trained if held_out is None else held_out
     figures: dict[str, Any] = {
         "samples": source.description(),

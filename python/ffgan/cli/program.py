@@ -79,10 +79,15 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
+def named_command(arguments: Sequence[str]) -> str | None:
+    """The command in a command line, if it names one."""
+    return next((word for word in arguments if word in COMMANDS), None)
+
+
 def check_place(arguments: Sequence[str]) -> None:
     """Raises UsageError for an option that stands before its command."""
     first = next((word for word in arguments if word.partition("=")[0] not in COMMON_OPTIONS), "")
-    command = next((word for word in arguments if word in COMMANDS), None)
+    command = named_command(arguments)
     if first.startswith("-") and command is not None:
         option = first.partition("=")[0]
         raise UsageError(
@@ -113,7 +118,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def met_by_all(error: BaseException, given: Sequence[str]) -> BaseException:
     """The same, or, of a wrong command line of several processes, what the first one says of it."""
-    command = next((word for word in given if word in COMMANDS), None)
+    command = named_command(given)
     if isinstance(error, UsageError) and command and COMMANDS[command].load().together:
         from ffgan.cli import together
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from ffgan.errors import Error, UnavailableError
 from ffgan.typing import RGB
@@ -17,6 +17,9 @@ LAST_WAIT: Final = 5.0
 """Seconds that a batch may still take after an interruption."""
 
 _POLL = 0.5
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Part: TypeAlias = tuple[int, int]
 """Which images of a batch: (r, n) stands for r, r + n, r + 2 n ..."""
@@ -99,11 +102,11 @@ class Batches(Iterator[RGB]):
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def decode_ahead(
-    pool: ThreadPoolExecutor, work: Callable[[int], RGB], items: Iterable[int], count: int
-) -> Iterator[RGB]:
+def worked_ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
     """The results of ``work`` in the order of ``items``; at most ``count`` are made ahead."""
-    pending: deque[Future[RGB]] = deque()
+    pending: deque[Future[Result]] = deque()
     for item in items:
         pending.append(pool.submit(work, item))
         if len(pending) >= count:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
-from ffgan.dataset.batches import WHOLE, Batches, Part, decode_ahead
+from ffgan.dataset.batches import WHOLE, Batches, Part, worked_ahead
 from ffgan.dataset.image_files import GENERATED, ImageFiles, count_of_images
 from ffgan.dataset.names import Paths
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
@@ -470,7 +470,7 @@ class Dataset:
         with ThreadPoolExecutor(self.workers, "ffgan-decode") as pool:
             try:
                 starts = range(0, len(self), block)
-                for made in decode_ahead(pool, decode, starts, self.workers + 1):
+                for made in worked_ahead(pool, decode, starts, self.workers + 1):
                     yield made
                     done += len(made)
                     if progress is not None:

@@ -28,7 +28,10 @@ PRTE: Final = "PRTE_LAUNCHED"
 """What Open MPI's runtime says of every process that it starts."""
 
 BUSY: Final = 2e-3
-"""Seconds of a wait for others in which the processor is kept."""
+"""Seconds of a wait for others in which the processor is kept.
+
+Whoever waits longer, for an evaluation or a data set, should not take a core meanwhile.
+"""
 
 PAUSE: Final = 5e-4
 """Seconds between two looks whether a wait is over."""
@@ -150,23 +153,16 @@ class MPICarrier:
         content = pickle.dumps(own)
         lengths = bytearray(8 * self.size)
         mpi = self._mpi
-        self._wait(
-            self._world.Iallgather(
-                [len(content).to_bytes(8, sys.byteorder), mpi.BYTE], [lengths, mpi.BYTE]
-            )
-        )
+        length = len(content).to_bytes(8, sys.byteorder)
+        _wait(self._world.Iallgather([length, mpi.BYTE], [lengths, mpi.BYTE]), BUSY)
         sizes = [int(n) for n in memoryview(lengths).cast("q")]
         received = bytearray(sum(sizes))
-        self._wait(self._world.Iallgatherv([content, mpi.BYTE], [received, sizes, mpi.BYTE]))
+        _wait(self._world.Iallgatherv([content, mpi.BYTE], [received, sizes, mpi.BYTE]), BUSY)
         answers, begin = [], 0
         for size in sizes:
             answers.append(pickle.loads(memoryview(received)[begin : begin + size]))
             begin += size
         return answers
-
-    def _wait(self, request: Any) -> None:
-        # Whoever waits for an evaluation or a data set should not take a core meanwhile.
-        _wait(request, BUSY)
 
     def abort(self, status: int) -> None:
         """By MPI_Abort."""

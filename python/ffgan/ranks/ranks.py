@@ -10,7 +10,7 @@ says what is put together.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -81,25 +81,24 @@ class Timed:
         self.sent = 0
         self.calls = 0
         self._carrier = carrier
+        self._counted = Counted(self, carrier)
 
     def gather(self, own: memoryview, all: memoryview) -> None:
         """As the carrier's."""
         began = time.perf_counter()
-        self.count((self.size - 1) * len(own))
-        self._carrier.gather(own, all)
+        self._counted.gather(own, all)
         self.waited(time.perf_counter() - began)
 
     def exchange(self, parts: memoryview, received: memoryview) -> None:
         """As the carrier's."""
         began = time.perf_counter()
-        self.count(len(parts) // self.size * (self.size - 1))
-        self._carrier.exchange(parts, received)
+        self._counted.exchange(parts, received)
         self.waited(time.perf_counter() - began)
 
-    def apart(self) -> Beside | None:
-        """The carrier's other one, whose bytes count here."""
+    def apart(self) -> Counted | None:
+        """The carrier's other one, whose bytes count here, and its time does not."""
         other = self._carrier.apart()
-        return None if other is None else Beside(self, other)
+        return None if other is None else Counted(self, other)
 
     def count(self, sent: int) -> None:
         """Count a call that sends so many bytes to the others."""
@@ -111,8 +110,8 @@ class Timed:
         self.seconds += seconds
 
 
-class Beside:
-    """A `ByteCarrier` for a thread of the engine, whose time does not count."""
+class Counted:
+    """A `ByteCarrier` whose calls and bytes count elsewhere."""
 
     def __init__(self, counts: Timed, carrier: ByteCarrier) -> None:
         self.rank, self.size = carrier.rank, carrier.size
@@ -121,13 +120,13 @@ class Beside:
 
     def gather(self, own: memoryview, all: memoryview) -> None:
         """As the carrier's."""
-        self._counts.count((self.size - 1) * len(own))
         self._carrier.gather(own, all)
+        self._counts.count((self.size - 1) * len(own))
 
     def exchange(self, parts: memoryview, received: memoryview) -> None:
         """As the carrier's."""
-        self._counts.count(len(parts) // self.size * (self.size - 1))
         self._carrier.exchange(parts, received)
+        self._counts.count(len(parts) // self.size * (self.size - 1))
 
 
 class Ranks:
@@ -179,10 +178,7 @@ class Ranks:
         if self._carrier is None:
             return _alone(self, work)
         outcome = _Outcome.of(work)
-        outcomes = self._told(outcome.told)
-        for rank, told in enumerate(outcomes):
-            if told is not None:
-                raise outcome.error or told.as_error(rank)
+        outcome.raise_any(self._told(outcome.told))
         return outcome.given[0]
 
     def first(self, work: Callable[[], T]) -> T:
@@ -202,9 +198,7 @@ class Ranks:
             return [_alone(self, work)]
         outcome = _Outcome.of(work)
         outcomes = self._told((outcome.told, outcome.given))
-        for rank, (told, _) in enumerate(outcomes):
-            if told is not None:
-                raise outcome.error or told.as_error(rank)
+        outcome.raise_any(told for told, _ in outcomes)
         return [given[0] for _, given in outcomes]
 
     def check_same(
@@ -308,6 +302,12 @@ class _Outcome(Generic[T]):
         except BaseException as error:
             outcome.error = met(error)
         return outcome
+
+    def raise_any(self, every: Iterable[_Told | None]) -> None:
+        """Where a rank has failed, by what every one tells: this one's own error or that one's."""
+        for rank, told in enumerate(every):
+            if told is not None:
+                raise self.error or told.as_error(rank)
 
     @property
     def told(self) -> _Told | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from ffgan import _core, attributes, control
 from ffgan.attributes import Table
+from ffgan.dataset.batches import worked_ahead
 from ffgan.errors import Error
 from ffgan.model import Face, Model
 from ffgan.synthesis.labels import Sample, labels_measured
@@ -26,7 +27,6 @@ from ffgan.synthesis.shards import Shard
 from ffgan.wording import counted
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 BLOCK: Final = 32
 """Faces that are measured together."""
@@ -264,32 +264,15 @@ def _measured(
             yield item, {}
         return
 
-    def measure(block: list[T]) -> Table:
-        return attributes.measure(np.stack([face_of(item).image for item in block]), names)
+    def measure(block: list[T]) -> tuple[list[T], Table]:
+        return block, attributes.measure(np.stack([face_of(one).image for one in block]), names)
 
     left = iter(items)
     blocks = iter(lambda: list(itertools.islice(left, BLOCK)), [])
-    for block, table in _one_ahead(blocks, measure):
-        columns = table.dtype.names or ()
-        for item, row in zip(block, table.tolist(), strict=True):
-            yield item, dict(zip(columns, row, strict=True))
-
-
-def _one_ahead(blocks: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Yield each with the result of the work, which is done in a thread while the next one comes.
-
-    With one core nothing is gained by that, and what is ahead at the end is lost.
-    """
-    if _core.engine()["threads"] == 1:
-        for block in blocks:
-            yield block, work(block)
-        return
+    # With one core nothing is gained by a second block, and what is ahead at the end is lost.
+    count = 1 if _core.engine()["threads"] == 1 else 2
     with ThreadPoolExecutor(1, "measure") as pool:
-        before: tuple[T, Future[R]] | None = None
-        for block in blocks:
-            future = pool.submit(work, block)
-            if before is not None:
-                yield before[0], before[1].result()
-            before = block, future
-        if before is not None:
-            yield before[0], before[1].result()
+        for block, table in worked_ahead(pool, measure, blocks, count):
+            columns = table.dtype.names or ()
+            for item, row in zip(block, table.tolist(), strict=True):
+                yield item, dict(zip(columns, row, strict=True))
