@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import partial
 from threading import BrokenBarrierError
 from typing import Any
 
@@ -158,6 +159,15 @@ def test_two_ranks_take_the_steps_of_one_process() -> None:
     assert digests[0] == digests[1]
 
 
+def two_steps(kind: type[ThreadCarrier], carrier: ThreadCarrier) -> str:
+    """The digest of one of two ranks after two steps, with a carrier of its kind."""
+    own = kind(carrier._together, carrier.rank, carrier._beside)
+    trainer = _core.Trainer(communicator=own, **ORIGINAL)
+    for number in range(2):
+        a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
+    return digest(trainer.state())
+
+
 def test_what_is_sent_while_others_are_computed_is_the_same_to_the_last_bit() -> None:
     sent: list[int] = []
 
@@ -166,14 +176,9 @@ def test_what_is_sent_while_others_are_computed_is_the_same_to_the_last_bit() ->
             sent.append(len(parts))
             super().exchange(parts, received)
 
-    def work(carrier: ThreadCarrier) -> str:
-        counting = Counting(carrier._together, carrier.rank, carrier._beside)
-        trainer = _core.Trainer(communicator=counting, **ORIGINAL)
-        for number in range(2):
-            a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
-        return digest(trainer.state())
-
-    beside, at_the_end = (run_ranks(2, work, beside=beside) for beside in (True, False))
+    beside, at_the_end = (
+        run_ranks(2, partial(two_steps, Counting), beside=beside) for beside in (True, False)
+    )
     assert beside == at_the_end and len(set(beside)) == 1
     assert len(sent) == 2 * 4, "of a warm start, of D twice, and of G"
 
@@ -192,13 +197,7 @@ def test_a_failure_of_what_is_sent_beside_ends_the_step(when: int) -> None:
                 raise ConnectionError("the other one is gone")
             super().exchange(parts, received)
 
-    def work(carrier: ThreadCarrier) -> None:
-        failing = Failing(carrier._together, carrier.rank, carrier._beside)
-        trainer = _core.Trainer(communicator=failing, **ORIGINAL)
-        for number in range(2):
-            a_step(trainer, 4, number, 0, slice(carrier.rank, None, 2))
-
-    ends = run_ranks(2, work)
+    ends = run_ranks(2, partial(two_steps, Failing))
     assert any(str(end) == "the other one is gone" for end in ends)
     # The first one that ends may break off what the other one waits for.
     assert all(isinstance(end, ConnectionError | BrokenBarrierError) for end in ends)

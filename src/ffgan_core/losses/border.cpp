@@ -184,9 +184,7 @@ loss_description border_loss() {
             "images are from those of the real ones",
             "Differences near the sides, beside those of the real images",
             "mean squared relative difference",
-            [](const loss_options&) -> std::unique_ptr<generator_loss> {
-                return std::make_unique<border>();
-            }};
+            make_loss<border>};
 }
 
 } // namespace ffgan

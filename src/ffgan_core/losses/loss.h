@@ -74,6 +74,11 @@ struct loss_description {
     std::string setting() const { return std::string(name) + "_weight"; }
 };
 
+// For descriptions of losses that are told nothing.
+template <typename loss> std::unique_ptr<generator_loss> make_loss(const loss_options&) {
+    return std::make_unique<loss>();
+}
+
 // All that there are, in the order in which their gradients are added.
 const std::vector<loss_description>& generator_losses();
 

@@ -291,9 +291,7 @@ loss_description texture_loss() {
         "weight of the sliced Wasserstein distance between patches of generated and real images",
         "Texture: distance of patches from those of the real images",
         "sliced Wasserstein distance",
-        [](const loss_options&) -> std::unique_ptr<generator_loss> {
-            return std::make_unique<texture>();
-        },
+        make_loss<texture>,
         true};
 }
 

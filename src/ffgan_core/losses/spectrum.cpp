@@ -58,8 +58,8 @@ plane channel_of(const dlib::tensor& images, long n, long channel) {
     return result;
 }
 
-// Writes a channel's description, and keeps its bands where they are wanted.
-void describe(std::vector<plane> bands, float* description) {
+// Writes a channel's description.
+void describe(const std::vector<plane>& bands, float* description) {
     for (int level = 0; level + 1 < levels; ++level)
         description[level] = static_cast<float>(
             std::sqrt(mean_square(bands[static_cast<std::size_t>(level)], 0) + least));
@@ -157,9 +157,7 @@ loss_description spectrum_loss() {
             "images have in each octave",
             "Detail and colour by octave, beside the real images",
             "energy distance",
-            [](const loss_options&) -> std::unique_ptr<generator_loss> {
-                return std::make_unique<spectrum>();
-            }};
+            make_loss<spectrum>};
 }
 
 } // namespace ffgan

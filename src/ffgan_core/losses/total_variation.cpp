@@ -66,9 +66,7 @@ loss_description total_variation_loss() {
             "weight of the generated images' total variation, which smooths them",
             "Total variation of generated images",
             "mean of the gradient's length",
-            [](const loss_options&) -> std::unique_ptr<generator_loss> {
-                return std::make_unique<total_variation>();
-            }};
+            make_loss<total_variation>};
 }
 
 } // namespace ffgan

@@ -26,23 +26,28 @@ long size_of(const layer_parameters& layer) {
 // ranks.
 struct bucket {
     std::size_t first, end;
-    long size = 0;
     std::vector<float> own, received;
 };
 
-// Each rank's `own` numbers become the sums.
-void add_up_bucket(bucket& of, communicator& with) {
+// Each rank's `own` numbers become the sums. beside: while this process computes, on its cores.
+void add_up_bucket(bucket& of, communicator& with, bool beside) {
     const long count = with.size(), length = static_cast<long>(of.own.size()) / count;
     const std::size_t bytes = static_cast<std::size_t>(length) * sizeof(float);
     of.received.resize(of.own.size());
     with.exchange(of.own.data(), bytes, of.received.data());
     float* sums = of.received.data(); // in the place of the first rank's part
-    for (long i = 0; i < length; ++i) {
-        double sum = sums[i];
-        for (long rank = 1; rank < count; ++rank)
-            sum += sums[rank * length + i];
-        sums[i] = static_cast<float>(sum);
-    }
+    const auto add_up = [=](long, long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+            double sum = sums[i];
+            for (long rank = 1; rank < count; ++rank)
+                sum += sums[rank * length + i];
+            sums[i] = static_cast<float>(sum);
+        }
+    };
+    if (beside)
+        add_up(0, 0, length);
+    else
+        parallel_chunks(length, add_up);
     with.gather(sums, bytes, of.own.data());
 }
 
@@ -67,7 +72,7 @@ struct gradient_sum::carried {
                     if (given_up)
                         return;
                 }
-                add_up_bucket(one, with);
+                add_up_bucket(one, with, true);
                 const std::lock_guard lock(mutex);
                 ++done;
                 changed.notify_all();
@@ -139,7 +144,6 @@ void gradient_sum::divide(bool in_buckets) {
         bucket& one = buckets[number++];
         one.first = first;
         one.end = i + 1;
-        one.size = size;
         const long count = all_.count();
         one.own.resize(static_cast<std::size_t>((size + count - 1) / count * count));
         std::fill(one.own.begin() + size, one.own.end(), 0.0f);
@@ -151,19 +155,17 @@ void gradient_sum::divide(bool in_buckets) {
 }
 
 void gradient_sum::ready(dlib::tensor& gradient) {
+    if (all_.alone())
+        return;
     if (ready_ >= layers_.size() || layers_[ready_].gradient != &gradient)
         throw std::logic_error("gradients come in another order than was said");
     ++ready_;
     if (apart_ == nullptr)
         return;
-    bucket& one = carried_->buckets[carried_->ready]; // which only this thread changes
-    if (ready_ < one.end)
+    const std::size_t number = carried_->ready; // which only this thread changes
+    if (ready_ < carried_->buckets[number].end)
         return;
-    float* place = one.own.data();
-    for (std::size_t i = one.first; i < one.end; ++i) {
-        std::copy_n(layers_[i].gradient->host(), size_of(layers_[i]), place);
-        place += size_of(layers_[i]);
-    }
+    copy(number, false);
     const std::lock_guard lock(carried_->mutex);
     ++carried_->ready;
     carried_->changed.notify_all();
@@ -190,7 +192,8 @@ void gradient_sum::finish() {
         std::rethrow_exception(std::exchange(carried_->error, nullptr));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
     all_.all()->waited(seconds.count());
-    copy(true);
+    for (std::size_t i = 0; i < carried_->buckets.size(); ++i)
+        copy(i, true);
 }
 
 void gradient_sum::add_up(std::vector<layer_parameters> layers) {
@@ -198,25 +201,24 @@ void gradient_sum::add_up(std::vector<layer_parameters> layers) {
         return;
     layers_ = std::move(layers);
     divide(false);
-    copy(false);
-    add_up_bucket(carried_->buckets.front(), *all_.all());
-    copy(true);
+    copy(0, false);
+    add_up_bucket(carried_->buckets.front(), *all_.all(), false);
+    copy(0, true);
 }
 
-// From the layers to the buckets, or back.
-void gradient_sum::copy(bool back) {
+// From the layers to a bucket, or back.
+void gradient_sum::copy(std::size_t number, bool back) {
+    bucket& one = carried_->buckets[number];
     std::vector<float*> places;
-    for (bucket& one : carried_->buckets) {
-        float* place = one.own.data();
-        for (std::size_t i = one.first; i < one.end; ++i) {
-            places.push_back(place);
-            place += size_of(layers_[i]);
-        }
+    float* place = one.own.data();
+    for (std::size_t i = one.first; i < one.end; ++i) {
+        places.push_back(place);
+        place += size_of(layers_[i]);
     }
-    parallel_chunks(static_cast<long>(layers_.size()), [&](long, long begin, long end) {
+    parallel_chunks(static_cast<long>(places.size()), [&](long, long begin, long end) {
         for (long k = begin; k < end; ++k) {
             const std::size_t i = static_cast<std::size_t>(k);
-            dlib::tensor& gradient = *layers_[i].gradient;
+            dlib::tensor& gradient = *layers_[one.first + i].gradient;
             if (back)
                 std::copy_n(places[i], gradient.size(), gradient.host_write_only());
             else

@@ -7,8 +7,8 @@
 // each of R ranks, which no way of adding undercuts.
 //
 // Where the ranks can speak beside a pass, a thread does that with the gradients of the last layers
-// while those of the first ones are computed. The last layers have most of the parameters, and the
-// first ones most of the work.
+// while those of the first ones are computed. Those of a discriminator have most of its parameters,
+// and the first ones most of the work; with G it is the other way round.
 
 #pragma once
 
@@ -44,7 +44,7 @@ class gradient_sum final : public gradient_listener {
   private:
     struct carried;
     void divide(bool in_buckets);
-    void copy(bool back);
+    void copy(std::size_t number, bool back);
 
     ranks all_;
     communicator* apart_ = nullptr;

@@ -106,6 +106,7 @@ projected_discriminator::projected_discriminator(std::unique_ptr<feature_network
         for (const feature_shape& shape : shapes) {
             own.sets.back().heads.emplace_back();
             own.sets.back().heads.back().net = make_feature_head(shape);
+            own.sets.back().heads.back().net->set_gradient_listener(&own.gradients);
         }
     }
     reset();
@@ -173,7 +174,6 @@ loss_values projected_discriminator::implementation::update(
 
         head.net->set_data_gradient(gradient != nullptr);
         head.net->set_images_with_gradient({count, 2 * count});
-        head.net->set_gradient_listener(all.alone() ? nullptr : &gradients);
         const dlib::tensor& of_features =
             head.net->backward(head.features, head.score_gradient, memory);
         if (gradient != nullptr) {
