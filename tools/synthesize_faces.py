@@ -6,10 +6,15 @@ The faces come from MobileStyleGAN (Belousov 2021, arXiv 2104.04767) as the PyPI
 for non-commercial use. It draws 1024x1024 from the wavelet bands of a 512x512 image; we stop at
 those bands, whose first three channels are the smaller image. Each seed is one face, so a folder
 can be filled in parts and by several processes: about half a second of one core a face.
+A seed's face is the same on other processors, but for a level here and there: OpenVINO computes in
+float32, though in bfloat16 by default where a processor has it, which is some way off.
 
     pip install numpy opencv-python-headless openvino
     pip install --no-deps random-face==2021.7.21.1
-    python tools/synthesize_faces.py DIR --first 0 --count 6000
+    python tools/synthesize_faces.py DIR --first 0 --count 6000 --codes codes.npz
+
+With --codes it also writes the style of every face in the folder, 512 numbers of which a training
+run can make its codes: `python -m ffgan train DIR --codes codes.npz`.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ ONE_CORE = {
     "INFERENCE_NUM_THREADS": 1,
     "PERFORMANCE_HINT": "LATENCY",
     "ENABLE_CPU_PINNING": False,
+    "INFERENCE_PRECISION_HINT": "f32",
 }
 
 
@@ -61,10 +67,13 @@ class Synthesis:
         """Return the style of the next 512 values of noise."""
         return np.asarray(self.mapping(random.standard_normal((1, 512)).astype(np.float32))[0])
 
+    def truncated(self, seed: int) -> np.ndarray:
+        """Return the style of ``seed``, (1, 512), nearer to the mean by ``psi``."""
+        return self.mean + self.psi * (self.style(np.random.default_rng(seed)) - self.mean)
+
     def face(self, seed: int) -> np.ndarray:
         """Return the face of ``seed``: (162, 162, 3) uint8 RGB."""
-        style = self.mean + self.psi * (self.style(np.random.default_rng(seed)) - self.mean)
-        bands = self.synthesis(style)[0][0]
+        bands = self.synthesis(self.truncated(seed))[0][0]
         image = np.clip((bands[:3] / 2 + 1) * 127.5, 0, 255).transpose(1, 2, 0)[CROP]
         small = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         return small.round().astype(np.uint8)
@@ -79,6 +88,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first face")
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--psi", type=float, default=0.7, help="0: the mean face, 1: all variety")
+    parser.add_argument("--codes", type=Path, help="file for the styles of all faces in the folder")
     options = parser.parse_args()
 
     synthesis = Synthesis(options.psi)
@@ -91,6 +101,10 @@ def main() -> None:
                 raise SystemExit(f"{path} cannot be written")
         if done % 100 == 0:
             print(f"{done} of {options.count}", file=sys.stderr, flush=True)
+    if options.codes is not None:
+        names = sorted(path.name for path in options.folder.glob("*.jpg") if path.stem.isdigit())
+        styles = [synthesis.truncated(int(Path(name).stem)) for name in names]
+        np.savez(options.codes, names=np.array(names), codes=np.concatenate(styles))
 
 
 if __name__ == "__main__":

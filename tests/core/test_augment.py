@@ -33,3 +33,16 @@ def test_translation_brings_in_grey_and_keeps_the_rest() -> None:
         assert rows >= 14 and columns >= 14
         windows = np.lib.stride_tricks.sliding_window_view(before, (3, rows, columns))
         assert (windows == kept).all(axis=(-3, -2, -1)).any()
+
+
+def test_a_share_of_the_images_is_changed_and_the_others_are_as_they_are() -> None:
+    x = np.random.default_rng(0).random((400, 3, 12, 12), dtype=np.float32)
+    whole = {"colour": True, "translation": 3, "cutout": 5, "key": 9}
+    all_of_them = _testing.augment(x, **whole)
+    some = _testing.augment(x, **whole, share=0.3)
+    changed = (some != x).any(axis=(1, 2, 3))
+    assert 90 <= changed.sum() <= 150
+    np.testing.assert_array_equal(some[changed], all_of_them[changed])
+    back = _testing.augment(x, **whole, share=0.3, adjoint=True)
+    np.testing.assert_array_equal(back[~changed], x[~changed])
+    np.testing.assert_array_equal(_testing.augment(x, **whole, share=0.0), x)

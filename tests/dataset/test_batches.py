@@ -69,6 +69,32 @@ def test_flip_mirrors_about_half_and_depends_on_the_batch_number_alone(tmp_path:
     assert not mirrored(0, 2, flip=False).any()
 
 
+@pytest.mark.parametrize("part", [(0, 1), (1, 3)])
+def test_a_batch_tells_which_images_it_has_and_which_are_mirrored(
+    folder: Path, part: tuple[int, int]
+) -> None:
+    (folder / "03.jpg").write_bytes(b"broken")
+    sloping = Image.fromarray(np.full((SMALL, SMALL), np.arange(0, 240, 10), np.uint8))
+    sloping.convert("RGB").save(folder / "05.jpg", quality=95)
+    with Dataset(folder, size=SMALL) as data:
+        options = {"seed": 7, "flip": True, "part": part}
+        told, plain = data.indexed_batches(30, **options), data.batches(30, **options)
+        turned = 0
+        for _ in range(3):
+            batch = next(told)
+            np.testing.assert_array_equal(batch.images, next(plain))
+            assert len(batch.images) == len(batch.indices) == len(batch.mirrored) == 30 // part[1]
+            for image, index, mirrored in zip(*batch, strict=True):
+                known = data.image(int(index))
+                np.testing.assert_array_equal(image, known[:, ::-1] if mirrored else known)
+                turned += mirrored and not np.array_equal(known, known[:, ::-1])
+            assert 3 not in batch.indices
+            first = batch.first(2)
+            np.testing.assert_array_equal(first.images, batch.images[:2])
+            assert [len(values) for values in first] == [2, 2, 2]
+        assert turned
+
+
 def test_batches_own_their_pixels(folder: Path) -> None:
     with Dataset(folder, size=SMALL) as data:
         stream = data.batches(12, seed=0)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.disk import small_disk
 from support.evaluation import need_feature_networks
@@ -31,6 +32,8 @@ pytestmark = [
 TRAIN = [sys.executable, "-m", "ffgan", "train"]
 BEGINNING = 240.0
 SMALL = ["--recipe", "original", "--init", "scratch", "--batch", "5", "--threads", "1"]
+CODED = ["--codes", "codes.npz", "--warm-start", "2", "--warm-start-batch", "3"]
+CODED += ["--anchor-weight", "1", "--flip"]
 
 
 def started(ranks: int, *options: str) -> list[str]:
@@ -85,12 +88,17 @@ def children(parent: int) -> list[int]:
     return result
 
 
-def test_a_run_of_two_ranks_resumes_with_the_same_bytes(folder: Path) -> None:
-    whole = run(started(2, str(folder), *SMALL, "--steps", "4", "--name", "whole"))
+@pytest.mark.parametrize("chosen", [[], CODED], ids=["plain", "codes of a file"])
+def test_a_run_of_two_ranks_resumes_with_the_same_bytes(folder: Path, chosen: list[str]) -> None:
+    names = [path.name for path in folder.iterdir()]
+    vectors = np.random.default_rng(0).standard_normal((len(names), 120))
+    np.savez("codes.npz", names=names, codes=vectors)
+    small = [*SMALL, *chosen]
+    whole = run(started(2, str(folder), *small, "--steps", "4", "--name", "whole"))
     assert whole.returncode == 0, whole.stderr
     assert whole.stderr.count("by 2 processes") == 1
     for steps in ("2", "4"):
-        options = SMALL if steps == "2" else ["--threads", "1"]
+        options = small if steps == "2" else ["--threads", "1"]
         part = run(started(2, str(folder), *options, "--steps", steps, "--name", "parts"))
         assert part.returncode == 0, part.stderr
     one, other = read(newest("whole")), read(newest("parts"))

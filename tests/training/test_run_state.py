@@ -43,12 +43,15 @@ def test_the_model_says_what_made_it(small, faces) -> None:
 def test_no_path_stands_in_a_published_model(small, off, faces, tmp_path, monkeypatch) -> None:
     """Nor any part of one, whichever setting it is of; see `Settings.published`."""
     private = tmp_path / "private-folder"
-    images_of_it = make_images(private / "private-images", 20)
+    images_of_it = make_images(private / "private-images", 101)
     held_out = make_images(private / "private-heldout", 20)
     for name in ("private.dat", "private.safetensors"):
         (private / name).write_bytes(b"")
     recipe = private / "private-recipe.toml"
     recipe.write_text("dropout = 0.25")
+    codes = private / "private-codes.npz"
+    names = [path.name for path in images_of_it.iterdir()]
+    np.savez(codes, names=names, codes=np.ones((101, 100), np.float32))
 
     monkeypatch.setattr("ffgan.model.Model.load", lambda path: SmallModel)
     settings: dict[str, Any] = {
@@ -59,10 +62,11 @@ def test_no_path_stands_in_a_published_model(small, off, faces, tmp_path, monkey
         "recognition": private / "private.dat",
         "heldout": held_out,
         "cache": private / "private-cache",
+        "codes": codes,
     }
     paths = {name for name, about in Settings.about().items() if about.path}
     assert paths | {"name", "init", "recipe"} == settings.keys(), "a new path: give it here, too"
-    model = train(images_of_it, **{**SHORT, **MEASURED, **settings})
+    model = train(images_of_it, **{**SHORT, **MEASURED, **settings}, anchor_weight=1.0)
     for path in (model, model.parent / "best.safetensors"):
         published = path.read_text()
         assert '\\"dropout\\": 0.25' in published

@@ -18,7 +18,7 @@ RANGES = {
     "above 0 and below 1": "learning_rate_g learning_rate_d",
     "from 0 to below 1": "beta1 beta2 ema dropout",
     "from 0 to 0.5": "label_smoothing",
-    "from 0 to 1": "anchor_share smooth_upsampling projected_details",
+    "from 0 to 1": "anchor_share augment_share smooth_upsampling projected_details",
     "from 0 to 4": "anchor_skip",
     "from 0 to 16": "blur",
     "from 0 to 64": "identity_codes",
@@ -93,6 +93,11 @@ def test_text_of_the_right_form() -> None:
             "--perceptual-weight needs --anchor-weight",
         ),
         ({"identity_codes": 10}, "--identity-codes needs --warm-start or --anchor-weight"),
+        ({"codes": "a.npz"}, "--codes needs --warm-start or --anchor-weight"),
+        (
+            {"codes": "a.npz", "identity_codes": 10, "anchor_weight": 1.0},
+            "--codes takes the place of --identity-codes: leave one of them out",
+        ),
         ({"evaluate_every": 10}, "give --heldout DIR"),
     ],
 )

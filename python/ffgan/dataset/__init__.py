@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training images: finding them in folders and archives, decoding them ahead, packing them."""
 
-from ffgan.dataset.batches import Batches
+from ffgan.dataset.batches import Batch, Batches
 from ffgan.dataset.dataset import Dataset
 from ffgan.dataset.image_files import ImageFiles, ImageFolder, overlap
 from ffgan.dataset.packed_file import packed_colour
@@ -11,6 +11,7 @@ from ffgan.locations import printable
 
 __all__ = [
     "FITS",
+    "Batch",
     "Batches",
     "Colour",
     "Dataset",

@@ -8,7 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ffgan.errors import Error, UnavailableError
 from ffgan.typing import RGB
@@ -27,7 +30,23 @@ Part: TypeAlias = tuple[int, int]
 WHOLE: Final = (0, 1)
 
 
-class Batches(Iterator[RGB]):
+class Batch(NamedTuple):
+    """Images (n, size, size, 3) uint8 RGB, and where each came from.
+
+    ``indices`` (n,) are the images' places in the data set, ``mirrored`` (n,) says which of them
+    are mirrored.
+    """
+
+    images: RGB
+    indices: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+
+    def first(self, count: int) -> Batch:
+        """The first images of it."""
+        return Batch(self.images[:count], self.indices[:count], self.mirrored[:count])
+
+
+class Batches(Iterator[Result], Generic[Result]):
     """An endless iterator that makes the next few batches in threads; `close` stops them.
 
     Where one raises UnavailableError, that is raised once its turn comes, and the next call makes
@@ -37,7 +56,7 @@ class Batches(Iterator[RGB]):
 
     def __init__(
         self,
-        make: Callable[[int, threading.Event], RGB],
+        make: Callable[[int, threading.Event], Result],
         start: int,
         workers: int,
         interrupted: Callable[[], object] = lambda: False,
@@ -49,10 +68,10 @@ class Batches(Iterator[RGB]):
         self._ahead = deque(self._submit(start + ahead) for ahead in range(workers + 1))
         self._next = start + workers + 1
 
-    def _submit(self, number: int) -> Future[RGB]:
+    def _submit(self, number: int) -> Future[Result]:
         return self._pool.submit(self._make, number, self._stop)
 
-    def __next__(self) -> RGB:
+    def __next__(self) -> Result:
         if self._stop.is_set():
             raise Error("the batches are closed: call Dataset.batches again")
         if self._ahead[0].done():
@@ -82,7 +101,7 @@ class Batches(Iterator[RGB]):
             if isinstance(failed, UnavailableError):
                 self._ahead[place] = self._submit(first + place)
 
-    def _wait(self, future: Future[RGB]) -> None:
+    def _wait(self, future: Future[Result]) -> None:
         given_up = None
         while not wait([future], _POLL).done:
             if self._interrupted():

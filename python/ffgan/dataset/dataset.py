@@ -19,7 +19,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ffgan import images, storage
 from ffgan.dataset import packed_file
 from ffgan.dataset.availability import Availability
-from ffgan.dataset.batches import WHOLE, Batches, Part, worked_ahead
+from ffgan.dataset.batches import WHOLE, Batch, Batches, Part, Result, worked_ahead
 from ffgan.dataset.image_files import GENERATED, ImageFiles, count_of_images
 from ffgan.dataset.names import Paths
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
@@ -137,7 +137,7 @@ class Dataset:
         self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
         self._log = None if self.skipped_log is None else SkippedLog(self.skipped_log)
         self._cached: PackedImages | None = None
-        self._streams: weakref.WeakSet[Batches] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[Batches[Any]] = weakref.WeakSet()
         for name, reason in self.unreadable:
             self._report(name, reason)
         if self.cache is not None and os.path.exists(self.cache):
@@ -251,7 +251,7 @@ class Dataset:
 
     def batches(
         self, batch: int, *, seed: int, start: int = 0, flip: bool = False, part: Part = WHOLE
-    ) -> Batches:
+    ) -> Batches[RGB]:
         """Endless batches (batch, size, size, 3) uint8 RGB, from number ``start`` on.
 
         Batch k is a function of seed, files and k alone: epoch e comes in the order of
@@ -263,6 +263,23 @@ class Dataset:
         Raises UsageError here, and from the iterator Error, also when no image can be decoded.
         After an UnavailableError the iterator goes on with the same batch.
         """
+        return self._stream(lambda made: made.images, batch, seed, start, flip, part)
+
+    def indexed_batches(
+        self, batch: int, *, seed: int, start: int = 0, flip: bool = False, part: Part = WHOLE
+    ) -> Batches[Batch]:
+        """The same batches, with the place of each image in the data set."""
+        return self._stream(lambda made: made, batch, seed, start, flip, part)
+
+    def _stream(
+        self,
+        wanted: Callable[[Batch], Result],
+        batch: int,
+        seed: int,
+        start: int,
+        flip: bool,
+        part: Part,
+    ) -> Batches[Result]:
         if batch < 1 or start < 0 or seed < 0:
             raise UsageError(
                 f"batch {batch} must be at least 1, start {start} and seed {seed} at least 0"
@@ -273,8 +290,8 @@ class Dataset:
         if self.cache is not None and self._cached is None:
             self.build_cache()
 
-        def make(number: int, stop: threading.Event) -> RGB:
-            return self._batch(batch, seed, number, flip, part, stop)
+        def make(number: int, stop: threading.Event) -> Result:
+            return wanted(self._batch(batch, seed, number, flip, part, stop))
 
         stream = Batches(make, start, self.workers, lambda: self.availability.interrupted())
         self._streams.add(stream)
@@ -300,20 +317,25 @@ class Dataset:
 
     def _batch(
         self, batch: int, seed: int, number: int, flip: bool, part: Part, stop: threading.Event
-    ) -> RGB:
-        slots = range(part[0], batch, part[1])
-        made = np.empty((len(slots), self.size, self.size, 3), np.uint8)
+    ) -> Batch:
+        slots = np.arange(part[0], batch, part[1])
         mirrored = np.zeros(batch, bool)
         if flip:
             mirrored = np.random.default_rng((seed, number, 1)).random(batch) < 0.5
+        made = Batch(
+            np.empty((len(slots), self.size, self.size, 3), np.uint8),
+            np.empty(len(slots), np.int64),
+            mirrored[slots],
+        )
         for place, slot in enumerate(slots):
             if stop.is_set():
                 raise CancelledError
-            image = self._good_from(number * batch + slot, seed, stop)
-            made[place] = image[:, ::-1] if mirrored[slot] else image
+            index, image = self._good_from(number * batch + int(slot), seed, stop)
+            made.indices[place] = index
+            made.images[place] = image[:, ::-1] if mirrored[slot] else image
         return made
 
-    def _good_from(self, position: int, seed: int, stop: threading.Event) -> RGB:
+    def _good_from(self, position: int, seed: int, stop: threading.Event) -> tuple[int, RGB]:
         # Two epochs from anywhere hold each file at least once.
         for place in range(position, position + 2 * len(self)):
             epoch, offset = divmod(place, len(self))
@@ -321,7 +343,7 @@ class Dataset:
             if self._state[index] == BROKEN:
                 continue
             try:
-                return self._load(index, stop.is_set)
+                return index, self._load(index, stop.is_set)
             except DatasetError as error:
                 self._skip(index, str(error))
         raise self._none_is_good()

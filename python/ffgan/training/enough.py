@@ -28,8 +28,9 @@ def check(plan: Plan, images: int) -> None:
     settings = plan.settings
     found = {} if plan.checkpoint is None else plan.checkpoint.tensors
     coded = bool(settings.warm_start) or settings.anchor_weight > 0.0
-    if coded and "principal_components.mean" not in found:
-        least = needed_for_components(settings.flip)
+    of_file = settings.codes is not None
+    if coded and f"{'code_file' if of_file else 'principal_components'}.mean" not in found:
+        least = needed_for_components(settings.flip and not of_file)
         if images < least:
             of = "--anchor-weight"
             if settings.warm_start and plan.checkpoint is None:

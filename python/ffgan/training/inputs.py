@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ffgan.dataset import Batches, Dataset
+from ffgan.dataset import Batch, Batches, Dataset
 from ffgan.latent import LATENT_SIZE
 from ffgan.ranks import Ranks
-from ffgan.training import identity_codes, warm_start
+from ffgan.training import code_file, identity_codes, warm_start
 from ffgan.training.divergence import Position
 from ffgan.training.identity_codes import IdentityCodes
 from ffgan.training.settings import Settings
@@ -36,15 +37,15 @@ class RealImages:
         self._dataset = dataset
         self._settings = settings
         self._ranks = ranks
-        self._batches: Batches | None = None
+        self._batches: Batches[Batch] | None = None
 
-    def next(self, position: Position) -> UInt8:
+    def next(self, position: Position) -> Batch:
         """x of the next step, (n, 162, 162, 3), n for its stage and rank; positions in order."""
         settings = self._settings
         warm = position.step < settings.warm_start
         if self._batches is None or position.step == settings.warm_start:
             self.close()
-            self._batches = self._dataset.batches(
+            self._batches = self._dataset.indexed_batches(
                 settings.warm_start_batch if warm else settings.batch,
                 seed=settings.seed,
                 start=position.draw,
@@ -60,64 +61,86 @@ class RealImages:
             self._batches = None
 
 
-class Codes:
-    """The codes of images that the warm start and the anchor need; None until they are found."""
+Show = Callable[[str, int], Callable[[int, int], None]]
+"""Of a stage and how many of its units are worth a line: what is told how far it is."""
+
+
+class Codes(ABC):
+    """The codes of images that the warm start and the anchor need, once they are found."""
+
+    @abstractmethod
+    def pairs(self, batch: Batch) -> tuple[UInt8, Float32]:
+        """Images (n, 162, 162, 3) of a batch and their codes (n, 100), for a generator to learn."""
+
+    @abstractmethod
+    def find(self, dataset: Dataset, show: Show) -> Iterator[str]:
+        """Find what is missing, with a line about each part that was found."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Float32]:
+        """For a checkpoint."""
+
+    @abstractmethod
+    def restore(self, tensors: dict[str, dict[str, Float32]]) -> None:
+        """The inverse of `tensors`, from a checkpoint's tensors by their first names."""
+
+
+def codes(settings: Settings, dataset: Dataset) -> Codes:
+    """Those that the settings ask for.
+
+    Raises UsageError and DatasetError as `code_file.read` does.
+    """
+    if settings.codes is None:
+        return CodesOfPixels(settings)
+    return CodesOfFile(code_file.read(settings.codes, dataset.names))
+
+
+class CodesOfPixels(Codes):
+    """Principal components of the images, and of their face embeddings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.components: PrincipalComponents | None = None
         self.identities: IdentityCodes | None = None
 
-    def of(self, images: UInt8) -> Float32:
-        """The codes (n, 100) of images (n, 162, 162, 3)."""
+    def pairs(self, batch: Batch) -> tuple[UInt8, Float32]:
         assert self.components is not None
+        images = batch.images
         codes = self.components.codes(images)
         if self.identities is not None and len(images):
             embeddings = identity_codes.embed(images, self._settings.recognition)
             self.identities.replace(codes, embeddings)
-        return codes
+        return images, codes
 
-    def find_components(self, dataset: Dataset, show: Callable[[int, int], None]) -> str:
-        """Find the principal components; returns a line about them."""
+    def find(self, dataset: Dataset, show: Show) -> Iterator[str]:
         settings = self._settings
-        self.components = warm_start.principal_components(
-            dataset, seed=settings.seed, flip=settings.flip, progress=show
-        )
-        return (
-            f"the first {warm_start.CODE_SIZE} principal components hold "
-            f"{self.components.explained:.1%} of the variance"
-        )
-
-    def find_identities(self, dataset: Dataset, show: Callable[[int, int], None]) -> str:
-        """Find the components that encode the face embedding; returns a line about them."""
-        assert self.components is not None
-        settings = self._settings
-        self.identities = identity_codes.identity_codes(
-            dataset,
-            self.components,
-            settings.identity_codes,
-            seed=settings.seed,
-            flip=settings.flip,
-            recognition=settings.recognition,
-            progress=show,
-        )
-        return (
-            f"with {settings.identity_codes} of the embedding in place of the last ones, the "
-            f"components hold {self.identities.explained:.1%} of the embeddings' variance"
-        )
+        if self.components is None:
+            self.components = warm_start.principal_components(
+                dataset, seed=settings.seed, flip=settings.flip, progress=show("components", 1000)
+            )
+            yield (
+                f"the first {warm_start.CODE_SIZE} principal components hold "
+                f"{self.components.explained:.1%} of the variance"
+            )
+        if settings.identity_codes and self.identities is None:
+            self.identities = identity_codes.identity_codes(
+                dataset,
+                self.components,
+                settings.identity_codes,
+                seed=settings.seed,
+                flip=settings.flip,
+                recognition=settings.recognition,
+                progress=show("identities", 1024),
+            )
+            yield (
+                f"with {settings.identity_codes} of the embedding in place of the last ones, the "
+                f"components hold {self.identities.explained:.1%} of the embeddings' variance"
+            )
 
     def tensors(self) -> dict[str, Float32]:
-        """For a checkpoint."""
-        found = {"principal_components": self.components, "identity_codes": self.identities}
-        return {
-            f"{name}.{key}": tensor
-            for name, codes in found.items()
-            if codes is not None
-            for key, tensor in codes.tensors().items()
-        }
+        return _tensors(principal_components=self.components, identity_codes=self.identities)
 
     def restore(self, tensors: dict[str, dict[str, Float32]]) -> None:
-        """The inverse of `tensors`, from a checkpoint's tensors by their first names."""
         if "principal_components" in tensors:
             self.components = PrincipalComponents.from_tensors(tensors["principal_components"])
         if "identity_codes" in tensors:
@@ -125,3 +148,44 @@ class Codes:
             # Another number of them is found anew.
             if len(found) == self._settings.identity_codes:
                 self.identities = found
+
+
+class CodesOfFile(Codes):
+    """Principal components of vectors (n, k) that a file has of the images of a data set."""
+
+    def __init__(self, vectors: Float32) -> None:
+        self._vectors = vectors
+        self.components: PrincipalComponents | None = None
+
+    def pairs(self, batch: Batch) -> tuple[UInt8, Float32]:
+        assert self.components is not None
+        # What is known is known of the image that is not mirrored.
+        turned_back = batch.images.copy()
+        turned_back[batch.mirrored] = batch.images[batch.mirrored, :, ::-1]
+        return turned_back, self.components.whiten(self._vectors[batch.indices])
+
+    def find(self, dataset: Dataset, show: Show) -> Iterator[str]:
+        if self.components is None:
+            self.components = code_file.principal_components(self._vectors)
+            yield (
+                f"the first {warm_start.CODE_SIZE} principal components of the "
+                f"{self._vectors.shape[1]} numbers of each image hold "
+                f"{self.components.explained:.1%} of their variance"
+            )
+
+    def tensors(self) -> dict[str, Float32]:
+        return _tensors(code_file=self.components)
+
+    def restore(self, tensors: dict[str, dict[str, Float32]]) -> None:
+        if "code_file" in tensors:
+            size = self._vectors.shape[1]
+            self.components = PrincipalComponents.from_tensors(tensors["code_file"], size)
+
+
+def _tensors(**found: PrincipalComponents | IdentityCodes | None) -> dict[str, Float32]:
+    return {
+        f"{name}.{key}": tensor
+        for name, codes in found.items()
+        if codes is not None
+        for key, tensor in codes.tensors().items()
+    }

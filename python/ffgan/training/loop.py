@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from ffgan.dataset import Dataset
+from ffgan.dataset import Batch, Dataset
 from ffgan.errors import CheckpointError, DivergedError, UnavailableError
 from ffgan.interruption import Interrupted, Interruption
 from ffgan.model import by_network
@@ -24,7 +24,7 @@ from ffgan.training.plan import Plan
 from ffgan.training.run_state import SAMPLES, RunState
 from ffgan.training.telling import Teller
 from ffgan.training.validation import Evaluations, HeldOut
-from ffgan.typing import Float32, UInt8
+from ffgan.typing import Float32
 from ffgan.wording import counted
 
 RETRY: Final = 60.0
@@ -133,12 +133,12 @@ class Loop:
         """Noise z, real images x; D learns to tell x from G(z), G to make D err."""
         settings, step = self.settings, self.state.position.step
         z = inputs.latents(settings, self.state.position, self.ranks)
-        x = self.ranks.each(self.next_images)
-        anchored = 0
+        batch = self.ranks.each(self.next_images)
+        x, anchored = batch.images, 0
         if settings.anchor_weight > 0.0:
             anchored = round(settings.anchor_share * settings.batch)
             own = len(self.ranks.own(range(anchored)))
-            z[:own] = self.state.codes.of(x[:own])
+            x[:own], z[:own] = self.state.codes.pairs(batch.first(own))
         self.state.trainer.set_blur(self.blur())
         warmed_up = step >= settings.warm_start + settings.discriminator_warmup
         self._within_step = True
@@ -157,21 +157,21 @@ class Loop:
     def warm_start_step(self) -> dict[str, float]:
         """G alone learns to reconstruct image i from code i; at the end its average becomes G."""
         step, steps = self.state.position.step, self.settings.warm_start
-        x = self.ranks.each(self.next_images)
+        batch = self.ranks.each(self.next_images)
         rate = warm_start.learning_rate(step, steps)
-        codes = self.state.codes.of(x)
+        x, codes = self.state.codes.pairs(batch)
         self._within_step = True
         loss = self.state.trainer.reconstruct(codes, x, rate, whole=self.settings.warm_start_batch)
         if step + 1 == steps:
             self.state.end_warm_start()
         return {"loss": float(loss)}
 
-    def next_images(self) -> UInt8:
+    def next_images(self) -> Batch:
         """x of this step; the wait for them is counted."""
         began = self.now()
-        images = self.real_images.next(self.state.position)
+        batch = self.real_images.next(self.state.position)
         self.pace.interval.waited += self.now() - began
-        return images
+        return batch
 
     @property
     def stopped_by(self) -> int | None:
@@ -238,10 +238,8 @@ class Loop:
             return stage(name, self.interruption, self.tell.show, every=every, whole=True)
 
         def find() -> dict[str, Float32]:
-            if codes.components is None:
-                self.tell.info(codes.find_components(self.dataset, show("components", 1000)))
-            if self.settings.identity_codes and codes.identities is None:
-                self.tell.info(codes.find_identities(self.dataset, show("identities", 1024)))
+            for line in codes.find(self.dataset, show):
+                self.tell.info(line)
             return codes.tensors()
 
         found = self.ranks.first(find)

@@ -18,9 +18,8 @@ from ffgan.errors import CheckpointError, ModelError, UsageError
 from ffgan.latent import noise
 from ffgan.model import by_network
 from ffgan.ranks import Ranks
-from ffgan.training import trainer
+from ffgan.training import inputs, trainer
 from ffgan.training.divergence import Position
-from ffgan.training.inputs import Codes
 from ffgan.training.plan import Plan
 from ffgan.training.run_folder import Checkpoint, write
 from ffgan.training.settings import Settings
@@ -38,7 +37,7 @@ class RunState:
         self.settings = plan.settings
         self.folder = plan.folder
         self.position = Position()
-        self.codes = Codes(plan.settings)
+        self.codes = inputs.codes(plan.settings, dataset)
         self.trainer = trainer.make_trainer(plan.settings, ranks)
         self._data: dict[str, Any] = {"images": len(dataset), "hash": dataset.hash}
         self._ranks = 1 if ranks is None else ranks.count

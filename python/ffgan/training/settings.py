@@ -355,6 +355,14 @@ class Settings(_LossWeights):
     warm_start_batch: int = _warm_start(
         32, ge=2, le=4096, metavar="N", help="images per step of the warm start", life="fixed"
     )
+    codes: LocalPathText | None = _warm_start(
+        None,
+        metavar="FILE",
+        help="what the codes are, vectors that are known of each image, such as the latents of the "
+        "generator that drew them; NumPy's .npz with names and codes",
+        absent="principal components of the images",
+        publish=False,
+    )
     identity_codes: int = _warm_start(
         0,
         ge=0,
@@ -414,6 +422,15 @@ class Settings(_LossWeights):
         help="side of the hole of the augmentation cutout",
         publish=True,
     )
+    augment_share: float = _images(
+        1.0,
+        ge=0,
+        le=1,
+        metavar="SHARE",
+        help="share of the images, by chance, that --augment changes",
+        home="trainer",
+        publish=True,
+    )
     cache: LocalPathText | None = _images(
         None, metavar="FILE", help="keep the decoded images in this file", absent="no cache"
     )
@@ -464,11 +481,14 @@ class Settings(_LossWeights):
             "identity_weight": ["projected_weight"],
             "matching_weight": ["projected_weight", "imagenet_weight"],
             "perceptual_weight": ["projected_weight", "imagenet_weight"],
+            "codes": ["warm_start", "anchor_weight"],
             "identity_codes": ["warm_start", "anchor_weight"],
         }
         for name, others in needs_one_of.items():
             if getattr(self, name) and not any(getattr(self, other) for other in others):
                 raise ValueError(f"{_flag(name)} needs {' or '.join(map(_flag, others))}")
+        if self.codes is not None and self.identity_codes:
+            raise ValueError("--codes takes the place of --identity-codes: leave one of them out")
         if self.perceptual_weight and not self.anchor_weight:
             raise ValueError("--perceptual-weight needs --anchor-weight")
         if self.evaluate_every and self.heldout is None:

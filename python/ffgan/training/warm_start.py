@@ -3,7 +3,8 @@
 
 A generator can be taught to map code i to image i, without any adversary, if every training image
 has a code and the codes are distributed like the noise that the generator is fed with later. The
-first 100 principal components, each scaled to variance 1, are nearly that.
+first 100 principal components, each scaled to variance 1, are nearly that: of the images, or of
+vectors that are known of them (code_file.py).
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ def reduce(images: UInt8) -> Float32:
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """The first 100 principal components of a set of images at 54x54.
+    """The first 100 principal components of vectors of d numbers: of images at 54x54, d = 8748.
 
-    `mean` is (8748,), `components` (100, 8748) with orthonormal rows, `deviation` (100,), the
-    standard deviation of the images along each row, largest first; all float32. `explained` is
-    their share of the whole variance.
+    `mean` is (d,), `components` (100, d) with orthonormal rows, `deviation` (100,), the standard
+    deviation of the vectors along each row, largest first; all float32. `explained` is their share
+    of the whole variance.
     """
 
     mean: Float32
@@ -75,7 +76,7 @@ class PrincipalComponents:
         return self.whiten(reduce(images))
 
     def whiten(self, rows: Float32) -> Float32:
-        """The codes (n, 100) of reduced images (n, 8748): variance 1 along each component."""
+        """The codes (n, 100) of vectors (n, d): variance 1 along each component."""
         # Not by NumPy's BLAS: its threads keep spinning for a while after each step's call.
         codes = np.einsum("np,kp->nk", rows - self.mean, self.components) / self.deviation
         return np.asarray(codes, np.float32)
@@ -95,10 +96,11 @@ class PrincipalComponents:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Float32]) -> PrincipalComponents:
-        """The inverse of `tensors`; raises ValueError or KeyError for others."""
-        pixels = SIZE * SIZE * 3
-        shapes = {"mean": (pixels,), "components": (CODE_SIZE, pixels), "deviation": (CODE_SIZE,)}
+    def from_tensors(
+        cls, tensors: dict[str, Float32], size: int = SIZE * SIZE * 3
+    ) -> PrincipalComponents:
+        """The inverse of `tensors`, d = ``size``; raises ValueError or KeyError for others."""
+        shapes = {"mean": (size,), "components": (CODE_SIZE, size), "deviation": (CODE_SIZE,)}
         if any(tensors[name].shape != shape for name, shape in shapes.items()):
             raise ValueError("principal components of another size")
         return cls(

@@ -39,9 +39,9 @@ array<float> to_array(const dlib::tensor& x) {
 }
 
 array<float> augment(const array<float>& images, std::uint64_t key, bool colour, long translation,
-                     long cutout, bool adjoint) {
+                     long cutout, double share, bool adjoint) {
     dlib::resizable_tensor x = to_tensor(images);
-    const augmentation changes({colour, translation, cutout}, key,
+    const augmentation changes({colour, translation, cutout, share}, key,
                                static_cast<long>(x.num_samples()), static_cast<long>(x.nr()),
                                static_cast<long>(x.nc()));
     if (adjoint)
@@ -161,7 +161,8 @@ void register_testing(py::module_& parent) {
         "raise_cuda_error", [](const std::string& message) { throw dlib::cuda_error(message); },
         "message"_a, "As a call of CUDA that fails does it, in any build.");
     m.def("augment", &augment, py::arg("images").noconvert(), py::kw_only(), "key"_a,
-          "colour"_a = false, "translation"_a = 0, "cutout"_a = 0, "adjoint"_a = false,
+          "colour"_a = false, "translation"_a = 0, "cutout"_a = 0, "share"_a = 1.0,
+          "adjoint"_a = false,
           "Differentiable augmentation of images (n, 3, rows, columns) float32 in [0, 1], or its "
           "adjoint: the gradient before it from the one after it.");
     m.def("pyramid_loss", &pyramid, py::arg("images").noconvert(), py::arg("targets").noconvert(),

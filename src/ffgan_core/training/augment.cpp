@@ -90,6 +90,8 @@ augmentation::augmentation(const augment_policy& policy, std::uint64_t key, long
         d.left = std::max(0L, left);
         d.bottom = std::min(rows, top + policy.cutout);
         d.far_right = std::min(columns, left + policy.cutout);
+        if (unit(bits()) >= policy.share)
+            d = {0, 1, 1, 0, 0, 0, 0, 0, 0};
     }
 }
 

@@ -20,6 +20,7 @@ struct augment_policy {
     bool colour = false;  // brightness, saturation, contrast
     long translation = 0; // pixels at the most, each way; what comes in is mid-grey
     long cutout = 0;      // side of a mid-grey square, pixels
+    double share = 1;     // of the images, by chance; the others stay as they are
 
     bool empty() const { return !colour && translation == 0 && cutout == 0; }
 };

@@ -27,9 +27,9 @@ const std::string parameters_prefix = "discriminator.", solver_prefix = "solver_
 } // namespace
 
 pixel_discriminator::pixel_discriminator(const trainer_settings& settings, const ranks& all)
-    : all_(all), gradients_(all),
-      seed_(settings.seed), augment_{settings.colour, settings.translation, settings.cutout},
-      loss_{settings.loss, settings.label_smoothing, settings.gradient_penalty, penalty_distance},
+    : all_(all), gradients_(all), seed_(settings.seed),
+      augment_(augment_policy_of(settings)), loss_{settings.loss, settings.label_smoothing,
+                                                   settings.gradient_penalty, penalty_distance},
       joint_update_(settings.joint_update), net_(make_network(settings.discriminator)) {
     net_->set_dropout(static_cast<float>(settings.dropout));
     reset();

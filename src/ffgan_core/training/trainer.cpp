@@ -46,10 +46,6 @@ std::map<std::string, long> doubling_layers(const named_tensors& generator) {
     return result;
 }
 
-augment_policy augment_policy_of(const trainer_settings& settings) {
-    return {settings.colour, settings.translation, settings.cutout};
-}
-
 } // namespace
 
 trainer::trainer(const trainer_settings& settings, const ranks& all)

@@ -58,4 +58,8 @@ void check(const trainer_settings& settings) {
             "perceptual_weight needs projected_weight or imagenet_weight");
 }
 
+augment_policy augment_policy_of(const trainer_settings& settings) {
+    return {settings.colour, settings.translation, settings.cutout, settings.augment_share};
+}
+
 } // namespace ffgan

@@ -8,6 +8,7 @@
 
 #include "base/named_tensor.h"
 #include "losses/adversarial_loss.h"
+#include "training/augment.h"
 
 #include <cstdint>
 #include <map>
@@ -43,6 +44,7 @@ enum class range { elsewhere, not_negative, unit, below_one, inside_unit };
     X(bool, colour, false, elsewhere)                                                              \
     X(long, translation, 0, elsewhere)                                                             \
     X(long, cutout, 0, elsewhere)                                                                  \
+    X(double, augment_share, 1, unit)                                                              \
     /* weight of R1 (Mescheder et al. 2018) */                                                     \
     X(double, gradient_penalty, 0, not_negative)                                                   \
     /* of all discriminators, for G; without it D is left alone */                                 \
@@ -82,5 +84,7 @@ struct trainer_settings {
 // Throws std::invalid_argument that names the setting which is out of its range, or which another
 // one excludes.
 void check(const trainer_settings& settings);
+
+augment_policy augment_policy_of(const trainer_settings& settings);
 
 } // namespace ffgan

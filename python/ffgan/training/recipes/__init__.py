@@ -50,11 +50,14 @@ def complete(
 ) -> dict[str, Any]:
     """A recipe's settings for a new run, and over them those that were given.
 
-    What has a meaning only after a warm start is left out where there is none.
+    What has a meaning only after a warm start is left out where there is none, and identity codes
+    where a file says what the codes are.
     """
     left_out: tuple[str, ...] = ()
     if not from_scratch or given.get("warm_start") == 0:
         left_out = Settings.names(needs="warm_start")
+    if given.get("codes") is not None:
+        left_out += ("identity_codes",)
     kept = {name: value for name, value in settings.items() if name not in left_out}
     return {**kept, **given}
 
