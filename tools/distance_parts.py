@@ -4,11 +4,12 @@
 
     python tools/distance_parts.py runs/NAME DIR HELDOUT
 
-Beside the first draws of a run's averaged generator: faces of the codes of its training images, so
-that nothing is left to chance but how well they are rebuilt; these with the fine or the coarse
-detail, or the colour, of the images themselves, and the other way round; and draws and held-out
-images with their borders cut off, with the same noise, or compressed anew. Each row is compared
-with as many held-out images, changed in the same way where the row says "both".
+Beside the first draws of a run's averaged generator: draws and held-out images with their borders
+cut off, with the same noise, or compressed anew; and, where the run has codes of images
+(--warm-start, --anchor-weight), its training images rebuilt from their codes, so that nothing is
+left to chance; these with the fine or the coarse detail, or the colour, of the images themselves,
+and the other way round. Each row is compared with as many held-out images, changed in the same way
+where the row says "both".
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ NOISE = 1, 3  # levels
 CUTS = 3, 8, 24  # pixels
 
 
-def codes_of(run: Path, images: RGB) -> Float32:
-    """The codes (n, 100) that a run has for images."""
+def codes_of(run: Path, images: RGB) -> Float32 | None:
+    """The codes (n, 100) that a run has for images; None where it has none."""
     checkpoint, _ = RunFolder(run).newest()
     found = {} if checkpoint is None else by_network(checkpoint.tensors)
     if "principal_components" not in found:
-        raise Error(f"{run} has no codes of images: train with --warm-start or --anchor-weight")
+        return None
     codes = PrincipalComponents.from_tensors(found["principal_components"]).codes(images)
     if "identity_codes" in found:
         IdentityCodes.from_tensors(found["identity_codes"]).replace(
@@ -105,22 +106,26 @@ def rows(model: Model, run: Path, x: RGB, held_out: RGB) -> Iterator[tuple[str, 
             noisy(held_out, deviation, 2),
         )
     yield "first draws, both JPEG 93", each(draws, compressed), each(held_out, compressed)
-    rebuilt = model.render(codes_of(run, x))
-    yield "of the codes of images", rebuilt, held_out
+    codes = codes_of(run, x)
+    if codes is None:
+        print(f"{run} has no codes of images: the other rows need them", file=sys.stderr)
+        return
+    rebuilt = model.render(codes)
+    yield "rebuilt: of the codes of training images", rebuilt, held_out
     for sigma in SIGMAS:
         yield (
-            f"these, with the images' detail below {sigma} pixels",
+            f"rebuilt, with the images' detail below {sigma} pixels",
             mixed(rebuilt, x, sigma),
             held_out,
         )
     for sigma in SIGMAS:
         yield (
-            f"images, with these's detail below {sigma} pixels",
+            f"images, with the rebuilt ones' detail below {sigma} pixels",
             mixed(x, rebuilt, sigma),
             held_out,
         )
-    yield "these, with the images' colour", coloured(rebuilt, x), held_out
-    yield "images, with the colour of these", coloured(x, rebuilt), held_out
+    yield "rebuilt, with the images' colour", coloured(rebuilt, x), held_out
+    yield "images, with the rebuilt ones' colour", coloured(x, rebuilt), held_out
 
 
 def main() -> None:
