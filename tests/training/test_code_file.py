@@ -78,7 +78,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read --codes .*: Is a directory"):
         code_file.read(str(tmp_path), [b"a.jpg"])
     path.write_text("a table?")
-    with pytest.raises(UsageError, match=r"codes.npz is not an .npz file of names \(n,\) and"):
+    form = r"codes.npz is not an .npz file of names \(n,\) and .*: it is no zip archive$"
+    with pytest.raises(UsageError, match=form):
         code_file.read(str(path), [b"a.jpg"])
     saved(path, names=NAMES, codes=VECTORS)
     path.write_bytes(path.read_bytes()[:2000])
@@ -86,7 +87,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         code_file.read(str(path), [b"a.jpg"])
     with open(path, "wb") as file:
         np.save(file, VECTORS)
-    with pytest.raises(UsageError, match=r"codes.npz is not an .npz file of"):
+    with pytest.raises(UsageError, match=form):
         code_file.read(str(path), [b"a.jpg"])
 
 

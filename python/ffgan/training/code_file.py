@@ -55,6 +55,9 @@ def _content(path: str) -> tuple[NDArray[np.str_], NDArray[np.generic]]:
     form = f"an .npz file of {_NAMES} (n,) and {_CODES} (n, k), k from {CODE_SIZE} to {MAX_LENGTH}"
     try:
         with open(path, "rb") as content:
+            if content.read(2) != b"PK":  # or NumPy would speak of pickled data
+                raise ValueError("it is no zip archive")
+            content.seek(0)
             file = np.load(content, allow_pickle=False)
             names, codes = file[_NAMES], file[_CODES]
     except OSError as error:
