@@ -23,14 +23,12 @@ import cv2
 import numpy as np
 
 from ffgan import features
-from ffgan.dataset import Dataset
+from ffgan.dataset import Batch, Dataset
 from ffgan.errors import Error
 from ffgan.evaluation import metrics
 from ffgan.model import Model, by_network
-from ffgan.training import identity_codes
-from ffgan.training.identity_codes import IdentityCodes
-from ffgan.training.run_folder import RunFolder
-from ffgan.training.warm_start import PrincipalComponents
+from ffgan.training import inputs
+from ffgan.training.plan import resolve
 from ffgan.typing import RGB, Float32
 
 BATCH = 50
@@ -39,18 +37,17 @@ NOISE = 1, 3  # levels
 CUTS = 3, 8, 24  # pixels
 
 
-def codes_of(run: Path, images: RGB) -> Float32 | None:
-    """The codes (n, 100) that a run has for images; None where it has none."""
-    checkpoint, _ = RunFolder(run).newest()
-    found = {} if checkpoint is None else by_network(checkpoint.tensors)
-    if "principal_components" not in found:
+def codes_of(run: Path, directory: Path, images: RGB) -> Float32 | None:
+    """The codes (n, 100) that a run has for the first images; None where it has none."""
+    plan = resolve(directory, {"runs": run.parent, "name": run.name, "init": "resume"})
+    assert plan.checkpoint is not None  # or resolve would have said so
+    with Dataset(directory) as data:
+        codes = inputs.codes(plan.settings, data)
+    codes.restore(by_network(plan.checkpoint.tensors))
+    if not codes.tensors():
         return None
-    codes = PrincipalComponents.from_tensors(found["principal_components"]).codes(images)
-    if "identity_codes" in found:
-        IdentityCodes.from_tensors(found["identity_codes"]).replace(
-            codes, identity_codes.embed(images)
-        )
-    return codes
+    places = np.arange(len(images))
+    return codes.pairs(Batch(images, places, np.zeros(len(images), bool)))[1]
 
 
 def each(images: RGB, change: Callable[[RGB], RGB]) -> RGB:
@@ -87,7 +84,9 @@ def compressed(image: RGB) -> RGB:
     return np.ascontiguousarray(cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1])
 
 
-def rows(model: Model, run: Path, x: RGB, held_out: RGB) -> Iterator[tuple[str, RGB, RGB]]:
+def rows(
+    model: Model, run: Path, directory: Path, x: RGB, held_out: RGB
+) -> Iterator[tuple[str, RGB, RGB]]:
     """What each row is called, its images, and those that they are compared with."""
     draws = model.render(model.latents(len(x), 0))
     yield "training images", x, held_out
@@ -106,7 +105,7 @@ def rows(model: Model, run: Path, x: RGB, held_out: RGB) -> Iterator[tuple[str, 
             noisy(held_out, deviation, 2),
         )
     yield "first draws, both JPEG 93", each(draws, compressed), each(held_out, compressed)
-    codes = codes_of(run, x)
+    codes = codes_of(run, directory, x)
     if codes is None:
         print(f"{run} has no codes of images: the other rows need them", file=sys.stderr)
         return
@@ -152,7 +151,7 @@ def main() -> None:
     x, held_out = some(options.images), some(options.heldout)
     real = extract(held_out)
     print("| images | FD | precision | recall | variance |\n|---|---|---|---|---|")
-    for name, images, others in rows(model, options.run, x, held_out):
+    for name, images, others in rows(model, options.run, options.images, x, held_out):
         fake = extract(np.ascontiguousarray(images))
         beside = real if others is held_out else extract(np.ascontiguousarray(others))
         precision, recall = metrics.precision_recall(fake, beside)
