@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.linalg
 from numpy.typing import NDArray
 from support.batches import random_images, random_latents
 
@@ -256,3 +257,77 @@ def test_descending_the_energy_distance_brings_the_missing() -> None:
     share = np.mean(fakes.mean(axis=1) > 2)
     assert 0.15 <= share <= 0.35
     assert np.mean([distance(fakes) for _ in range(20)]) < 0.02
+
+
+def frechet_of_normals(x: Float32, y: Float32) -> float:
+    """By the definition; each value in standard deviations of y, with the ridge of 0.001."""
+    x, y = (a.astype(np.float64) / y.std(axis=0, dtype=np.float64) for a in (x, y))
+    ridge = 1e-3 * np.eye(x.shape[1])
+    a, b = (np.cov(samples.T, bias=True) + ridge for samples in (x, y))
+    root = scipy.linalg.sqrtm(a @ b).real
+    offset = x.mean(axis=0) - y.mean(axis=0)
+    return (offset @ offset + np.trace(a + b - 2 * root)) / x.shape[1]
+
+
+def correlated(random: np.random.Generator, count: int, size: int) -> tuple[Float32, Float32]:
+    """Real samples and fakes: of other means and covariances."""
+    mixing = random.standard_normal((2, size, size))
+    real, fakes = (random.standard_normal((count, size)) @ one for one in mixing)
+    return (3 * real + 1).astype(np.float32), fakes.astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [200, 7])
+def test_the_frechet_distance_is_that_of_the_definition(count: int) -> None:
+    """Of all samples so far, found anew in every sixteenth step."""
+    random, size = np.random.default_rng(8), 6
+    judge = _testing.FrechetDistance(size)
+    real, fakes = correlated(random, count * 17, size)
+    for k in range(17):
+        rows = slice(k * count, (k + 1) * count)
+        found, gradient = judge.step(real[rows], fakes[rows])
+        if (k + 1) * count < 8 * size:
+            assert found == 0 and not gradient.any()
+    assert found == pytest.approx(frechet_of_normals(fakes, real), rel=2e-3)
+    # The derivative is that of all samples that move alike: here, of the mean and the scale.
+    for direction in (np.ones_like(fakes), fakes - fakes.mean(axis=0)):
+        sides = [frechet_of_normals(fakes + step * direction, real) for step in (-1e-3, 1e-3)]
+        slope = (sides[1] - sides[0]) / 2e-3
+        if count == 200:
+            assert (gradient * direction[rows]).sum() == pytest.approx(slope, rel=0.15)
+    with pytest.raises(ValueError, match=r"must have the shape \(n, size\)"):
+        judge.step(real, fakes[:, :4].copy())
+
+
+def test_the_frechet_distance_of_many_values_is_that_of_their_first_components() -> None:
+    """Of 160 values that lie near a subspace of 20 dimensions, hardly anything is left out."""
+    random, size = np.random.default_rng(9), 160
+    mixing = random.standard_normal((20, size))
+    real, fakes = (
+        (random.standard_normal((5000, 20)) * scale @ mixing).astype(np.float32)
+        for scale in (1.0, np.linspace(0.5, 1, 20))
+    )
+    judge = _testing.FrechetDistance(size)
+    for rows in np.split(np.arange(2048), 2):
+        found, gradient = judge.step(real[rows], fakes[rows])
+        if rows[0] == 0:
+            assert found > 0
+    assert found == pytest.approx(frechet_of_normals(fakes[:1024], real[:1024]), rel=0.02)
+    # Each sample is drawn away from the mean, those of the narrowest direction most.
+    inwards = np.einsum("ni,ni->n", gradient, fakes[rows] - fakes[rows].mean(axis=0))
+    assert np.mean(inwards < 0) > 0.99
+
+
+def test_descending_the_frechet_distance_spreads_what_is_too_much_alike() -> None:
+    random, size = np.random.default_rng(10), 4
+    real, fakes = correlated(random, 64 * 1500, size)
+    judge, change = _testing.FrechetDistance(size), np.eye(size)
+    offset = np.zeros(size)
+    for k in range(1500):
+        rows = slice(k * 64, (k + 1) * 64)
+        moved = (fakes[rows] @ change + offset).astype(np.float32)
+        gradient = judge.step(real[rows], moved)[1].astype(np.float64)
+        change -= 0.02 * fakes[rows].T.astype(np.float64) @ gradient
+        offset -= 0.02 * gradient.sum(axis=0)
+    last = (fakes @ change + offset).astype(np.float32)
+    assert frechet_of_normals(fakes, real) > 0.5
+    assert frechet_of_normals(last, real) < 0.03

@@ -39,6 +39,7 @@ PROJECTED = WARM | {
     "imagenet_weight": 3.0,
     "identity_weight": 100.0,
     "matching_weight": 40.0,
+    "frechet_weight": 10.0,
     "perceptual_weight": 40.0,
 }
 FURTHER = {

@@ -37,6 +37,7 @@ from ffgan.training.run_folder import RunFolder, read
             "projected_weight": 1.0,
             "identity_weight": 1.0,
             "matching_weight": 1.0,
+            "frechet_weight": 1.0,
             "perceptual_weight": 1.0,
             "warm_start": 1,
             "warm_start_batch": 2,

@@ -104,6 +104,7 @@ def log(folder: RunFolder, count: int) -> None:
             "imagenet_accuracy": 0.8,
             "identity_distance": 0.02,
             "matching_distance": 0.01,
+            "feature_frechet": 0.02,
             "perceptual": 1.7,
             "chroma_excess": 0.4,
             "grid_excess": 0.2,

@@ -25,7 +25,7 @@ RANGES = {
     "from 0 to 162": "translation cutout",
     "from 0 to 1e+06": "adversarial_weight texture_weight chroma_weight grid_weight anchor_weight "
     "gradient_penalty projected_weight projected_penalty imagenet_weight identity_weight "
-    "matching_weight perceptual_weight border_weight spectrum_weight",
+    "matching_weight frechet_weight perceptual_weight border_weight spectrum_weight",
     f"from 0 to {2**64 - 1}": "seed",
     "from 1 to 256": "workers",
     "from 1 to 1024": "threads",
@@ -87,6 +87,7 @@ def test_text_of_the_right_form() -> None:
         ({"projected_details": 0.5}, "--projected-details needs --projected-weight$"),
         ({"identity_weight": 1}, "--identity-weight needs --projected-weight$"),
         ({"matching_weight": 1}, "needs --projected-weight or --imagenet-weight"),
+        ({"frechet_weight": 1}, "needs --projected-weight or --imagenet-weight"),
         ({"perceptual_weight": 1}, "needs --projected-weight or --imagenet-weight"),
         (
             {"perceptual_weight": 1, "projected_weight": 1, "discriminator_norm": "fixed"},

@@ -53,6 +53,7 @@ CHARTS = (
         "Energy distances",
         (("identity_distance", "identities"), ("matching_distance", "features")),
     ),
+    Chart("Frechet distance of features", (("feature_frechet", "features"),)),
     Chart("Distance of the anchor's images", (("perceptual", "perceptual"),)),
 )
 

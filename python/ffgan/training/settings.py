@@ -302,6 +302,11 @@ class Settings(_LossWeights):
         help="weight of the energy distance between feature statistics of generated and real "
         "images; needs --projected-weight or --imagenet-weight",
     )
+    frechet_weight: float = _weight(
+        0.0,
+        help="weight of the Frechet distance between feature statistics, and between embeddings, of "
+        "generated and real images; needs --projected-weight or --imagenet-weight",
+    )
     perceptual_weight: float = _weight(
         0.0,
         help="weight of the perceptual distance between the anchor's images and their "
@@ -480,6 +485,7 @@ class Settings(_LossWeights):
             "projected_details": ["projected_weight"],
             "identity_weight": ["projected_weight"],
             "matching_weight": ["projected_weight", "imagenet_weight"],
+            "frechet_weight": ["projected_weight", "imagenet_weight"],
             "perceptual_weight": ["projected_weight", "imagenet_weight"],
             "codes": ["warm_start", "anchor_weight"],
             "identity_codes": ["warm_start", "anchor_weight"],

@@ -2,6 +2,7 @@
 #include "bindings/arrays.h"
 #include "losses/chroma_detail.h"
 #include "losses/energy_distance.h"
+#include "losses/frechet_distance.h"
 #include "losses/grid_unevenness.h"
 #include "losses/loss.h"
 #include "losses/patch_distance.h"
@@ -96,8 +97,10 @@ py::tuple measure_loss(const std::string& name, const array<float>& fakes,
     throw std::invalid_argument("there is no loss '" + name + "'");
 }
 
-py::tuple measure_energy(energy_distance& self, const array<float>& real,
-                         const array<float>& fakes) {
+// energy_distance or frechet_distance.
+template <typename distance_of_sets>
+py::tuple measure_sets(distance_of_sets& self, const array<float>& real,
+                       const array<float>& fakes) {
     const auto good = [&](const array<float>& x) {
         return x.ndim() == 2 && x.shape(1) == self.size();
     };
@@ -190,9 +193,17 @@ void register_testing(py::module_& parent) {
     py::class_<energy_distance>(m, "EnergyDistance",
                                 "Energy distance of two distributions, from batches of samples.")
         .def(py::init<long>(), "size"_a)
-        .def("step", &measure_energy, py::arg("real").noconvert(), py::arg("fakes").noconvert(),
+        .def("step", &measure_sets<energy_distance>, py::arg("real").noconvert(),
+             py::arg("fakes").noconvert(),
              "Of float32 (n, size) each: (distance by these and the last 512 samples of each, "
              "gradient with respect to the fakes).");
+    py::class_<frechet_distance>(m, "FrechetDistance",
+                                 "Frechet distance of two distributions, by moving averages.")
+        .def(py::init<long>(), "size"_a)
+        .def("step", &measure_sets<frechet_distance>, py::arg("real").noconvert(),
+             py::arg("fakes").noconvert(),
+             "Of float32 (n, size) each: (distance by these and those before, gradient with "
+             "respect to the fakes); 0 until there are eight of each for a component.");
     m.def(
         "features", &features, "network"_a, py::arg("images").noconvert(),
         "What a network of ProjectedDiscriminator makes of float32 images (n, 3, 162, 162), pixels "

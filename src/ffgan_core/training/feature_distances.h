@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What the heads of a projected discriminator judge one by one can be too much alike. The energy
-// distance compares whole sets: of the features' statistics at each scale, and of the embeddings,
-// where the network makes any. Pairs that should look alike are compared one by one, in the same
-// respects.
+// distance and the Frechet distance compare whole sets: of the features' statistics at each scale,
+// and of the embeddings, where the network makes any. Pairs that should look alike are compared one
+// by one, in the same respects.
 
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "base/ranks.h"
 #include "base/shapes.h"
 #include "losses/energy_distance.h"
+#include "losses/frechet_distance.h"
 
 #include <cstddef>
 #include <string>
@@ -22,12 +23,13 @@ namespace ffgan {
 struct distance_weights {
     double identities = 0; // the energy distance of the embeddings
     double statistics = 0; // the mean of those of the features' means and of their deviations
+    double frechet = 0;    // the Frechet distances: that of the statistics, that of the embeddings
     double pairs = 0;      // the mean distance of the first pairs, in both respects
     long paired = 0;       // so many of them, each a real image and what should look like it
 };
 
 struct distance_values {
-    double identities = 0, statistics = 0, pairs = 0;
+    double identities = 0, statistics = 0, frechet = 0, pairs = 0;
 };
 
 class feature_distances {
@@ -55,8 +57,8 @@ class feature_distances {
 
     void reset();
 
-    // What is remembered of the last steps. prefix: of the embeddings' distance; scale_prefix, with
-    // the scale's number from 1 and a dot: of the statistics'.
+    // What is remembered of the last steps. prefix: of the embeddings' distances; scale_prefix,
+    // with the scale's number from 1 and a dot: of the statistics'.
     void add_state(const std::string& prefix, const std::string& scale_prefix,
                    named_tensors& state) const;
     // Begins anew with what the state lacks.
@@ -64,22 +66,34 @@ class feature_distances {
                     const named_tensors& state);
 
   private:
-    void compare(energy_distance& distance, const float* real, const float* fakes, double weight,
-                 double factor, double& between, std::vector<float>& of_fakes);
+    // One kind of vector, and how far its distributions are apart.
+    struct compared {
+        energy_distance energy;
+        frechet_distance frechet;
+        std::vector<float> of_fakes; // the gradient
+
+        explicit compared(long size) : energy(size), frechet(size) {}
+        long size() const { return energy.size(); }
+        void reset();
+        void add_state(const std::string& prefix, named_tensors& state) const;
+        void load_state(const std::string& prefix, const named_tensors& state);
+    };
+
+    void compare(compared& what, const float* real, const float* fakes, double weight,
+                 double factor, double& between);
     bool has_pairs() const { return weights_.pairs > 0 && weights_.paired > 0; }
-    bool has_statistics() const { return weights_.statistics > 0 || has_pairs(); }
-    bool has_embeddings() const {
-        return identities_.size() > 0 && (weights_.identities > 0 || has_pairs());
-    }
+    bool has_sets(double energy) const { return energy > 0 || weights_.frechet > 0 || has_pairs(); }
+    bool has_statistics() const { return has_sets(weights_.statistics); }
+    bool has_embeddings() const { return identities_.size() > 0 && has_sets(weights_.identities); }
 
     struct scale_data {
         feature_shape shape;
-        energy_distance distance;
-        std::vector<float> values, of_fakes;
+        compared statistics;
+        std::vector<float> values;
     };
 
-    energy_distance identities_;
-    std::vector<float> embeddings_, of_embeddings_;
+    compared identities_;
+    std::vector<float> embeddings_;
     std::vector<scale_data> scales_;
     ranks all_;
     long whole_ = 0, count_ = 0; // the images of all ranks, and of this one

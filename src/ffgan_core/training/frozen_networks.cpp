@@ -43,6 +43,7 @@ class projected_adversary final : public adversary {
         if (what.identity != nullptr)
             weights_.distances.identities = settings.*what.identity;
         weights_.distances.statistics = settings.matching_weight;
+        weights_.distances.frechet = settings.frechet_weight;
         weights_.distances.pairs = settings.perceptual_weight;
     }
 
@@ -57,6 +58,8 @@ class projected_adversary final : public adversary {
             result["identity_distance"] = 0;
         if (weights_.distances.statistics > 0)
             result["matching_distance"] = 0;
+        if (weights_.distances.frechet > 0)
+            result["feature_frechet"] = 0;
         if (weights_.distances.pairs > 0)
             result["perceptual"] = 0;
     }
@@ -80,6 +83,8 @@ class projected_adversary final : public adversary {
             result["identity_distance"] = judged.distances.identities;
         if (weights_.distances.statistics > 0)
             result["matching_distance"] += judged.distances.statistics / networks_;
+        if (weights_.distances.frechet > 0)
+            result["feature_frechet"] += judged.distances.frechet / networks_;
         if (weights_.distances.pairs > 0)
             result["perceptual"] += judged.distances.pairs / networks_;
     }

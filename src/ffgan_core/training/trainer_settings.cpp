@@ -52,10 +52,11 @@ void check(const trainer_settings& settings) {
     require(settings.identity_weight == 0 || settings.projected_weight > 0,
             "identity_weight needs projected_weight");
     const bool features = settings.projected_weight > 0 || settings.imagenet_weight > 0;
-    require(settings.matching_weight == 0 || features,
-            "matching_weight needs projected_weight or imagenet_weight");
-    require(settings.perceptual_weight == 0 || features,
-            "perceptual_weight needs projected_weight or imagenet_weight");
+    for (const auto& [name, weight] : {std::pair("matching", settings.matching_weight),
+                                       std::pair("frechet", settings.frechet_weight),
+                                       std::pair("perceptual", settings.perceptual_weight)})
+        require(weight == 0 || features,
+                std::string(name) + "_weight needs projected_weight or imagenet_weight");
 }
 
 augment_policy augment_policy_of(const trainer_settings& settings) {

@@ -63,6 +63,7 @@ enum class range { elsewhere, not_negative, unit, below_one, inside_unit };
     /* of the distances of feature_distances.h, for G */                                           \
     X(double, identity_weight, 0, not_negative)                                                    \
     X(double, matching_weight, 0, not_negative)                                                    \
+    X(double, frechet_weight, 0, not_negative)                                                     \
     X(double, perceptual_weight, 0, not_negative)                                                  \
     /* the frozen networks themselves: a file, and the tensors of imagenet_features.h */           \
     X(std::string, recognition, "", elsewhere)                                                     \

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "losses/frechet_distance.h"
+
+#include "base/blas.h"
+#include "base/random.h"
+
+#include <dlib/matrix.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+namespace ffgan {
+namespace {
+
+constexpr long most_components = 128;
+constexpr double remembered_real = 65536; // they are always drawn alike
+constexpr double remembered_fakes = 4096; // the generator changes
+constexpr double samples_per_component = 8, steps_between = 16;
+
+// Added to all variances, which are about 1: what is smaller is noise.
+constexpr double ridge = 1e-3;
+
+using matrix = dlib::matrix<double>;
+
+std::size_t extent(long rows, long columns) { return static_cast<std::size_t>(rows * columns); }
+
+void read(const named_tensors& state, const std::string& name, std::vector<long> shape,
+          std::vector<float>& values) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.shape != shape)
+        throw std::invalid_argument("the training state lacks '" + name +
+                                    "', or has it in another size");
+    values = found->second.values;
+}
+
+// The symmetric matrix with the same eigenvectors, and these functions of its eigenvalues.
+struct square_roots {
+    matrix root, inverse;
+
+    explicit square_roots(const matrix& symmetric) {
+        const dlib::eigenvalue_decomposition<matrix> found(dlib::make_symmetric(symmetric));
+        const matrix vectors = found.get_pseudo_v();
+        const matrix roots = dlib::sqrt(dlib::lowerbound(found.get_real_eigenvalues(), 0));
+        root = vectors * dlib::diagm(roots) * dlib::trans(vectors);
+        // Only of what has the ridge.
+        inverse = vectors * dlib::diagm(dlib::reciprocal(roots)) * dlib::trans(vectors);
+    }
+};
+
+// Orthonormal columns that span the same space (Gram and Schmidt, twice for the sake of rounding).
+void orthonormalise(std::vector<float>& columns, long rows, long count) {
+    const auto at = [&](long row, long column) -> float& {
+        return columns[static_cast<std::size_t>(row * count + column)];
+    };
+    for (long c = 0; c < count; ++c) {
+        for (int pass = 0; pass < 2; ++pass)
+            for (long before = 0; before < c; ++before) {
+                double product = 0;
+                for (long i = 0; i < rows; ++i)
+                    product += static_cast<double>(at(i, c)) * at(i, before);
+                for (long i = 0; i < rows; ++i)
+                    at(i, c) -= static_cast<float>(product) * at(i, before);
+            }
+        double squares = 0;
+        for (long i = 0; i < rows; ++i)
+            squares += static_cast<double>(at(i, c)) * at(i, c);
+        const float factor = squares > 0 ? static_cast<float>(1 / std::sqrt(squares)) : 0;
+        for (long i = 0; i < rows; ++i)
+            at(i, c) *= factor;
+    }
+}
+
+// basis' covariance basis, of values that are multiplied by the scales.
+matrix projected(const std::vector<float>& covariance, const std::vector<float>& scales,
+                 const std::vector<float>& basis, long size, long components) {
+    std::vector<float> scaled(basis), half(extent(size, components)),
+        result(extent(components, components));
+    for (long i = 0; i < size; ++i)
+        for (long c = 0; c < components; ++c)
+            scaled[static_cast<std::size_t>(i * components + c)] *=
+                scales[static_cast<std::size_t>(i)];
+    sgemm(false, false, size, components, size, 1, covariance.data(), size, scaled.data(),
+          components, 0, half.data(), components);
+    sgemm(true, false, components, components, size, 1, scaled.data(), components, half.data(),
+          components, 0, result.data(), components);
+    return dlib::matrix_cast<double>(dlib::mat(result.data(), components, components));
+}
+
+} // namespace
+
+void moments::add(const float* samples, long count) {
+    if (count == 0)
+        return;
+    mean_.resize(static_cast<std::size_t>(size_));
+    covariance_.resize(extent(size_, size_));
+    count_ = std::min(count_ + static_cast<double>(count), remembered_);
+    const double weight = std::min(1.0, static_cast<double>(count) / count_);
+    // Rows whose products with themselves are the new part of the covariance: the deviations from
+    // their mean, and that of their mean from the one before.
+    std::vector<float> rows(extent(count + 1, size_));
+    const float of_sample = static_cast<float>(std::sqrt(weight / static_cast<double>(count)));
+    const float of_mean = static_cast<float>(std::sqrt(weight * (1 - weight)));
+    for (long i = 0; i < size_; ++i) {
+        double sum = 0;
+        for (long s = 0; s < count; ++s)
+            sum += samples[s * size_ + i];
+        const float average = static_cast<float>(sum / static_cast<double>(count));
+        for (long s = 0; s < count; ++s)
+            rows[static_cast<std::size_t>(s * size_ + i)] =
+                of_sample * (samples[s * size_ + i] - average);
+        float& mean = mean_[static_cast<std::size_t>(i)];
+        rows[static_cast<std::size_t>(count * size_ + i)] = of_mean * (average - mean);
+        mean += static_cast<float>(weight) * (average - mean);
+    }
+    sgemm(true, false, size_, size_, count + 1, 1, rows.data(), size_, rows.data(), size_,
+          static_cast<float>(1 - weight), covariance_.data(), size_);
+}
+
+void moments::reset() {
+    count_ = 0;
+    mean_.clear();
+    covariance_.clear();
+}
+
+void moments::add_state(const std::string& prefix, named_tensors& state) const {
+    state[prefix + "count"] = scalar(count_);
+    state[prefix + "mean"] = {{size_}, mean_};
+    state[prefix + "covariance"] = {{size_, size_}, covariance_};
+}
+
+void moments::load_state(const std::string& prefix, const named_tensors& state) {
+    count_ = read_number(state, prefix + "count");
+    read(state, prefix + "mean", {size_}, mean_);
+    read(state, prefix + "covariance", {size_, size_}, covariance_);
+}
+
+frechet_distance::frechet_distance(long size)
+    : size_(size), components_(std::min(size, most_components)), real_(size, remembered_real),
+      fakes_(size, remembered_fakes) {}
+
+bool frechet_distance::enough() const {
+    return std::min(real_.count(), fakes_.count()) >=
+           samples_per_component * static_cast<double>(components_);
+}
+
+double frechet_distance::step(const float* real, long real_count, const float* fakes,
+                              long fake_count, float* gradient) {
+    real_.add(real, real_count);
+    fakes_.add(fakes, fake_count);
+    std::fill_n(gradient, fake_count * size_, 0.0f);
+    if (enough() && (excess_.empty() || steps_ % static_cast<long>(steps_between) == 0))
+        compare();
+    ++steps_;
+    if (excess_.empty())
+        return 0;
+
+    // Each fake's way along the transport, in the components; then back.
+    const float factor = static_cast<float>(2.0 / static_cast<double>(size_ * fake_count));
+    std::vector<float> deviations(extent(fake_count, size_)), ways(extent(fake_count, components_)),
+        moved(ways), offset(static_cast<std::size_t>(size_)),
+        of_mean(static_cast<std::size_t>(components_));
+    for (long i = 0; i < size_; ++i) {
+        const std::size_t at = static_cast<std::size_t>(i);
+        offset[at] = scales_[at] * (fakes_.mean()[at] - real_.mean()[at]);
+        for (long s = 0; s < fake_count; ++s)
+            deviations[static_cast<std::size_t>(s * size_ + i)] =
+                scales_[at] * (fakes[s * size_ + i] - fakes_.mean()[at]);
+    }
+    sgemm(false, false, fake_count, components_, size_, 1, deviations.data(), size_, basis_.data(),
+          components_, 0, ways.data(), components_);
+    sgemm(false, false, 1, components_, size_, 1, offset.data(), size_, basis_.data(), components_,
+          0, of_mean.data(), components_);
+    for (long s = 0; s < fake_count; ++s)
+        std::copy(of_mean.begin(), of_mean.end(), moved.begin() + s * components_);
+    sgemm(false, false, fake_count, components_, components_, 1, ways.data(), components_,
+          excess_.data(), components_, 1, moved.data(), components_);
+    sgemm(false, true, fake_count, size_, components_, factor, moved.data(), components_,
+          basis_.data(), components_, 0, gradient, size_);
+    for (long s = 0; s < fake_count; ++s)
+        for (long i = 0; i < size_; ++i)
+            gradient[s * size_ + i] *= scales_[static_cast<std::size_t>(i)];
+    return distance_;
+}
+
+void frechet_distance::compare() {
+    scales_.resize(static_cast<std::size_t>(size_));
+    for (long i = 0; i < size_; ++i) {
+        const double variance = real_.covariance()[static_cast<std::size_t>(i * (size_ + 1))];
+        scales_[static_cast<std::size_t>(i)] =
+            variance > 0 ? static_cast<float>(1 / std::sqrt(variance)) : 0;
+    }
+    // The first components by orthogonal iteration, a round each time: all of them where there are
+    // no more.
+    const bool first = basis_.empty();
+    basis_.resize(extent(size_, components_));
+    if (components_ == size_) {
+        for (long i = 0; i < size_; ++i)
+            basis_[static_cast<std::size_t>(i * (size_ + 1))] = 1;
+    } else {
+        if (first)
+            for (std::size_t i = 0; i < basis_.size(); ++i)
+                basis_[i] = uniform_from(counter_random(0, 0, i)) - 0.5f;
+        for (int round = 0; round < (first ? 4 : 1); ++round) {
+            std::vector<float> next(basis_.size());
+            for (long i = 0; i < size_; ++i)
+                for (long c = 0; c < components_; ++c)
+                    basis_[static_cast<std::size_t>(i * components_ + c)] *=
+                        scales_[static_cast<std::size_t>(i)];
+            sgemm(false, false, size_, components_, size_, 1, real_.covariance().data(), size_,
+                  basis_.data(), components_, 0, next.data(), components_);
+            for (long i = 0; i < size_; ++i)
+                for (long c = 0; c < components_; ++c)
+                    next[static_cast<std::size_t>(i * components_ + c)] *=
+                        scales_[static_cast<std::size_t>(i)];
+            basis_ = std::move(next);
+            orthonormalise(basis_, size_, components_);
+        }
+    }
+
+    const matrix identity = dlib::identity_matrix<double>(components_);
+    const matrix of_real =
+        projected(real_.covariance(), scales_, basis_, size_, components_) + ridge * identity;
+    const matrix of_fakes =
+        projected(fakes_.covariance(), scales_, basis_, size_, components_) + ridge * identity;
+    const square_roots fakes(of_fakes);
+    const square_roots between(fakes.root * of_real * fakes.root);
+    // The fakes' deviations times the transport have the real ones' covariance.
+    const matrix transport = fakes.inverse * between.root * fakes.inverse;
+    excess_.resize(extent(components_, components_));
+    for (long r = 0; r < components_; ++r)
+        for (long c = 0; c < components_; ++c)
+            excess_[static_cast<std::size_t>(r * components_ + c)] =
+                static_cast<float>((r == c ? 1 : 0) - (transport(r, c) + transport(c, r)) / 2);
+
+    double distance = dlib::trace(of_real) + dlib::trace(of_fakes) - 2 * dlib::trace(between.root);
+    for (long c = 0; c < components_; ++c) {
+        double offset = 0;
+        for (long i = 0; i < size_; ++i) {
+            const std::size_t at = static_cast<std::size_t>(i);
+            offset += static_cast<double>(basis_[static_cast<std::size_t>(i * components_ + c)]) *
+                      scales_[at] * (fakes_.mean()[at] - real_.mean()[at]);
+        }
+        distance += offset * offset;
+    }
+    distance_ = std::max(0.0f, static_cast<float>(distance / static_cast<double>(size_)));
+}
+
+// All ranks know all samples, and remember and find the same.
+double frechet_distance::step_of_ranks(const float* real, const float* fakes, const ranks& all,
+                                       long whole, long paired, float* gradient) {
+    if (all.alone())
+        return step(real, whole, fakes + paired * size_, whole - paired, gradient + paired * size_);
+    const std::vector<float> all_real = all.gather_rows(real, whole, size_);
+    const std::vector<float> all_fakes = all.gather_rows(fakes, whole, size_);
+    std::vector<float> of_free(extent(whole - paired, size_));
+    const double value = step(all_real.data(), whole, all_fakes.data() + paired * size_,
+                              whole - paired, of_free.data());
+    for (long i = all.own(paired); i < all.own(whole); ++i)
+        std::copy_n(of_free.begin() + (all.place(i) - paired) * size_, size_, gradient + i * size_);
+    return all.once(value);
+}
+
+void frechet_distance::reset() {
+    steps_ = 0;
+    real_.reset();
+    fakes_.reset();
+    scales_.clear();
+    basis_.clear();
+    excess_.clear();
+    distance_ = 0;
+}
+
+void frechet_distance::add_state(const std::string& prefix, named_tensors& state) const {
+    if (steps_ == 0 || real_.mean().empty() || fakes_.mean().empty())
+        return;
+    state[prefix + "steps"] = scalar(static_cast<double>(steps_));
+    real_.add_state(prefix + "real.", state);
+    fakes_.add_state(prefix + "fakes.", state);
+    if (excess_.empty())
+        return;
+    state[prefix + "scales"] = {{size_}, scales_};
+    state[prefix + "basis"] = {{size_, components_}, basis_};
+    state[prefix + "excess"] = {{components_, components_}, excess_};
+    state[prefix + "distance"] = scalar(distance_);
+}
+
+void frechet_distance::load_state(const std::string& prefix, const named_tensors& state) {
+    reset();
+    steps_ = read_counter(state, prefix + "steps");
+    real_.load_state(prefix + "real.", state);
+    fakes_.load_state(prefix + "fakes.", state);
+    if (with_prefix(prefix + "excess", state).empty())
+        return;
+    read(state, prefix + "scales", {size_}, scales_);
+    read(state, prefix + "basis", {size_, components_}, basis_);
+    read(state, prefix + "excess", {components_, components_}, excess_);
+    distance_ = read_number(state, prefix + "distance");
+}
+
+} // namespace ffgan
