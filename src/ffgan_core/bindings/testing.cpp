@@ -135,23 +135,24 @@ py::list features(const std::variant<std::string, py::dict>& network, const arra
 
 py::tuple judge_projected(projected_discriminator& self, const array<float>& images,
                           std::uint64_t key, double learning_rate, double heads, double identities,
-                          double statistics, double pairs, long paired) {
+                          double statistics, double frechet, double pairs, long paired) {
     const py::ssize_t count = samples(images, {3, 162, 162}, "images") / 2;
     if (paired < 0 || paired > count)
         throw std::invalid_argument("paired is not in [0, n]");
     array<float> gradient({count, py::ssize_t{3}, py::ssize_t{162}, py::ssize_t{162}});
     gradient_memory memory;
-    const projected_values values = self.step(
-        images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
-        {heads, {identities, statistics, pairs, paired}}, memory, gradient.mutable_data());
+    const projected_values values =
+        self.step(images.data(), static_cast<long>(count), key, {learning_rate, 0.5, 0.99},
+                  {heads, {identities, statistics, frechet, pairs, pairs, paired}}, memory,
+                  gradient.mutable_data());
     const auto to_dict = [](const loss_values& of) {
         return py::dict("loss_d"_a = of.loss_d, "loss_g"_a = of.loss_g,
                         "accuracy_real"_a = of.accuracy_real, "accuracy_fake"_a = of.accuracy_fake,
                         "penalty"_a = of.penalty);
     };
-    const py::dict distances("identities"_a = values.distances.identities,
-                             "statistics"_a = values.distances.statistics,
-                             "pairs"_a = values.distances.pairs);
+    const py::dict distances(
+        "identities"_a = values.distances.identities, "statistics"_a = values.distances.statistics,
+        "frechet"_a = values.distances.frechet, "pairs"_a = values.distances.pairs);
     return py::make_tuple(to_dict(values.whole), to_dict(values.details), distances, gradient);
 }
 
@@ -222,7 +223,7 @@ void register_testing(py::module_& parent) {
              "network"_a, py::kw_only(), "penalty"_a = 0.0, "details"_a = 0.0, "seed"_a = 0)
         .def("step", &judge_projected, py::arg("images").noconvert(), py::kw_only(), "key"_a,
              "learning_rate"_a, "heads"_a = 1.0, "identities"_a = 0.0, "statistics"_a = 0.0,
-             "pairs"_a = 0.0, "paired"_a = 0,
+             "frechet"_a = 0.0, "pairs"_a = 0.0, "paired"_a = 0,
              "One update from float32 images (2 n, 3, 162, 162), n real ones and n fakes, pixels "
              "divided by 256: (losses and accuracies of the heads for whole images, of those for "
              "details, energy distances of the identities and of the features' statistics and mean "

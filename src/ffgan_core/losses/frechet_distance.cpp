@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -50,26 +51,32 @@ struct square_roots {
 };
 
 // Orthonormal columns that span the same space (Gram and Schmidt, twice for the sake of rounding).
-void orthonormalise(std::vector<float>& columns, long rows, long count) {
-    const auto at = [&](long row, long column) -> float& {
-        return columns[static_cast<std::size_t>(row * count + column)];
+void orthonormalise(std::vector<float>& matrix, long rows, long count) {
+    std::vector<float> columns(matrix.size()); // each in one piece
+    for (long i = 0; i < rows; ++i)
+        for (long c = 0; c < count; ++c)
+            columns[static_cast<std::size_t>(c * rows + i)] =
+                matrix[static_cast<std::size_t>(i * count + c)];
+    const auto product = [&](const float* x, const float* y) {
+        return std::inner_product(x, x + rows, y, 0.0);
     };
     for (long c = 0; c < count; ++c) {
+        float* column = columns.data() + c * rows;
         for (int pass = 0; pass < 2; ++pass)
-            for (long before = 0; before < c; ++before) {
-                double product = 0;
+            for (const float* before = columns.data(); before < column; before += rows) {
+                const float part = static_cast<float>(product(column, before));
                 for (long i = 0; i < rows; ++i)
-                    product += static_cast<double>(at(i, c)) * at(i, before);
-                for (long i = 0; i < rows; ++i)
-                    at(i, c) -= static_cast<float>(product) * at(i, before);
+                    column[i] -= part * before[i];
             }
-        double squares = 0;
-        for (long i = 0; i < rows; ++i)
-            squares += static_cast<double>(at(i, c)) * at(i, c);
+        const double squares = product(column, column);
         const float factor = squares > 0 ? static_cast<float>(1 / std::sqrt(squares)) : 0;
         for (long i = 0; i < rows; ++i)
-            at(i, c) *= factor;
+            column[i] *= factor;
     }
+    for (long i = 0; i < rows; ++i)
+        for (long c = 0; c < count; ++c)
+            matrix[static_cast<std::size_t>(i * count + c)] =
+                columns[static_cast<std::size_t>(c * rows + i)];
 }
 
 // basis' covariance basis, of values that are multiplied by the scales.
@@ -136,9 +143,9 @@ void moments::load_state(const std::string& prefix, const named_tensors& state) 
     read(state, prefix + "covariance", {size_, size_}, covariance_);
 }
 
-frechet_distance::frechet_distance(long size)
-    : size_(size), components_(std::min(size, most_components)), real_(size, remembered_real),
-      fakes_(size, remembered_fakes) {}
+frechet_distance::frechet_distance(long size, scaling how)
+    : size_(size), components_(std::min(size, most_components)), how_(how),
+      real_(size, remembered_real), fakes_(size, remembered_fakes) {}
 
 bool frechet_distance::enough() const {
     return std::min(real_.count(), fakes_.count()) >=
@@ -185,11 +192,18 @@ double frechet_distance::step(const float* real, long real_count, const float* f
 }
 
 void frechet_distance::compare() {
+    const auto variance = [&](long i) -> double {
+        return real_.covariance()[static_cast<std::size_t>(i * (size_ + 1))];
+    };
+    double sum = 0;
+    for (long i = 0; i < size_; ++i)
+        sum += variance(i);
     scales_.resize(static_cast<std::size_t>(size_));
     for (long i = 0; i < size_; ++i) {
-        const double variance = real_.covariance()[static_cast<std::size_t>(i * (size_ + 1))];
+        const double divisor =
+            how_ == scaling::each ? variance(i) : sum / static_cast<double>(size_);
         scales_[static_cast<std::size_t>(i)] =
-            variance > 0 ? static_cast<float>(1 / std::sqrt(variance)) : 0;
+            divisor > 0 ? static_cast<float>(1 / std::sqrt(divisor)) : 0;
     }
     // The first components by orthogonal iteration, a round each time: all of them where there are
     // no more.

@@ -39,16 +39,19 @@ class moments {
     std::vector<float> mean_, covariance_;
 };
 
+// What a value is divided by: its own standard deviation in the real samples, or the root of the
+// mean of all variances, so that those that vary more count for more.
+enum class scaling { each, together };
+
 class frechet_distance {
   public:
-    explicit frechet_distance(long size);
+    explicit frechet_distance(long size, scaling how = scaling::each);
 
     // Adds a step's samples to what is remembered, and returns the distance of all that are
-    // remembered, 0 until there are enough. Each value is divided by its standard deviation in the
-    // real samples, and the distance by their size; only the principal components of the real
-    // samples are compared, the first 128. `gradient`, fake_count x size, receives the derivative
-    // with respect to the fakes, the remembered ones counted as if they moved alike. The matrices
-    // are found anew every few steps.
+    // remembered, 0 until there are enough. The distance is divided by the number of values; only
+    // the principal components of the real samples are compared, the first 128. `gradient`,
+    // fake_count x size, receives the derivative with respect to the fakes, the remembered ones
+    // counted as if they moved alike. The matrices are found anew every few steps.
     double step(const float* real, long real_count, const float* fakes, long fake_count,
                 float* gradient);
 
@@ -72,6 +75,7 @@ class frechet_distance {
     void compare();
 
     long size_, components_;
+    scaling how_;
     long steps_ = 0;
     moments real_, fakes_;
     // Of the last comparison: what values are multiplied by, the components (size x components) of

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "pretrained/imagenet_features.h"
 
+#include "base/blas.h"
 #include "base/shapes.h"
 #include "base/sizes.h"
 #include "base/threads.h"
@@ -19,7 +20,8 @@ namespace {
 
 using layers::pixel_filters;
 
-constexpr long too_fine = 81; // the side of features that are left out, those and larger ones
+constexpr long too_fine = 81;     // the side of features that are left out, those and larger ones
+constexpr float largest_gate = 6; // ReLU6
 constexpr long panel = 16;
 // The network was trained on (pixel - 127) / 128.
 constexpr float input_factor = 1 / (128 * pixel_to_input), input_offset = -127.0f / 128.0f;
@@ -106,6 +108,11 @@ class imagenet_features final : public feature_network {
         if (shapes_.empty())
             throw std::invalid_argument("the ImageNet network makes no features of 41x41 or less");
 
+        const given_convolution head = find_convolution(weights, "head", channels, {1});
+        head_filters_ = head.filters;
+        head_bias_ = head.bias;
+        last_places_ = side * side;
+
         for (const block& b : blocks_) {
             largest_ = std::max(largest_, pixel_size(*b.layers) * b.layers->shape().places());
             gates_ += b.layers->expanded_gates() + b.layers->middle_gates();
@@ -113,22 +120,24 @@ class imagenet_features final : public feature_network {
     }
 
     const std::vector<feature_shape>& shapes() const override { return shapes_; }
-    long embedding_size() const override { return 0; }
+    // What the network's classifier sees: the means of its last layer.
+    long embedding_size() const override { return static_cast<long>(head_bias_.size()); }
 
     void forward(const float* images, long count, const std::vector<float*>& targets,
-                 float*) override {
+                 float* embeddings) override {
         open_.resize(ffgan::count(count * gates_));
+        open_head_.resize(embeddings ? ffgan::count(count * head_size()) : 0);
         parallel_chunks(count, [&](long, long begin, long end) {
             for (; begin < end; ++begin)
-                forward_one(images + begin * image_values, begin, targets);
+                forward_one(images + begin * image_values, begin, targets, embeddings);
         });
     }
 
-    void backward(const std::vector<const float*>& gradients, const float*, long count,
-                  float* of_images) override {
+    void backward(const std::vector<const float*>& gradients, const float* of_embeddings,
+                  long count, float* of_images) override {
         parallel_chunks(count, [&](long, long begin, long end) {
             for (; begin < end; ++begin)
-                backward_one(gradients, begin, of_images + begin * image_values);
+                backward_one(gradients, of_embeddings, begin, of_images + begin * image_values);
         });
     }
 
@@ -168,7 +177,42 @@ class imagenet_features final : public feature_network {
         }
     }
 
-    void forward_one(const float* image, long number, const std::vector<float*>& targets) {
+    long head_size() const { return last_places_ * embedding_size(); }
+
+    // x: what the last block puts out.
+    void embed(const float* x, long number, workspace& room, float* embedding) {
+        const inverted_residual& last = *blocks_.back().layers;
+        const long size = embedding_size();
+        float* values = room.get(ffgan::count(head_size()));
+        sgemm(false, true, last_places_, size, last.outputs(), 1, x, pixel_size(last),
+              head_filters_.data(), last.outputs(), 0, values, size);
+        std::uint8_t* open = open_head_.data() + number * head_size();
+        std::fill_n(embedding, size, 0.0f);
+        const float share = 1 / static_cast<float>(last_places_);
+        for (long place = 0; place < last_places_; ++place, values += size, open += size)
+            for (long i = 0; i < size; ++i) {
+                const float value = values[i] + head_bias_[ffgan::count(i)];
+                open[i] = value > 0 && value < largest_gate;
+                embedding[i] += share * std::clamp(value, 0.0f, largest_gate);
+            }
+    }
+
+    // Adds the gradient with respect to the last block's output.
+    void embed_adjoint(const float* of_embedding, long number, workspace& room, float* x) const {
+        const inverted_residual& last = *blocks_.back().layers;
+        const long size = embedding_size();
+        float* values = room.get(ffgan::count(head_size()));
+        const std::uint8_t* open = open_head_.data() + number * head_size();
+        const float share = 1 / static_cast<float>(last_places_);
+        for (long place = 0; place < last_places_; ++place, open += size)
+            for (long i = 0; i < size; ++i)
+                values[place * size + i] = open[i] ? share * of_embedding[i] : 0;
+        sgemm(false, false, last_places_, last.outputs(), size, 1, values, size,
+              head_filters_.data(), last.outputs(), 1, x, pixel_size(last));
+    }
+
+    void forward_one(const float* image, long number, const std::vector<float*>& targets,
+                     float* embeddings) {
         scratch& memory = own_scratch();
         float* pixels = memory.pixels.get(ffgan::count(stem_.size()));
         float* x = memory.one.get(ffgan::count(largest_));
@@ -198,6 +242,8 @@ class imagenet_features final : public feature_network {
                     x, pixel_size(layers), channels, places, false,
                     targets[ffgan::count(b.scale)] + number * channels * places, places);
         });
+        if (embeddings != nullptr)
+            embed(x, number, memory.unfolded, embeddings + number * embedding_size());
     }
 
     // Adds the gradient with respect to a block's features to that with respect to its output.
@@ -212,13 +258,16 @@ class imagenet_features final : public feature_network {
             x[k] += own[k];
     }
 
-    void backward_one(const std::vector<const float*>& gradients, long number, float* of_image) {
+    void backward_one(const std::vector<const float*>& gradients, const float* of_embeddings,
+                      long number, float* of_image) {
         scratch& memory = own_scratch();
         float* pixels = memory.pixels.get(ffgan::count(stem_.size()));
         float* x = memory.one.get(ffgan::count(largest_)); // of a block's output
         float* y = memory.other.get(ffgan::count(largest_));
         std::fill_n(x, largest_, 0.0f);
         std::fill_n(pixels, stem_.size(), 0.0f);
+        if (of_embeddings != nullptr)
+            embed_adjoint(of_embeddings + number * embedding_size(), number, memory.unfolded, x);
         std::vector<inverted_residual::gates> gates;
         each_block(number, [&](const block&, const inverted_residual::gates& open) {
             gates.push_back(open);
@@ -261,6 +310,9 @@ class imagenet_features final : public feature_network {
     long largest_ = 0;               // floats between two blocks
     long gates_ = 0;                 // bytes of an image
     std::vector<std::uint8_t> open_; // the gates of each image
+    std::vector<float> head_filters_, head_bias_;
+    long last_places_ = 0;
+    std::vector<std::uint8_t> open_head_; // the gates of the embedding
 };
 
 } // namespace

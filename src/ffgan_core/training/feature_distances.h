@@ -23,9 +23,10 @@ namespace ffgan {
 struct distance_weights {
     double identities = 0; // the energy distance of the embeddings
     double statistics = 0; // the mean of those of the features' means and of their deviations
-    double frechet = 0;    // the Frechet distances: that of the statistics, that of the embeddings
-    double pairs = 0;      // the mean distance of the first pairs, in both respects
-    long paired = 0;       // so many of them, each a real image and what should look like it
+    double frechet = 0;    // the Frechet distances: as those, and of the statistics at the border
+    // The mean distances of the first pairs: of the statistics, and of the embeddings.
+    double pairs = 0, embedding_pairs = 0;
+    long paired = 0; // so many of them, each a real image and what should look like it
 };
 
 struct distance_values {
@@ -72,7 +73,7 @@ class feature_distances {
         frechet_distance frechet;
         std::vector<float> of_fakes; // the gradient
 
-        explicit compared(long size) : energy(size), frechet(size) {}
+        compared(long size, scaling how) : energy(size), frechet(size, how) {}
         long size() const { return energy.size(); }
         void reset();
         void add_state(const std::string& prefix, named_tensors& state) const;
@@ -80,20 +81,33 @@ class feature_distances {
     };
 
     void compare(compared& what, const float* real, const float* fakes, double weight,
-                 double factor, double& between);
-    bool has_pairs() const { return weights_.pairs > 0 && weights_.paired > 0; }
-    bool has_sets(double energy) const { return energy > 0 || weights_.frechet > 0 || has_pairs(); }
-    bool has_statistics() const { return has_sets(weights_.statistics); }
-    bool has_embeddings() const { return identities_.size() > 0 && has_sets(weights_.identities); }
+                 double of_pairs, double factor, double& between);
+    void add_frechet(frechet_distance& distance, const float* real, const float* fakes,
+                     double factor, std::vector<float>& of_fakes);
+    // The first pairs take no part in comparisons of sets.
+    long paired() const { return weights_.pairs > 0 ? weights_.paired : 0; }
+    bool has_energy(double weight, double of_pairs) const {
+        return weight > 0 || (of_pairs > 0 && weights_.paired > 0);
+    }
+    bool has_statistics() const {
+        return weights_.frechet > 0 || has_energy(weights_.statistics, weights_.pairs);
+    }
+    bool has_embeddings() const {
+        return embeddings_.size() > 0 &&
+               (weights_.frechet > 0 || has_energy(weights_.identities, weights_.embedding_pairs));
+    }
 
     struct scale_data {
         feature_shape shape;
         compared statistics;
         std::vector<float> values;
+        // The same statistics of the outermost places alone.
+        frechet_distance border;
+        std::vector<float> border_values, of_border;
     };
 
-    compared identities_;
-    std::vector<float> embeddings_;
+    compared embeddings_;
+    std::vector<float> embedding_values_;
     std::vector<scale_data> scales_;
     ranks all_;
     long whole_ = 0, count_ = 0; // the images of all ranks, and of this one

@@ -40,8 +40,10 @@ class projected_adversary final : public adversary {
                          {settings.loss, settings.label_smoothing, settings.projected_penalty},
                          details_ ? settings.*what.details : 0, start, all) {
         weights_.heads = settings.*what.weight;
-        if (what.identity != nullptr)
+        if (what.identity != nullptr) {
             weights_.distances.identities = settings.*what.identity;
+            weights_.distances.embedding_pairs = settings.perceptual_weight;
+        }
         weights_.distances.statistics = settings.matching_weight;
         weights_.distances.frechet = settings.frechet_weight;
         weights_.distances.pairs = settings.perceptual_weight;

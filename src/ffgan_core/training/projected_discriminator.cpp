@@ -257,10 +257,9 @@ void projected_discriminator::load_state(const std::string& prefix, const named_
             head& head = set.heads[h];
             const std::string name = of_set + std::to_string(h + 1) + ".";
             named_tensors parameters;
-            for (auto& [key, tensor] : with_prefix(name, state))
-                if (key.rfind("solver.", 0) != 0 && key.rfind("statistics.", 0) != 0 &&
-                    key != "scale")
-                    parameters[key] = tensor;
+            for (const auto& own_one : head.net->parameters())
+                if (const auto found = state.find(name + own_one.first); found != state.end())
+                    parameters[own_one.first] = found->second;
             head.net->set_parameters(parameters);
             head.solver.load_state(name + "solver.", head.net->parameter_tensors(), state);
             head.scale = read_number(state, name + "scale");
