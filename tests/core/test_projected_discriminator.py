@@ -20,11 +20,16 @@ PAIRS = 4
 FROZEN = 1e-30  # a learning rate that leaves float32 parameters as they are
 
 
-@pytest.fixture(params=["faces", "imagenet"])
+@pytest.fixture(params=["faces", "imagenet", pytest.param("enlarged", marks=pytest.mark.slow)])
 def network(request: pytest.FixtureRequest) -> str | _core.Parameters:
     """What `_testing.ProjectedDiscriminator` sees through."""
-    name = "recognition" if request.param == "faces" else "imagenet"
+    name = "recognition" if request.param == "faces" else request.param
     return request.getfixturevalue(name)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def enlarged(imagenet: _core.Parameters) -> _core.Parameters:
+    return {**imagenet, "side": np.array([efficientnet.SIDE], np.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +135,35 @@ def test_the_gradient_is_that_of_the_distances(
 
 
 @pytest.mark.slow
+def test_the_gradient_is_that_of_the_frechet_distance(
+    network: str | _core.Parameters, images: Float32
+) -> None:
+    """Of the statistics everywhere and at the border, and of the embeddings: all that is
+    remembered is the same batch, and moves with it."""
+    fewest = 8 * 128  # samples that are compared
+
+    def judge(values: Float32) -> tuple[float, Float32]:
+        fresh = _testing.ProjectedDiscriminator(network)
+        for step in range(fewest // PAIRS + 1):
+            _, _, distances, gradient = fresh.step(
+                values, key=step, learning_rate=FROZEN, heads=0.0, frechet=1.0
+            )
+            # The smaller vectors are compared sooner.
+            assert step > 8 * 48 // PAIRS or distances["frechet"] == 0
+        return distances["frechet"], gradient
+
+    distance, alone = judge(images)
+    assert distance > 0
+    coarse = np.random.default_rng(0).standard_normal((PAIRS, 3, 9, 9))
+    direction = np.kron(coarse, np.ones((1, 1, 18, 18))) + alone / alone.std()
+    moved = [images.copy(), images.copy()]
+    for sign, values in zip((1, -1), moved, strict=True):
+        values[PAIRS:] += (sign * 1e-4 * direction).astype(np.float32)
+    there, back = (judge(values)[0] for values in moved)
+    assert (there - back) / 2e-4 == pytest.approx(float((alone * direction).sum()), rel=0.03)
+
+
+@pytest.mark.slow
 def test_it_learns_to_tell_faces_from_blotches(
     network: str | _core.Parameters, images: Float32
 ) -> None:
@@ -194,8 +228,9 @@ def test_the_penalty_holds_the_heads_back(recognition: str, images: Float32) -> 
 # --- The ImageNet network
 
 
+@pytest.mark.parametrize("side", [162, pytest.param(224, marks=pytest.mark.slow)])
 def test_its_features_are_those_of_the_definition(
-    imagenet: _core.Parameters, images: Float32
+    imagenet: _core.Parameters, images: Float32, side: int
 ) -> None:
     """By OpenCV's filters, one channel at a time; padding as TensorFlow's "SAME"."""
 
@@ -221,6 +256,9 @@ def test_its_features_are_those_of_the_definition(
         return np.clip(y, 0, 6) if relu else y
 
     def reference(image: Float32) -> list[Float32]:
+        if side > len(image[0]):
+            planes = (cv2.resize(x, (side, side), interpolation=cv2.INTER_CUBIC) for x in image)
+            image = np.stack([*planes])
         x = convolve((256 * image - 127) / np.float32(128), "stem", 2)
         ends = []
         for number, stride in enumerate(efficientnet.LITE1.strides):
@@ -233,8 +271,11 @@ def test_its_features_are_those_of_the_definition(
         return [*ends, x]
 
     some = images[[0, PAIRS]]  # a face and blotches
-    found = _testing.features(imagenet, some)
-    assert [f.shape[1:] for f in found] == [(24, 41, 41), (40, 21, 21), (112, 11, 11), (320, 6, 6)]
+    found = _testing.features(imagenet | {"side": np.array([side], np.float32)}, some)
+    sides = {162: (41, 21, 11, 6), 224: (56, 28, 14, 7)}[side]
+    assert [f.shape[1:] for f in found] == [
+        (channels, k, k) for channels, k in zip((24, 40, 112, 320), sides, strict=True)
+    ]
     for number, image in enumerate(some):
         for one, other in zip(found, reference(image), strict=True):
             scale = np.abs(other).max()
@@ -253,6 +294,7 @@ def test_a_damaged_imagenet_network_is_named(imagenet: _core.Parameters, images:
         (imagenet | {"block7.depthwise.weight": cut}, r"block7\.depthwise\.weight.* shape"),
         (imagenet | {"strides": np.full(21, 3, np.float32)}, "is not 1 or 2"),
         (imagenet | {"strides": np.ones(21, np.float32)}, "no features of 41x41 or less"),
+        (imagenet | {"side": np.full(1, 81, np.float32)}, "is not 162 to 648"),
         (without("head.bias"), r"lacks 'head\.bias'"),
         (imagenet | {"strides": imagenet["strides"][:-1]}, r"head\.weight.* shape"),
         (

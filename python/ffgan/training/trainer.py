@@ -36,7 +36,7 @@ def make_trainer(settings: Settings, ranks: Ranks | None = None) -> _core.Traine
     if settings.projected_weight > 0.0:
         given["recognition"] = str(faces.recognition_file(settings.recognition))
     if settings.imagenet_weight > 0.0:
-        given["imagenet"] = features.training_network()
+        given["imagenet"] = features.training_network(enlarged=settings.imagenet_enlarged)
     if ranks is not None and not ranks.alone:
         given["communicator"] = ranks.for_engine
     return _core.Trainer(**given)

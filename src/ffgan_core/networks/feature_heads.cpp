@@ -47,9 +47,11 @@ template <long channels, long side> constexpr row head_for() {
 
 // A further frozen network: a row for each of its scales.
 constexpr row heads[] = {
-    head_for<32, 38>(),                                          // face_features.h
-    head_for<64, 19>(), head_for<128, 9>(),  head_for<24, 41>(), // imagenet_features.h
-    head_for<40, 21>(), head_for<112, 11>(), head_for<320, 6>(),
+    head_for<32, 38>(),                                           // face_features.h
+    head_for<64, 19>(),  head_for<128, 9>(),  head_for<24, 41>(), // imagenet_features.h
+    head_for<40, 21>(),  head_for<112, 11>(), head_for<320, 6>(),
+    head_for<24, 56>(),  head_for<40, 28>(), // of enlarged images
+    head_for<112, 14>(), head_for<320, 7>(),
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "base/sizes.h"
 #include "base/threads.h"
 #include "kernels/channel_order.h"
+#include "pretrained/cubic_enlargement.h"
 #include "pretrained/inverted_residual.h"
 #include "pretrained/pixel_patches.h"
 
@@ -60,6 +61,18 @@ given_convolution find_convolution(const named_tensors& weights, const std::stri
     return {filters.values, find_bias(weights, name, filters.shape[0])};
 }
 
+// Of the images that it sees.
+long find_side(const named_tensors& weights) {
+    const auto found = weights.find("side");
+    if (found == weights.end())
+        return image_size;
+    const long side =
+        found->second.values.size() == 1 ? static_cast<long>(found->second.values[0]) : 0;
+    if (side < image_size || side > 4 * image_size)
+        throw std::invalid_argument("the side of the ImageNet network's images is not 162 to 648");
+    return side;
+}
+
 // ---- The network --------------------------------------------------------------------------------
 
 pixel_patches patches_of(const window& stem) {
@@ -69,7 +82,9 @@ pixel_patches patches_of(const window& stem) {
 class imagenet_features final : public feature_network {
   public:
     explicit imagenet_features(const named_tensors& weights)
-        : stem_(patches_of({find(weights, "stem", image_channels).shape[2], 2, image_size})) {
+        : enlargement_(image_size, find_side(weights)),
+          stem_(
+              patches_of({find(weights, "stem", image_channels).shape[2], 2, enlargement_.to()})) {
         const given_convolution stem =
             find_convolution(weights, "stem", image_channels, {1, 3, 5, 7});
         const auto strides = weights.find("strides");
@@ -217,7 +232,11 @@ class imagenet_features final : public feature_network {
         float* pixels = memory.pixels.get(ffgan::count(stem_.size()));
         float* x = memory.one.get(ffgan::count(largest_));
         float* y = memory.other.get(ffgan::count(largest_));
-        stem_.take(image, input_factor, {input_offset, input_offset, input_offset}, pixels);
+        const long side = enlargement_.to();
+        float* planes = memory.unfolded.get(ffgan::count(image_channels * side * side));
+        for (long c = 0; c < image_channels; ++c)
+            enlargement_.apply(image + c * image_size * image_size, planes + c * side * side);
+        stem_.take(planes, input_factor, {input_offset, input_offset, input_offset}, pixels);
         each_block(number, [&](const block& b, const inverted_residual::gates& open) {
             const inverted_residual& layers = *b.layers;
             const long places = layers.shape().places(), channels = layers.outputs();
@@ -301,9 +320,14 @@ class imagenet_features final : public feature_network {
             if (!layers.is_residual())
                 std::swap(x, y);
         }
-        stem_.give(pixels, input_factor, of_image);
+        const long side = enlargement_.to();
+        float* planes = memory.unfolded.get(ffgan::count(image_channels * side * side));
+        stem_.give(pixels, input_factor, planes);
+        for (long c = 0; c < image_channels; ++c)
+            enlargement_.adjoint(planes + c * side * side, of_image + c * image_size * image_size);
     }
 
+    const cubic_enlargement enlargement_;
     const pixel_patches stem_;
     std::vector<block> blocks_;
     std::vector<feature_shape> shapes_;

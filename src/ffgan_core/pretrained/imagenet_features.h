@@ -16,8 +16,9 @@ namespace ffgan {
 // weights: the convolutions with their batch norms folded in, stem.weight (filters, 3, k, k),
 // block<i>.expand.weight (filters, channels, 1, 1), which may be missing, block<i>.depthwise.weight
 // (channels, 1, 3, 3) or (.., 5, 5) and block<i>.project.weight (filters, channels, 1, 1), each
-// with its .bias; and `strides`, of each block. Others are not looked at. The features are what the
-// last block at each size puts out, from 41x41 down. Throws std::invalid_argument that names the
+// with its .bias; `head` likewise, which ends in the embedding; `strides`, of each block; and, if
+// images are to be enlarged first, `side`. Others are not looked at. The features are what the last
+// block at each size puts out, from below 81x81 down. Throws std::invalid_argument that names the
 // tensor which is missing or has another shape. It is computed by the processor also where there is
 // CUDA.
 std::unique_ptr<feature_network> make_imagenet_features(const named_tensors& weights);
