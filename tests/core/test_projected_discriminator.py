@@ -91,6 +91,7 @@ def test_the_gradient_is_that_of_the_distances(
     network: str | _core.Parameters, images: Float32, name: str, details: float
 ) -> None:
     """Where no earlier samples count; with that of the heads it is a sum."""
+
     def judge(values: Float32, heads: float, weight: float) -> tuple[float, Float32]:
         fresh = _testing.ProjectedDiscriminator(network, details=details)
         weights = {"heads": heads, name: weight}

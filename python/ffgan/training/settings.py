@@ -304,8 +304,8 @@ class Settings(_LossWeights):
     )
     frechet_weight: float = _weight(
         0.0,
-        help="weight of the Frechet distance between feature statistics, and between embeddings, of "
-        "generated and real images; needs --projected-weight or --imagenet-weight",
+        help="weight of the Frechet distance between features of generated and real images, by "
+        "means and covariances; needs --projected-weight or --imagenet-weight",
     )
     perceptual_weight: float = _weight(
         0.0,
