@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ImageNet features: EfficientNet-Lite0 as an ONNX graph, for `evaluate`."""
+"""ImageNet features: EfficientNet-Lite as an ONNX graph, Lite0 for `evaluate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ffgan.features import efficientnet, onnx_session
 from ffgan.features.batching import BATCH, in_parts, resized
-from ffgan.features.efficientnet import LITE0
+from ffgan.features.efficientnet import LITE0, Variant
 from ffgan.typing import RGB, Float32
 
 if TYPE_CHECKING:
@@ -23,31 +23,37 @@ FEATURES: Final = 1280
 _ONNX_OPSET: Final = 13
 
 
-def extract(session: onnxruntime.InferenceSession, batch: RGB) -> Float32:
-    """Return the features (n, 1280) float32 of images (n, h, w, 3) uint8 RGB."""
+def extract(session: onnxruntime.InferenceSession, batch: RGB, size: int = SIZE) -> Float32:
+    """Return the features (n, 1280) float32 of images (n, h, w, 3) uint8 RGB.
+
+    ``size``: that of `load_session`, to which they are resized.
+    """
 
     def run(part: RGB) -> Float32:
-        result: Float32 = session.run(None, {"images": resized(part, SIZE)})[0]
+        result: Float32 = session.run(None, {"images": resized(part, size)})[0]
         return result
 
     return in_parts(batch, BATCH, run, FEATURES)
 
 
 @functools.cache
-def load_session() -> onnxruntime.InferenceSession:
-    """Return the network, which is built once. Raises `ExtraError`, `ModelError`."""
+def load_session(variant: Variant = LITE0, size: int = SIZE) -> onnxruntime.InferenceSession:
+    """Return a network for images of this side, which is built once.
+
+    Raises `ExtraError`, `ModelError`.
+    """
     onnx_session.require()
-    return onnx_session.session(_graph(_weights()).SerializeToString())
+    return onnx_session.session(_graph(variant, size, _weights(variant)).SerializeToString())
 
 
-def _weights() -> dict[str, Float32]:
-    path = efficientnet.find(LITE0)
+def _weights(variant: Variant = LITE0) -> dict[str, Float32]:
+    path = efficientnet.find(variant)
     if path is None:
-        raise onnx_session.missing(LITE0.package.replace("_", "-"))
-    return efficientnet.convolutions(LITE0, efficientnet.read(LITE0, path))
+        raise onnx_session.missing(variant.package.replace("_", "-"))
+    return efficientnet.convolutions(variant, efficientnet.read(variant, path))
 
 
-def _graph(convolutions: dict[str, Float32]) -> onnx.ModelProto:
+def _graph(variant: Variant, size: int, convolutions: dict[str, Float32]) -> onnx.ModelProto:
     """The network up to its features as an ONNX graph."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -83,7 +89,7 @@ def _graph(convolutions: dict[str, Float32]) -> onnx.ModelProto:
     value = add("Transpose", value, perm=[0, 3, 1, 2])
     value = convolution(value, "stem", stride=2)
     channels = len(convolutions["stem.bias"])
-    for number, stride in enumerate(LITE0.strides):
+    for number, stride in enumerate(variant.strides):
         block, before = f"block{number}", value
         if f"{block}.expand.weight" in convolutions:
             value = convolution(value, f"{block}.expand")
@@ -95,10 +101,10 @@ def _graph(convolutions: dict[str, Float32]) -> onnx.ModelProto:
         channels = filters
     value = convolution(value, "head")
     add("Flatten", add("GlobalAveragePool", value), output="features")
-    sides = [SIZE, SIZE, 3]
+    sides = [size, size, 3]
     graph = helper.make_graph(
         nodes,
-        LITE0.name,
+        variant.name,
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", *sides])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
