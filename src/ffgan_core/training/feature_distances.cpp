@@ -196,6 +196,7 @@ void feature_distances::write_gradient(std::size_t scale, long fake, float facto
         measure_adjoint<border_places>(values.data(), at.shape, at.border_values.data() + row,
                                        at.of_border.data() + fake * size, factor, features);
 }
+
 const float* feature_distances::embedding_gradient() const {
     return has_embeddings() ? embeddings_.of_fakes.data() : nullptr;
 }
