@@ -260,7 +260,15 @@ def test_a_wrong_name_is_one_line() -> None:
 
 
 def test_without_ffgan_the_way_out_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ffgan.py").write_text("raise ImportError('no extension')\n")
+    # Before the finder of an editable install, which comes before PYTHONPATH.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'ffgan':\n"
+        "            raise ImportError('no extension')\n"
+        "sys.meta_path.insert(0, Missing)\n"
+    )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = run("--quick", "--force", PYTHONPATH=path)
     assert done.returncode == 2

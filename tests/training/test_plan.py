@@ -87,6 +87,7 @@ OTHER = {
     "loss": "hinge",
     "discriminator_norm": "fixed",
     "joint_update": True,
+    "imagenet_enlarged": True,
     "warm_start": 3,
     "warm_start_batch": 8,
     "fit": "stretch",
