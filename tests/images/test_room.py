@@ -24,7 +24,8 @@ def test_what_is_held_at_a_time_is_never_more_than_there_is() -> None:
                 held.append(need)
                 sums.append(sum(held))
                 if need > 10:
-                    assert held == [need]
+                    # What needs nothing takes no room.
+                    assert [each for each in held if each > 0] == [need]
             time.sleep(0.002)
             with lock:
                 held.remove(need)

@@ -110,6 +110,7 @@ def test_a_display_that_ends_ends_the_window_alone(
         window.show(PICTURE)
         assert window.wait(0.1) == "timeout"
         own_server.kill()
+        own_server.wait()  # its socket, too, is gone only then
         assert window.wait(SECONDS) == "closed"
         assert window.closed
         assert window.lost
