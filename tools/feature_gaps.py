@@ -15,6 +15,7 @@ them, relative to it.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -55,26 +56,25 @@ def main() -> None:
 
     print("| network, size | images | FD | of the means | precision | recall |")
     print("|---|---|---|---|---|---|")
-    for variant in (LITE0, LITE1):
-        for size in (IMAGE_SIZE, imagenet.SIZE):
-            session = imagenet.load_session(variant, size)
-            real = imagenet.extract(session, held_out, size)
-            for name, images in (
-                ("training images", trained_on[: options.count]),
-                ("first draws", draws),
-            ):
-                fake = imagenet.extract(session, images, size)
-                precision, recall = metrics.precision_recall(fake, real)
-                means = ((fake.mean(axis=0) - real.mean(axis=0)) ** 2).sum()
-                print(
-                    f"| {variant.name}, {size} | {name} "
-                    f"| {metrics.frechet_distance(fake, real):.1f} | {means:.1f} "
-                    f"| {precision:.2f} | {recall:.2f} |",
-                    flush=True,
-                )
+    features = {}
+    for variant, size in itertools.product((LITE0, LITE1), (IMAGE_SIZE, imagenet.SIZE)):
+        session = imagenet.load_session(variant, size)
+        x, real, fake = features[variant, size] = [
+            imagenet.extract(session, images, size)
+            for images in (trained_on[: options.count], held_out, draws)
+        ]
+        for name, found in (("training images", x), ("first draws", fake)):
+            precision, recall = metrics.precision_recall(found, real)
+            means = ((found.mean(axis=0) - real.mean(axis=0)) ** 2).sum()
+            print(
+                f"| {variant.name}, {size} | {name} "
+                f"| {metrics.frechet_distance(found, real):.1f} | {means:.1f} "
+                f"| {precision:.2f} | {recall:.2f} |",
+                flush=True,
+            )
 
-    session = imagenet.load_session()
-    x, real, fake = (imagenet.extract(session, images) for images in (trained_on, held_out, draws))
+    x, real, fake = features[LITE0, imagenet.SIZE]
+    x = np.concatenate([x, imagenet.extract(imagenet.load_session(), trained_on[options.count :])])
     variances, vectors = np.linalg.eigh(np.cov(x.T, dtype=np.float64))
     variances, vectors = variances[::-1], vectors[:, ::-1]
 

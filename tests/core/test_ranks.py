@@ -101,9 +101,7 @@ def digest(state: dict[str, NDArray[np.float32]]) -> str:
 
 def with_long_memory(state: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """As if it were of many steps: the Frechet distance waits for a thousand samples."""
-    counts = [name for name in state if ".frechet." in name and name.endswith(".count")]
-    counts += [name for name in state if ".border." in name and name.endswith(".count")]
-    return state | {name: np.full_like(state[name], 4096) for name in counts}
+    return state | {name: np.full_like(state[name], 4096) for name in state if ".count" in name}
 
 
 def compared(ranks: int, recipe: str, batch: int, steps: int, anchored: int) -> list[str]:

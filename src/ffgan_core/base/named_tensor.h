@@ -30,6 +30,11 @@ inline float read_number(const named_tensors& state, const std::string& name) {
         throw std::invalid_argument("the training state lacks '" + name + "'");
     return found->second.values[0];
 }
+// What to throw for tensors of which more is expected.
+inline std::invalid_argument missing_or_other_size(const std::string& name) {
+    return std::invalid_argument("the training state lacks '" + name +
+                                 "', or has it in another size");
+}
 inline long read_counter(const named_tensors& state, const std::string& name) {
     return static_cast<long>(read_number(state, name));
 }

@@ -112,6 +112,14 @@ py::tuple measure_sets(distance_of_sets& self, const array<float>& real,
     return py::make_tuple(distance, gradient);
 }
 
+template <typename distance_of_sets>
+void declare_sets(py::module_& m, const char* name, const char* about, const char* of_step) {
+    py::class_<distance_of_sets>(m, name, about)
+        .def(py::init<long>(), "size"_a)
+        .def("step", &measure_sets<distance_of_sets>, py::arg("real").noconvert(),
+             py::arg("fakes").noconvert(), of_step);
+}
+
 std::unique_ptr<feature_network> make_features(const std::variant<std::string, py::dict>& network) {
     if (const auto* path = std::get_if<std::string>(&network))
         return make_face_features(*path);
@@ -191,20 +199,14 @@ void register_testing(py::module_& parent) {
           "One of generator_losses() for float32 fakes (n, 3, 162, 162) in [0, 1] and uint8 real "
           "images (n, 162, 162, 3): (measure, gradient with respect to the fakes, or to the first "
           "ones, or to none).");
-    py::class_<energy_distance>(m, "EnergyDistance",
-                                "Energy distance of two distributions, from batches of samples.")
-        .def(py::init<long>(), "size"_a)
-        .def("step", &measure_sets<energy_distance>, py::arg("real").noconvert(),
-             py::arg("fakes").noconvert(),
-             "Of float32 (n, size) each: (distance by these and the last 512 samples of each, "
-             "gradient with respect to the fakes).");
-    py::class_<frechet_distance>(m, "FrechetDistance",
-                                 "Frechet distance of two distributions, by moving averages.")
-        .def(py::init<long>(), "size"_a)
-        .def("step", &measure_sets<frechet_distance>, py::arg("real").noconvert(),
-             py::arg("fakes").noconvert(),
-             "Of float32 (n, size) each: (distance by these and those before, gradient with "
-             "respect to the fakes); 0 until there are eight of each for a component.");
+    declare_sets<energy_distance>(
+        m, "EnergyDistance", "Energy distance of two distributions, from batches of samples.",
+        "Of float32 (n, size) each: (distance by these and the last 512 samples of each, gradient "
+        "with respect to the fakes).");
+    declare_sets<frechet_distance>(
+        m, "FrechetDistance", "Frechet distance of two distributions, by moving averages.",
+        "Of float32 (n, size) each: (distance by these and those before, gradient with respect to "
+        "the fakes); 0 until there are eight of each for a component.");
     m.def(
         "features", &features, "network"_a, py::arg("images").noconvert(),
         "What a network of ProjectedDiscriminator makes of float32 images (n, 3, 162, 162), pixels "

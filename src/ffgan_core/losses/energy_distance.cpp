@@ -2,6 +2,7 @@
 #include "losses/energy_distance.h"
 
 #include "base/threads.h"
+#include "losses/sets_of_ranks.h"
 
 #include <algorithm>
 #include <cmath>
@@ -101,18 +102,13 @@ double energy_distance::step(const float* real, long real_count, const float* fa
 // its own samples have to do with it.
 double energy_distance::step_of_ranks(const float* real, const float* fakes, const ranks& all,
                                       long whole, long paired, float* gradient) {
-    if (all.alone())
-        return step(real, whole, fakes + paired * size_, whole - paired, gradient + paired * size_);
-    const std::vector<float> all_real = all.gather_rows(real, whole, size_);
-    const std::vector<float> all_fakes = all.gather_rows(fakes, whole, size_);
-    std::vector<float> of_free(static_cast<std::size_t>((whole - paired) * size_));
-    const long first = all.own(paired); // own fake that is no pair's
-    const own_samples own{all.number(), all.place(first) - paired, all.count()};
-    const double value = step(all_real.data(), whole, all_fakes.data() + paired * size_,
-                              whole - paired, of_free.data(), own);
-    for (long i = first; i < all.own(whole); ++i)
-        std::copy_n(of_free.begin() + (all.place(i) - paired) * size_, size_, gradient + i * size_);
-    return value;
+    return step_of_all(real, fakes, all, whole, paired, size_, gradient,
+                       [&](const float* real_of_all, long real_count, const float* free_fakes,
+                           long fake_count, float* of_free) {
+                           const long first = all.place(all.own(paired)); // that is no pair's
+                           return step(real_of_all, real_count, free_fakes, fake_count, of_free,
+                                       {all.number(), first - paired, all.count()});
+                       });
 }
 
 double energy_distance::compare(long real_count, long fake_count, float* gradient,
@@ -178,8 +174,7 @@ void energy_distance::load_state(const std::string& prefix, const named_tensors&
         const auto found = state.find(prefix + name);
         if (found == state.end() || found->second.shape.size() != 2 ||
             found->second.shape[1] != size_ || found->second.shape[0] > remembered)
-            throw std::invalid_argument("the training state lacks '" + prefix + name +
-                                        "', or has it in another size");
+            throw missing_or_other_size(prefix + name);
         *samples = found->second.values;
     }
 }

@@ -3,13 +3,13 @@
 
 #include "base/blas.h"
 #include "base/random.h"
+#include "losses/sets_of_ranks.h"
 
 #include <dlib/matrix.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <stdexcept>
 #include <utility>
 
 namespace ffgan {
@@ -18,7 +18,8 @@ namespace {
 constexpr long most_components = 128;
 constexpr double remembered_real = 65536; // they are always drawn alike
 constexpr double remembered_fakes = 4096; // the generator changes
-constexpr double samples_per_component = 8, steps_between = 16;
+constexpr double samples_per_component = 8;
+constexpr long steps_between = 16;
 
 // Added to all variances, which are about 1: what is smaller is noise.
 constexpr double ridge = 1e-3;
@@ -31,8 +32,7 @@ void read(const named_tensors& state, const std::string& name, std::vector<long>
           std::vector<float>& values) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.shape != shape)
-        throw std::invalid_argument("the training state lacks '" + name +
-                                    "', or has it in another size");
+        throw missing_or_other_size(name);
     values = found->second.values;
 }
 
@@ -79,15 +79,19 @@ void orthonormalise(std::vector<float>& matrix, long rows, long count) {
                 columns[static_cast<std::size_t>(c * rows + i)];
 }
 
+// Each row times its factor.
+void multiply_rows(std::vector<float>& matrix, const std::vector<float>& factors) {
+    const std::size_t columns = matrix.size() / factors.size();
+    for (std::size_t i = 0; i < matrix.size(); ++i)
+        matrix[i] *= factors[i / columns];
+}
+
 // basis' covariance basis, of values that are multiplied by the scales.
 matrix projected(const std::vector<float>& covariance, const std::vector<float>& scales,
                  const std::vector<float>& basis, long size, long components) {
     std::vector<float> scaled(basis), half(extent(size, components)),
         result(extent(components, components));
-    for (long i = 0; i < size; ++i)
-        for (long c = 0; c < components; ++c)
-            scaled[static_cast<std::size_t>(i * components + c)] *=
-                scales[static_cast<std::size_t>(i)];
+    multiply_rows(scaled, scales);
     sgemm(false, false, size, components, size, 1, covariance.data(), size, scaled.data(),
           components, 0, half.data(), components);
     sgemm(true, false, components, components, size, 1, scaled.data(), components, half.data(),
@@ -157,7 +161,7 @@ double frechet_distance::step(const float* real, long real_count, const float* f
     real_.add(real, real_count);
     fakes_.add(fakes, fake_count);
     std::fill_n(gradient, fake_count * size_, 0.0f);
-    if (enough() && (excess_.empty() || steps_ % static_cast<long>(steps_between) == 0))
+    if (enough() && (excess_.empty() || steps_ % steps_between == 0))
         compare();
     ++steps_;
     if (excess_.empty())
@@ -165,22 +169,16 @@ double frechet_distance::step(const float* real, long real_count, const float* f
 
     // Each fake's way along the transport, in the components; then back.
     const float factor = static_cast<float>(2.0 / static_cast<double>(size_ * fake_count));
-    std::vector<float> deviations(extent(fake_count, size_)), ways(extent(fake_count, components_)),
-        moved(ways), offset(static_cast<std::size_t>(size_)),
-        of_mean(static_cast<std::size_t>(components_));
-    for (long i = 0; i < size_; ++i) {
-        const std::size_t at = static_cast<std::size_t>(i);
-        offset[at] = scales_[at] * (fakes_.mean()[at] - real_.mean()[at]);
-        for (long s = 0; s < fake_count; ++s)
-            deviations[static_cast<std::size_t>(s * size_ + i)] =
-                scales_[at] * (fakes[s * size_ + i] - fakes_.mean()[at]);
-    }
-    sgemm(false, false, fake_count, components_, size_, 1, deviations.data(), size_, basis_.data(),
-          components_, 0, ways.data(), components_);
-    sgemm(false, false, 1, components_, size_, 1, offset.data(), size_, basis_.data(), components_,
-          0, of_mean.data(), components_);
+    std::vector<float> deviations(extent(fake_count, size_)),
+        moved(extent(fake_count, components_));
     for (long s = 0; s < fake_count; ++s)
-        std::copy(of_mean.begin(), of_mean.end(), moved.begin() + s * components_);
+        for (long i = 0; i < size_; ++i)
+            deviations[static_cast<std::size_t>(s * size_ + i)] =
+                scales_[static_cast<std::size_t>(i)] *
+                (fakes[s * size_ + i] - fakes_.mean()[static_cast<std::size_t>(i)]);
+    const std::vector<float> ways = in_components(deviations, fake_count), offset = mean_offset();
+    for (long s = 0; s < fake_count; ++s)
+        std::copy(offset.begin(), offset.end(), moved.begin() + s * components_);
     sgemm(false, false, fake_count, components_, components_, 1, ways.data(), components_,
           excess_.data(), components_, 1, moved.data(), components_);
     sgemm(false, true, fake_count, size_, components_, factor, moved.data(), components_,
@@ -189,6 +187,21 @@ double frechet_distance::step(const float* real, long real_count, const float* f
         for (long i = 0; i < size_; ++i)
             gradient[s * size_ + i] *= scales_[static_cast<std::size_t>(i)];
     return distance_;
+}
+
+std::vector<float> frechet_distance::in_components(const std::vector<float>& scaled,
+                                                   long count) const {
+    std::vector<float> result(extent(count, components_));
+    sgemm(false, false, count, components_, size_, 1, scaled.data(), size_, basis_.data(),
+          components_, 0, result.data(), components_);
+    return result;
+}
+
+std::vector<float> frechet_distance::mean_offset() const {
+    std::vector<float> scaled(scales_);
+    for (std::size_t i = 0; i < scaled.size(); ++i)
+        scaled[i] *= fakes_.mean()[i] - real_.mean()[i];
+    return in_components(scaled, 1);
 }
 
 void frechet_distance::compare() {
@@ -218,16 +231,10 @@ void frechet_distance::compare() {
                 basis_[i] = uniform_from(counter_random(0, 0, i)) - 0.5f;
         for (int round = 0; round < (first ? 4 : 1); ++round) {
             std::vector<float> next(basis_.size());
-            for (long i = 0; i < size_; ++i)
-                for (long c = 0; c < components_; ++c)
-                    basis_[static_cast<std::size_t>(i * components_ + c)] *=
-                        scales_[static_cast<std::size_t>(i)];
+            multiply_rows(basis_, scales_);
             sgemm(false, false, size_, components_, size_, 1, real_.covariance().data(), size_,
                   basis_.data(), components_, 0, next.data(), components_);
-            for (long i = 0; i < size_; ++i)
-                for (long c = 0; c < components_; ++c)
-                    next[static_cast<std::size_t>(i * components_ + c)] *=
-                        scales_[static_cast<std::size_t>(i)];
+            multiply_rows(next, scales_);
             basis_ = std::move(next);
             orthonormalise(basis_, size_, components_);
         }
@@ -249,31 +256,16 @@ void frechet_distance::compare() {
                 static_cast<float>((r == c ? 1 : 0) - (transport(r, c) + transport(c, r)) / 2);
 
     double distance = dlib::trace(of_real) + dlib::trace(of_fakes) - 2 * dlib::trace(between.root);
-    for (long c = 0; c < components_; ++c) {
-        double offset = 0;
-        for (long i = 0; i < size_; ++i) {
-            const std::size_t at = static_cast<std::size_t>(i);
-            offset += static_cast<double>(basis_[static_cast<std::size_t>(i * components_ + c)]) *
-                      scales_[at] * (fakes_.mean()[at] - real_.mean()[at]);
-        }
-        distance += offset * offset;
-    }
+    for (const float offset : mean_offset())
+        distance += static_cast<double>(offset) * offset;
     distance_ = std::max(0.0f, static_cast<float>(distance / static_cast<double>(size_)));
 }
 
 // All ranks know all samples, and remember and find the same.
 double frechet_distance::step_of_ranks(const float* real, const float* fakes, const ranks& all,
                                        long whole, long paired, float* gradient) {
-    if (all.alone())
-        return step(real, whole, fakes + paired * size_, whole - paired, gradient + paired * size_);
-    const std::vector<float> all_real = all.gather_rows(real, whole, size_);
-    const std::vector<float> all_fakes = all.gather_rows(fakes, whole, size_);
-    std::vector<float> of_free(extent(whole - paired, size_));
-    const double value = step(all_real.data(), whole, all_fakes.data() + paired * size_,
-                              whole - paired, of_free.data());
-    for (long i = all.own(paired); i < all.own(whole); ++i)
-        std::copy_n(of_free.begin() + (all.place(i) - paired) * size_, size_, gradient + i * size_);
-    return all.once(value);
+    return all.once(step_of_all(real, fakes, all, whole, paired, size_, gradient,
+                                [&](const auto&... samples) { return step(samples...); }));
 }
 
 void frechet_distance::reset() {

@@ -73,6 +73,9 @@ class frechet_distance {
   private:
     bool enough() const;
     void compare();
+    // Of `count` samples that are multiplied by the scales already.
+    std::vector<float> in_components(const std::vector<float>& scaled, long count) const;
+    std::vector<float> mean_offset() const; // the fakes' mean without the real ones'
 
     long size_, components_;
     scaling how_;

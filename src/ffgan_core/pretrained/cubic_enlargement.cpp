@@ -35,6 +35,10 @@ cubic_enlargement::cubic_enlargement(long from, long to) : from_(from), to_(to) 
 }
 
 void cubic_enlargement::apply(const float* plane, float* result) const {
+    if (from_ == to_) {
+        std::copy_n(plane, from_ * from_, result);
+        return;
+    }
     std::vector<float> row(count(from_));
     for (const taps& of : taps_) {
         for (long i = 0; i < from_; ++i) {
@@ -53,6 +57,10 @@ void cubic_enlargement::apply(const float* plane, float* result) const {
 }
 
 void cubic_enlargement::adjoint(const float* gradient, float* of_plane) const {
+    if (from_ == to_) {
+        std::copy_n(gradient, from_ * from_, of_plane);
+        return;
+    }
     std::fill_n(of_plane, from_ * from_, 0.0f);
     std::vector<float> row(count(from_));
     for (const taps& of : taps_) {

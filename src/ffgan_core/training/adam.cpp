@@ -82,8 +82,7 @@ void adam::load_state(const std::string& prefix, const std::vector<layer_paramet
              {std::pair(&m.first, ".first"), std::pair(&m.second, ".second")}) {
             const auto found = state.find(prefix + layer.name + name);
             if (found == state.end() || found->second.values.size() != layer.values->size())
-                throw std::invalid_argument("the training state lacks '" + prefix + layer.name +
-                                            name + "', or has it in another size");
+                throw missing_or_other_size(prefix + layer.name + name);
             moment->copy_size(*layer.values);
             std::copy(found->second.values.begin(), found->second.values.end(),
                       moment->host_write_only());
