@@ -185,8 +185,7 @@ void feature_distances::compare_statistics(std::size_t scale, const float* featu
 void feature_distances::write_gradient(std::size_t scale, long fake, float factor,
                                        float* features) const {
     const scale_data& at = scales_[scale];
-    const std::vector<float> values(features,
-                                    features + (has_statistics() ? at.shape.size() : 0));
+    const std::vector<float> values(features, features + (has_statistics() ? at.shape.size() : 0));
     std::fill_n(features, at.shape.size(), 0.0f);
     if (!has_statistics())
         return;
