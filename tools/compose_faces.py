@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choose training images by their attributes: a list of paths with given shares.
+"""Choose training images by their attributes: a list of paths with given shares, or weights.
 
     ffgan attributes faces --out faces.csv
     python tools/compose_faces.py faces.csv --shares shares.json --count 30000 \
@@ -17,6 +17,15 @@ Images are left out of which an attribute could not be measured, of several face
 than --sharpness. The others' probabilities are raked to the shares (iterative proportional fitting,
 Deming and Stephan 1940), none above 1: no image is taken twice. Shares that the images cannot fill
 are missed; the table at the end says by how much. The choice follows from the names of the files.
+
+With --weights none is left out, and those of rare groups come more often instead:
+
+    python tools/compose_faces.py faces.csv --shares shares.json --folder faces \
+        --weights weights.csv
+    ffgan train faces --image-weights weights.csv
+
+The weights are raked in the same way, up to --most times the mean one; an image that was not
+measured has the mean one.
 """
 
 from __future__ import annotations
@@ -94,15 +103,18 @@ def number(row: dict[str, str], column: str) -> float:
     return float(row[column] or "nan")
 
 
-def probabilities(groups: list[Group], known: np.ndarray, count: int) -> np.ndarray:
-    """Return the probability of each image, so that the groups' sums are as near as they can be."""
+def raked(groups: list[Group], known: np.ndarray, count: int, most: float = 1) -> np.ndarray:
+    """Return how often each image is taken, so that the groups' sums are as near as they can be.
+
+    At most ``most`` times: with 1 these are probabilities.
+    """
     chosen = known * min(1.0, count / known.sum())
     for _ in range(ROUNDS):
         for group in groups:
             reached = chosen[group.inside].sum()
             if reached > 0:
                 chosen[group.inside] *= group.share * count / reached
-        chosen = np.minimum(chosen, 1)
+        chosen = np.minimum(chosen, most)
     return chosen
 
 
@@ -124,10 +136,17 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", type=Path, help="of ffgan attributes")
     parser.add_argument("--folder", required=True, type=Path, nargs="+", help="of each table")
     parser.add_argument("--shares", required=True, type=Path)
-    parser.add_argument("--count", required=True, type=int)
+    parser.add_argument("--count", type=int, help="images of the list")
     parser.add_argument("--sharpness", type=float, default=0.0, help="at least (default: any)")
-    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--most", type=float, default=4.0, help="largest weight (default: 4)")
+    result = parser.add_mutually_exclusive_group(required=True)
+    result.add_argument("--out", type=Path, help="a list, with --count")
+    result.add_argument("--weights", type=Path, help="a table of weights, of one folder")
     given = parser.parse_args()
+    if (given.count is None) != (given.out is None):
+        raise SystemExit("--count belongs to --out: give both, or --weights alone")
+    if given.weights and len(given.folder) > 1:
+        raise SystemExit("--weights are of the images of one --folder")
     if len(given.folder) != len(given.tables):
         raise SystemExit("give a --folder for each table")
     rows, names, paths = [], [], []
@@ -150,12 +169,25 @@ def main() -> None:
     if not known.any():
         raise SystemExit("no image is measured, sharp, and of one face")
     groups = shares.groups(rows)
-    chosen = choose(names, probabilities(groups, known, given.count), given.count)
-    given.out.write_text("".join(f"{paths[i]}\n" for i in chosen))
-    print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
+    taken = np.zeros(len(rows))  # how often
+    if given.out:
+        chosen = choose(names, raked(groups, known, given.count), given.count)
+        taken[chosen] = 1
+        given.out.write_text("".join(f"{paths[i]}\n" for i in chosen))
+        print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
+    else:
+        taken = raked(groups, known, int(known.sum()), given.most)
+        weights = dict.fromkeys(paths, 1.0) | {paths[i]: taken[i] for i in np.flatnonzero(known)}
+        folder = given.folder[0].resolve()
+        with given.weights.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["image", "weight"])
+            table.writerows([path.relative_to(folder), f"{w:.4f}"] for path, w in weights.items())
+        print(f"{len(weights)} images, {known.sum()} of them by their attributes")
+        print(f"largest weight {taken.max():.2f}, smallest {taken[known].min():.2f}")
     print(f"{'group':<30} {'asked':>7} {'of all':>7} {'chosen':>7}")
     for group in groups:
-        of_all, reached = group.inside[known].mean(), group.inside[chosen].mean()
+        of_all, reached = group.inside[known].mean(), taken[group.inside].sum() / taken.sum()
         print(f"{group.name:<30} {group.share:>7.1%} {of_all:>7.1%} {reached:>7.1%}")
 
 

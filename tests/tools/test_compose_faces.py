@@ -75,6 +75,57 @@ def test_what_the_images_cannot_fill_is_missed_and_said(run_tool, table: Path) -
     assert asked == 12.5 and reached < 10
 
 
+def test_weights_fill_the_shares_and_leave_nothing_out(run_tool, table: Path) -> None:
+    chosen = ("compose_faces", table, "--folder", table.parent, "--sharpness", 2)
+    shares = ("--shares", table.parent / "shares.json", "--weights", table.parent / "weights.csv")
+    done = run_tool(*chosen, *shares, "--most", 3.5)
+    assert done.code == 0, done.error
+    with table.open(newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    with (table.parent / "weights.csv").open(newline="") as file:
+        weights = {row["image"]: float(row["weight"]) for row in csv.DictReader(file)}
+    assert weights.keys() == rows.keys()
+    for unknown in ("two.jpg", "blurred.jpg", "unknown.jpg"):
+        assert weights.pop(unknown) == 1
+    total = sum(weights.values())
+    assert total == pytest.approx(2000, abs=1) and max(weights.values()) <= 3.5
+    young = sum(weight for name, weight in weights.items() if rows[name]["age"] == "10")
+    assert young / total == pytest.approx(0.25, abs=0.01)
+    left = sum(weight for name, weight in weights.items() if float(rows[name]["yaw"]) < 0)
+    assert left / total == pytest.approx(0.5, abs=0.01)
+    assert "2003 images, 2000 of them by their attributes" in done.out
+    done = run_tool(*chosen, *shares, "--most", 1.5)  # of the 200, at most 15 % can be filled
+    [line] = [line for line in done.out.splitlines() if line.startswith("below 20, male")]
+    assert float(line.split()[-1].rstrip("%")) < 9
+
+
+def test_missing_shares_double_what_is_drawn_half_as_often(run_tool, tmp_path: Path) -> None:
+    for name, young, none in (("real", 200, 0), ("drawn", 100, 0), ("never", 0, 5)):
+        rows = ["10,0"] * young + ["40,1"] * (1000 - young) + [",1"] * none
+        (tmp_path / f"{name}.csv").write_text("\n".join(["age,male", *rows, ""]))
+    tables = [tmp_path / f"{name}.csv" for name in ("real", "drawn", "never")]
+    out = tmp_path / "shares.json"
+    by = ("--by", "age=20", "--by", "gender", "--out", out)
+
+    def asked(generated: Path, *options: object) -> dict[str, float]:
+        done = run_tool("missing_shares", tables[0], generated, *by, *options)
+        assert done.code == 0, done.error
+        found = json.loads(out.read_text())
+        assert found.keys() == {"age=20", "gender"}
+        assert sum(found["gender"].values()) == pytest.approx(1)
+        return found["age=20"]
+
+    expected = 0.2 * 2 / (0.2 * 2 + 0.8 * 8 / 9)
+    assert asked(tables[1])["below 20"] == pytest.approx(expected, abs=0.003)
+    assert asked(tables[1], "--strength", 0)["below 20"] == pytest.approx(0.2, abs=0.001)
+    assert asked(tables[2])["below 20"] == pytest.approx(0.6 / (0.6 + 0.64), abs=0.003)
+    assert asked(tables[2], "--most", 2)["below 20"] == pytest.approx(0.4 / (0.4 + 0.64), abs=0.003)
+    done = run_tool("missing_shares", *tables[:2], "--by", "height", "--out", out)
+    assert done.code == 1 and "height" in done.error and "Traceback" not in done.error
+    done = run_tool("missing_shares", *tables[:2], "--by", "yaw=0", "--out", out)
+    assert done.code == 1 and "real.csv has no column yaw" in done.error
+
+
 def test_shares_that_are_wrong_are_told(run_tool, table: Path) -> None:
     for shares, error in (
         ({"age=20": {"below 20": 1}}, "age=20 has the groups below 20, 20 and more: give a"),

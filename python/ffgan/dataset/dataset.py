@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffgan import images, storage
 from ffgan.dataset import packed_file
@@ -30,6 +29,7 @@ from ffgan.dataset.availability import Availability
 from ffgan.dataset.batches import WHOLE, Batch, Batches, Part, Result, worked_ahead
 from ffgan.dataset.image_files import GENERATED, ImageFiles, count_of_images
 from ffgan.dataset.names import Paths
+from ffgan.dataset.order import Order
 from ffgan.dataset.packed_file import BROKEN, GOOD, SMALL, UNSEEN, Contents, PackedImages
 from ffgan.dataset.skipped_log import SkippedLog
 from ffgan.dataset.sources import MAX_FILE_BYTES
@@ -37,7 +37,7 @@ from ffgan.errors import DatasetError, Error, UnavailableError, UsageError
 from ffgan.images import COLOURS, FITS, Colour, Colours, Fit, fit_square
 from ffgan.locations import GivenPlace, locate, printable, shown
 from ffgan.shapes import IMAGE_SIZE
-from ffgan.typing import RGB
+from ffgan.typing import RGB, Float64
 from ffgan.wording import counted
 
 PROBED_FILES: Final = 256
@@ -71,6 +71,8 @@ class Dataset:
     Pictures of faces that ffgan generated are left out, by what their metadata say, unless
     ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
     rules for files have changed since; see `ImageFiles`.
+
+    ``weights`` says of images' names how often each comes in `batches`; see `image_weights`.
 
     What the operating system cannot read is waited for by ``availability``, for ``patience``
     seconds (`availability.PATIENCE`); then reading raises UnavailableError, and works again when
@@ -134,7 +136,6 @@ class Dataset:
         self._room = images.Room(workers * DECODING_SHARE)
         self._state = np.full(len(self), UNSEEN, np.uint8)
         self._other_colours: dict[int, Colours] = {}
-        self._orders: dict[tuple[int, int], NDArray[np.uint32]] = {}
         self._log = None if self.skipped_log is None else SkippedLog(self.skipped_log)
         self._cached: PackedImages | None = None
         self._streams: weakref.WeakSet[Batches[Any]] = weakref.WeakSet()
@@ -250,7 +251,14 @@ class Dataset:
         return self._files.read(index, limit)
 
     def batches(
-        self, batch: int, *, seed: int, start: int = 0, flip: bool = False, part: Part = WHOLE
+        self,
+        batch: int,
+        *,
+        seed: int,
+        start: int = 0,
+        flip: bool = False,
+        part: Part = WHOLE,
+        weights: Float64 | None = None,
     ) -> Batches[RGB]:
         """Endless batches (batch, size, size, 3) uint8 RGB, from number ``start`` on.
 
@@ -259,31 +267,53 @@ class Dataset:
         ``flip`` mirrors each image with probability 1/2, drawn from default_rng((seed, k, 1)).
         A broken image is replaced by the next good one of the order, which then comes twice.
         Of each batch only images part[0], part[0] + part[1] ... are read and given.
+        With ``weights``, one for each image, those with a larger one come more often; see `Order`.
 
         Raises UsageError here, and from the iterator Error, also when no image can be decoded.
         After an UnavailableError the iterator goes on with the same batch.
         """
-        return self._stream(lambda made: made.images, batch, seed, start, flip, part)
+        order = self._order(seed, weights)
+        return self._stream(lambda made: made.images, batch, order, start, flip, part)
 
     def indexed_batches(
-        self, batch: int, *, seed: int, start: int = 0, flip: bool = False, part: Part = WHOLE
+        self,
+        batch: int,
+        *,
+        seed: int,
+        start: int = 0,
+        flip: bool = False,
+        part: Part = WHOLE,
+        weights: Float64 | None = None,
     ) -> Batches[Batch]:
         """The same batches, with the place of each image in the data set."""
-        return self._stream(lambda made: made, batch, seed, start, flip, part)
+        order = self._order(seed, weights)
+        return self._stream(lambda made: made, batch, order, start, flip, part)
+
+    def _order(self, seed: int, weights: Float64 | None) -> Order:
+        if seed < 0:
+            raise UsageError(f"seed {seed} must be at least 0")
+        if weights is not None and not (
+            weights.shape == (len(self),)
+            and np.isfinite(weights).all()
+            and weights.min() >= 0
+            and weights.max() > 0
+        ):
+            raise UsageError(
+                f"weights must be {len(self)} finite numbers, none below 0 and not all 0"
+            )
+        return Order(len(self), seed, weights)
 
     def _stream(
         self,
         wanted: Callable[[Batch], Result],
         batch: int,
-        seed: int,
+        order: Order,
         start: int,
         flip: bool,
         part: Part,
     ) -> Batches[Result]:
-        if batch < 1 or start < 0 or seed < 0:
-            raise UsageError(
-                f"batch {batch} must be at least 1, start {start} and seed {seed} at least 0"
-            )
+        if batch < 1 or start < 0:
+            raise UsageError(f"batch {batch} must be at least 1, start {start} at least 0")
         if self._log is not None:
             with self._lock:
                 self._log.write()  # a run has its folder by now
@@ -291,7 +321,7 @@ class Dataset:
             self.build_cache()
 
         def make(number: int, stop: threading.Event) -> Result:
-            return wanted(self._batch(batch, seed, number, flip, part, stop))
+            return wanted(self._batch(batch, order, number, flip, part, stop))
 
         stream = Batches(make, start, self.workers, lambda: self.availability.interrupted())
         self._streams.add(stream)
@@ -316,12 +346,12 @@ class Dataset:
     # --- One image, one batch ---
 
     def _batch(
-        self, batch: int, seed: int, number: int, flip: bool, part: Part, stop: threading.Event
+        self, batch: int, order: Order, number: int, flip: bool, part: Part, stop: threading.Event
     ) -> Batch:
         slots = np.arange(part[0], batch, part[1])
         mirrored = np.zeros(batch, bool)
         if flip:
-            mirrored = np.random.default_rng((seed, number, 1)).random(batch) < 0.5
+            mirrored = np.random.default_rng((order.seed, number, 1)).random(batch) < 0.5
         made = Batch(
             np.empty((len(slots), self.size, self.size, 3), np.uint8),
             np.empty(len(slots), np.int64),
@@ -330,16 +360,15 @@ class Dataset:
         for place, slot in enumerate(slots):
             if stop.is_set():
                 raise CancelledError
-            index, image = self._good_from(number * batch + int(slot), seed, stop)
+            index, image = self._good_from(number * batch + int(slot), order, stop)
             made.indices[place] = index
             made.images[place] = image[:, ::-1] if mirrored[slot] else image
         return made
 
-    def _good_from(self, position: int, seed: int, stop: threading.Event) -> tuple[int, RGB]:
-        # Two epochs from anywhere hold each file at least once.
+    def _good_from(self, position: int, order: Order, stop: threading.Event) -> tuple[int, RGB]:
+        # Two epochs from anywhere hold each file at least once, if all come as often.
         for place in range(position, position + 2 * len(self)):
-            epoch, offset = divmod(place, len(self))
-            index = int(self._order(seed, epoch)[offset])
+            index = order.index(place)
             if self._state[index] == BROKEN:
                 continue
             try:
@@ -347,18 +376,6 @@ class Dataset:
             except DatasetError as error:
                 self._skip(index, str(error))
         raise self._none_is_good()
-
-    def _order(self, seed: int, epoch: int) -> NDArray[np.uint32]:
-        with self._lock:
-            order = self._orders.get((seed, epoch))
-            if order is None:
-                permutation = np.random.default_rng((seed, epoch)).permutation(len(self))
-                order = permutation.astype(np.uint32)
-                # Batches that are decoded ahead may lie in the next epoch already.
-                while len(self._orders) >= 3:
-                    del self._orders[next(iter(self._orders))]
-                self._orders[seed, epoch] = order
-            return order
 
     def _load(self, index: int, stopped: Callable[[], bool]) -> RGB:
         """The image, as soon as it can be read; ``stopped`` ends the wait."""

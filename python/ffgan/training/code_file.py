@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ffgan import storage
 from ffgan.errors import DatasetError, UsageError
+from ffgan.training.by_name import rows_of
 from ffgan.training.warm_start import BLOCK, CODE_SIZE, PrincipalComponents, fix_signs
 from ffgan.typing import Float32
 
@@ -32,17 +33,7 @@ def read(path: str, names: Sequence[bytes]) -> Float32:
     an image.
     """
     known, vectors = _content(path)
-    rows = {name: row for row, name in enumerate(known.tolist())}
-    if len(rows) < len(known):
-        raise UsageError(f"--codes {path} has a name twice: each image has one code")
-    chosen = [rows.get(name.decode(errors="surrogateescape"), -1) for name in names]
-    lacking = chosen.count(-1)
-    if lacking:
-        first = names[chosen.index(-1)].decode(errors="backslashreplace")
-        raise DatasetError(
-            f"--codes {path} lacks {lacking} of {len(names)} images, such as {first}: add their "
-            "codes, or train on the other images"
-        )
+    chosen = rows_of(names, known.tolist(), given=f"--codes {path}", noun="code")
     with np.errstate(over="ignore"):
         found = vectors[chosen].astype(np.float32)
     if not np.isfinite(found).all():

@@ -11,12 +11,12 @@ import numpy as np
 from ffgan.dataset import Batch, Batches, Dataset
 from ffgan.latent import LATENT_SIZE
 from ffgan.ranks import Ranks
-from ffgan.training import code_file, identity_codes, warm_start
+from ffgan.training import code_file, identity_codes, image_weights, warm_start
 from ffgan.training.divergence import Position
 from ffgan.training.identity_codes import IdentityCodes
 from ffgan.training.settings import Settings
 from ffgan.training.warm_start import PrincipalComponents
-from ffgan.typing import Float32, UInt8
+from ffgan.typing import Float32, Float64, UInt8
 
 # First entry of the seed of these latents (2: trainer.py; 3 to 5: warm_start.py,
 # identity_codes.py).
@@ -30,13 +30,31 @@ def latents(settings: Settings, position: Position, ranks: Ranks) -> Float32:
     return np.ascontiguousarray(ranks.own(whole))
 
 
+def weights(settings: Settings, dataset: Dataset) -> Float64 | None:
+    """How often each image comes, (n,), or None: all as often.
+
+    Raises UsageError and DatasetError as `image_weights.read` does.
+    """
+    if settings.image_weights is None:
+        return None
+    return image_weights.read(settings.image_weights, dataset.names)
+
+
 class RealImages:
     """This rank's images x of each step: likewise a function of seed and position."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        ranks: Ranks,
+        *,
+        weights: Float64 | None = None,
+    ) -> None:
         self._dataset = dataset
         self._settings = settings
         self._ranks = ranks
+        self._weights = weights
         self._batches: Batches[Batch] | None = None
 
     def next(self, position: Position) -> Batch:
@@ -51,6 +69,7 @@ class RealImages:
                 start=position.draw,
                 flip=settings.flip,
                 part=(self._ranks.number, self._ranks.count),
+                weights=self._weights,
             )
         return next(self._batches)
 

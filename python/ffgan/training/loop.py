@@ -57,7 +57,9 @@ class Loop:
         self.state = RunState(plan, dataset, self.ranks)
         self.outputs = Outputs(self.tell, lambda: self.stopped_by is not None)
         self.evaluations = Evaluations(held_out, self.state, self.outputs)
-        self.real_images = RealImages(dataset, plan.settings, self.ranks)
+        self.real_images = RealImages(
+            dataset, plan.settings, self.ranks, weights=self.state.weights
+        )
         self.now = (clock or Clock()).now
         self.pace = Pace(self.now, self.ranks)
         self.last_step = self.state.last_step()

@@ -38,6 +38,7 @@ class RunState:
         self.folder = plan.folder
         self.position = Position()
         self.codes = inputs.codes(plan.settings, dataset)
+        self.weights = inputs.weights(plan.settings, dataset)
         self.trainer = trainer.make_trainer(plan.settings, ranks)
         self._data: dict[str, Any] = {"images": len(dataset), "hash": dataset.hash}
         self._ranks = 1 if ranks is None else ranks.count

@@ -442,6 +442,14 @@ class Settings(_LossWeights):
         home="trainer",
         publish=True,
     )
+    image_weights: LocalPathText | None = _images(
+        None,
+        metavar="FILE",
+        help="how often each image comes beside the others; a table (CSV) with the columns image "
+        "and weight",
+        absent="all come as often",
+        publish=False,
+    )
     cache: LocalPathText | None = _images(
         None, metavar="FILE", help="keep the decoded images in this file", absent="no cache"
     )
