@@ -52,6 +52,8 @@ def test_no_path_stands_in_a_published_model(small, off, faces, tmp_path, monkey
     codes = private / "private-codes.npz"
     names = [path.name for path in images_of_it.iterdir()]
     np.savez(codes, names=names, codes=np.ones((101, 100), np.float32))
+    weights = private / "private-weights.csv"
+    weights.write_text("\n".join(["image,weight", *(f"{name},1" for name in names)]))
 
     monkeypatch.setattr("ffgan.model.Model.load", lambda path: SmallModel)
     settings: dict[str, Any] = {
@@ -63,6 +65,7 @@ def test_no_path_stands_in_a_published_model(small, off, faces, tmp_path, monkey
         "heldout": held_out,
         "cache": private / "private-cache",
         "codes": codes,
+        "image_weights": weights,
     }
     paths = {name for name, about in Settings.about().items() if about.path}
     assert paths | {"name", "init", "recipe"} == settings.keys(), "a new path: give it here, too"
