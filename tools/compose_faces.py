@@ -24,8 +24,8 @@ With --weights none is left out, and those of rare groups come more often instea
         --weights weights.csv
     ffgan train faces --image-weights weights.csv
 
-The weights are raked in the same way, up to --most times the mean one; an image that was not
-measured has the mean one.
+The weights are raked in the same way, up to --most times the mean one; an image of the folder that
+was not measured, or in which no face was found, has the mean one.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ffgan.dataset import ImageFiles
 from ffgan.synthesis.cells import Axis
 
 ROUNDS = 500
@@ -177,12 +178,15 @@ def main() -> None:
         print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
     else:
         taken = raked(groups, known, int(known.sum()), given.most)
-        weights = dict.fromkeys(paths, 1.0) | {paths[i]: taken[i] for i in np.flatnonzero(known)}
-        folder = given.folder[0].resolve()
-        with given.weights.open("w", newline="") as file:
+        found = {paths[i]: taken[i] for i in np.flatnonzero(known)}
+        listed = [
+            name.decode(errors="surrogateescape") for name in ImageFiles(given.folder[0]).names
+        ]
+        weights = {name: found.get((given.folder[0] / name).resolve(), 1.0) for name in listed}
+        with given.weights.open("w", newline="", errors="surrogateescape") as file:
             table = csv.writer(file)
             table.writerow(["image", "weight"])
-            table.writerows([path.relative_to(folder), f"{w:.4f}"] for path, w in weights.items())
+            table.writerows([name, f"{weight:.4f}"] for name, weight in weights.items())
         print(f"{len(weights)} images, {known.sum()} of them by their attributes")
         print(f"largest weight {taken.max():.2f}, smallest {taken[known].min():.2f}")
     print(f"{'group':<30} {'asked':>7} {'of all':>7} {'chosen':>7}")

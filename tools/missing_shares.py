@@ -6,7 +6,8 @@
     ffgan attributes --model runs/NAME/model.safetensors --samples 2000 --out generated.csv
     python tools/missing_shares.py real.csv generated.csv --by age=13/20/50/60 --by yaw=-15/15 \
         --out shares.json
-    python tools/compose_faces.py faces.csv --shares shares.json --repeats 4 ...
+    python tools/compose_faces.py faces.csv --folder faces --shares shares.json \
+        --weights weights.csv
 
 A group that has the share r of real faces and the share g of generated ones gets a share in
 proportion to r (r / g)^strength: a generator that draws it half as often as it sees it draws it as

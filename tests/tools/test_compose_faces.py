@@ -76,16 +76,20 @@ def test_what_the_images_cannot_fill_is_missed_and_said(run_tool, table: Path) -
 
 
 def test_weights_fill_the_shares_and_leave_nothing_out(run_tool, table: Path) -> None:
-    chosen = ("compose_faces", table, "--folder", table.parent, "--sharpness", 2)
+    with table.open(newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    folder = table.parent / "images"
+    folder.mkdir()
+    for name in (*rows, "no-face.jpg"):
+        (folder / name).write_bytes(b"\xff\xd8\xff")
+    chosen = ("compose_faces", table, "--folder", folder, "--sharpness", 2)
     shares = ("--shares", table.parent / "shares.json", "--weights", table.parent / "weights.csv")
     done = run_tool(*chosen, *shares, "--most", 3.5)
     assert done.code == 0, done.error
-    with table.open(newline="") as file:
-        rows = {row["image"]: row for row in csv.DictReader(file)}
     with (table.parent / "weights.csv").open(newline="") as file:
         weights = {row["image"]: float(row["weight"]) for row in csv.DictReader(file)}
-    assert weights.keys() == rows.keys()
-    for unknown in ("two.jpg", "blurred.jpg", "unknown.jpg"):
+    assert weights.keys() == rows.keys() | {"no-face.jpg"}
+    for unknown in ("two.jpg", "blurred.jpg", "unknown.jpg", "no-face.jpg"):
         assert weights.pop(unknown) == 1
     total = sum(weights.values())
     assert total == pytest.approx(2000, abs=1) and max(weights.values()) <= 3.5
@@ -93,7 +97,7 @@ def test_weights_fill_the_shares_and_leave_nothing_out(run_tool, table: Path) ->
     assert young / total == pytest.approx(0.25, abs=0.01)
     left = sum(weight for name, weight in weights.items() if float(rows[name]["yaw"]) < 0)
     assert left / total == pytest.approx(0.5, abs=0.01)
-    assert "2003 images, 2000 of them by their attributes" in done.out
+    assert "2004 images, 2000 of them by their attributes" in done.out
     done = run_tool(*chosen, *shares, "--most", 1.5)  # of the 200, at most 15 % can be filled
     [line] = [line for line in done.out.splitlines() if line.startswith("below 20, male")]
     assert float(line.split()[-1].rstrip("%")) < 9

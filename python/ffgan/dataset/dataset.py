@@ -72,8 +72,6 @@ class Dataset:
     ``include_generated``. ``as_of`` is the hash of an earlier data set, which is taken up where the
     rules for files have changed since; see `ImageFiles`.
 
-    ``weights`` says of images' names how often each comes in `batches`; see `image_weights`.
-
     What the operating system cannot read is waited for by ``availability``, for ``patience``
     seconds (`availability.PATIENCE`); then reading raises UnavailableError, and works again when
     the file is back.
@@ -366,7 +364,7 @@ class Dataset:
         return made
 
     def _good_from(self, position: int, order: Order, stop: threading.Event) -> tuple[int, RGB]:
-        # Two epochs from anywhere hold each file at least once, if all come as often.
+        # Two epochs from anywhere hold each file at least once, where none has a weight.
         for place in range(position, position + 2 * len(self)):
             index = order.index(place)
             if self._state[index] == BROKEN:
