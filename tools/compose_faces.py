@@ -170,10 +170,9 @@ def main() -> None:
     if not known.any():
         raise SystemExit("no image is measured, sharp, and of one face")
     groups = shares.groups(rows)
-    taken = np.zeros(len(rows))  # how often
     if given.out:
         chosen = choose(names, raked(groups, known, given.count), given.count)
-        taken[chosen] = 1
+        taken = np.bincount(chosen, minlength=len(rows)).astype(float)  # how often
         given.out.write_text("".join(f"{paths[i]}\n" for i in chosen))
         print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
     else:

@@ -19,24 +19,19 @@ nothing.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 
 from ffgan.errors import UsageError
-from ffgan.synthesis.cells import Axis
+from ffgan.synthesis.cells import Axis, counted
 
 
 def shares(table: Path, axis: Axis) -> np.ndarray:
     """The share of each group of an axis among a table's faces that are measured."""
-    with table.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if axis.attribute.column not in (reader.fieldnames or ()):
-            raise SystemExit(f"{table} has no column {axis.attribute.column}")
-        found = [axis.bin_of(float(row[axis.attribute.column] or "nan")) for row in reader]
-    counts = np.bincount([k for k in found if k is not None], minlength=axis.bins) + 0.5
+    _, found = counted(table, [axis.text])
+    counts = np.array([found[place,] + 0.5 for place in range(axis.bins)])
     result: np.ndarray = counts / counts.sum()
     return result
 
@@ -63,9 +58,9 @@ def main() -> None:
     for text in given.by:
         try:
             axis = Axis.of(text)
+            real, drawn = shares(given.real, axis), shares(given.generated, axis)
         except UsageError as error:
             raise SystemExit(str(error)) from error
-        real, drawn = shares(given.real, axis), shares(given.generated, axis)
         asked = real * np.minimum(real / drawn, given.most) ** given.strength
         asked /= asked.sum()
         titles = [axis.title(place) for place in range(axis.bins)]

@@ -128,6 +128,8 @@ def test_missing_shares_double_what_is_drawn_half_as_often(run_tool, tmp_path: P
     assert done.code == 1 and "height" in done.error and "Traceback" not in done.error
     done = run_tool("missing_shares", *tables[:2], "--by", "yaw=0", "--out", out)
     assert done.code == 1 and "real.csv has no column yaw" in done.error
+    done = run_tool("missing_shares", tmp_path / "none.csv", tables[1], *by)
+    assert done.code == 1 and "none.csv: No such file" in done.error
 
 
 def test_shares_that_are_wrong_are_told(run_tool, table: Path) -> None:

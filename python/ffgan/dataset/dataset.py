@@ -270,8 +270,7 @@ class Dataset:
         Raises UsageError here, and from the iterator Error, also when no image can be decoded.
         After an UnavailableError the iterator goes on with the same batch.
         """
-        order = self._order(seed, weights)
-        return self._stream(lambda made: made.images, batch, order, start, flip, part)
+        return self._stream(lambda made: made.images, batch, seed, start, flip, part, weights)
 
     def indexed_batches(
         self,
@@ -284,12 +283,22 @@ class Dataset:
         weights: Float64 | None = None,
     ) -> Batches[Batch]:
         """The same batches, with the place of each image in the data set."""
-        order = self._order(seed, weights)
-        return self._stream(lambda made: made, batch, order, start, flip, part)
+        return self._stream(lambda made: made, batch, seed, start, flip, part, weights)
 
-    def _order(self, seed: int, weights: Float64 | None) -> Order:
-        if seed < 0:
-            raise UsageError(f"seed {seed} must be at least 0")
+    def _stream(
+        self,
+        wanted: Callable[[Batch], Result],
+        batch: int,
+        seed: int,
+        start: int,
+        flip: bool,
+        part: Part,
+        weights: Float64 | None,
+    ) -> Batches[Result]:
+        if batch < 1 or start < 0 or seed < 0:
+            raise UsageError(
+                f"batch {batch} must be at least 1, start {start} and seed {seed} at least 0"
+            )
         if weights is not None and not (
             weights.shape == (len(self),)
             and np.isfinite(weights).all()
@@ -299,24 +308,13 @@ class Dataset:
             raise UsageError(
                 f"weights must be {len(self)} finite numbers, none below 0 and not all 0"
             )
-        return Order(len(self), seed, weights)
-
-    def _stream(
-        self,
-        wanted: Callable[[Batch], Result],
-        batch: int,
-        order: Order,
-        start: int,
-        flip: bool,
-        part: Part,
-    ) -> Batches[Result]:
-        if batch < 1 or start < 0:
-            raise UsageError(f"batch {batch} must be at least 1, start {start} at least 0")
         if self._log is not None:
             with self._lock:
                 self._log.write()  # a run has its folder by now
         if self.cache is not None and self._cached is None:
             self.build_cache()
+
+        order = Order(len(self), seed, weights)
 
         def make(number: int, stop: threading.Event) -> Result:
             return wanted(self._batch(batch, order, number, flip, part, stop))

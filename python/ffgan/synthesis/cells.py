@@ -123,6 +123,44 @@ def _usual_bounds(attribute: Attribute) -> tuple[float, ...]:
     return tuple(round(attribute.low + step * i, 6) for i in range(1, _BINS))
 
 
+def counted(
+    path: Path, texts: Sequence[str] = ()
+) -> tuple[tuple[Axis, ...], Counter[tuple[int, ...]]]:
+    """How many rows of a table there are in each cell of some axes, by their bins.
+
+    The table and ``texts`` are those of `Cells.like`. Raises `UsageError`.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows, given = list(reader), list(reader.fieldnames or ())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {storage.reason(error)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is not a CSV file: {error}") from error
+    columns = set(given)
+    for name in given:
+        if given.count(name) > 1 and any(
+            name in (one.name, one.column) for one in ATTRIBUTES.values()
+        ):
+            raise UsageError(f"{path} has two columns {name}: leave one out")
+    axes = _axes(texts or _columns(columns))
+    for axis in axes:
+        if not {axis.name, axis.attribute.column} & columns:
+            raise UsageError(f"{path} has no column {axis.name}")
+    if not axes:
+        raise UsageError(f"{path} has no column of an attribute: ffgan attributes writes some")
+    counts: Counter[tuple[int, ...]] = Counter()
+    for row in rows:
+        found = tuple(_bin_in(axis, row, path) for axis in axes)
+        known = tuple(place for place in found if place is not None)
+        if len(known) == len(axes):
+            counts[known] += 1
+    if not counts:
+        raise UsageError(f"{path} has no row with {', '.join(axis.name for axis in axes)}")
+    return axes, counts
+
+
 @dataclass(frozen=True)
 class Cells:
     """The cells of some axes, each with its share of the set; the shares add up to 1.
@@ -152,34 +190,7 @@ class Cells:
         ``texts``: its axes; without, all attributes that are columns of it. Rows without one of the
         values do not count. Raises `UsageError`.
         """
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                rows, given = list(reader), list(reader.fieldnames or ())
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {storage.reason(error)}") from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise UsageError(f"{path} is not a CSV file: {error}") from error
-        columns = set(given)
-        for name in given:
-            if given.count(name) > 1 and any(
-                name in (one.name, one.column) for one in ATTRIBUTES.values()
-            ):
-                raise UsageError(f"{path} has two columns {name}: leave one out")
-        axes = _axes(texts or _columns(columns))
-        for axis in axes:
-            if not {axis.name, axis.attribute.column} & columns:
-                raise UsageError(f"{path} has no column {axis.name}")
-        if not axes:
-            raise UsageError(f"{path} has no column of an attribute: ffgan attributes writes some")
-        counts: Counter[tuple[int, ...]] = Counter()
-        for row in rows:
-            found = tuple(_bin_in(axis, row, path) for axis in axes)
-            known = tuple(place for place in found if place is not None)
-            if len(known) == len(axes):
-                counts[known] += 1
-        if not counts:
-            raise UsageError(f"{path} has no row with {', '.join(axis.name for axis in axes)}")
+        axes, counts = counted(path, texts)
         if len(counts) > MOST_CELLS:
             raise UsageError(f"{path}: {len(counts):,} cells are too many: name fewer attributes")
         places = tuple(sorted(counts))
