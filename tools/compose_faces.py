@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choose training images by their attributes: a list of paths with given shares, or weights.
+r"""Choose training images by their attributes: a list of paths with given shares, or weights.
 
     ffgan attributes faces --out faces.csv
     python tools/compose_faces.py faces.csv --shares shares.json --count 30000 \

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stretch a generator's latent space so that its faces vary as much as real ones.
+r"""Stretch a generator's latent space so that its faces vary as much as real ones.
 
     ffgan attributes faces --out real.csv
     ffgan attributes --model runs/NAME/model.safetensors --samples 2000 --out generated.csv

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shares of training images that make up for what a generator draws too rarely.
+r"""Shares of training images that make up for what a generator draws too rarely.
 
     ffgan attributes heldout --out real.csv
     ffgan attributes --model runs/NAME/model.safetensors --samples 2000 --out generated.csv
