@@ -23,12 +23,21 @@ def by_definition(fakes: Float32, real: Float32) -> float:
         def mean(a: np.ndarray, b: np.ndarray) -> float:
             return float((np.sqrt(np.square(a - b) + E * E) - E).mean())
 
-        x = images.astype(np.float64)
+        rgb_to_ycbcr = [
+            [0.299, 0.587, 0.114],
+            [-0.168736, -0.331264, 0.5],
+            [0.5, -0.418688, -0.081312],
+        ]
+        x = np.einsum("ck,nkij->cnij", rgb_to_ycbcr, images.astype(np.float64))
         of_sides = []
         for side in (x, x[:, :, ::-1], x.transpose(0, 1, 3, 2), x[..., ::-1].transpose(0, 1, 3, 2)):
             for p in range(8):
                 row = side[:, :, p]
-                of_sides += [mean(side[:, :, p + 1], row), mean(row[..., 1:], row[..., :-1])]
+                for channel in range(3):
+                    of_sides += [
+                        mean(side[channel, :, p + 1], row[channel]),
+                        mean(row[channel, ..., 1:], row[channel, ..., :-1]),
+                    ]
         return np.array(of_sides)
 
     wanted = means(real)

@@ -5,16 +5,18 @@
 // and few discriminators look there, so generated images tend to have a frame: outer rows that are
 // even in themselves and differ from the next ones.
 //
-// For each side, each of the outermost places p, and both kinds of neighbours (rows p and p + 1;
-// the pixels of row p), m is the mean over images, channels and pixels of sqrt(d^2 + e^2) - e for
-// their differences d. The measure is the mean of ((m - n) / (n + e))^2 over all of these, where n
-// is that of the real images.
+// For light and both differences of colour, each side, each of the outermost places p, and both
+// kinds of neighbours (rows p and p + 1; the pixels of row p), m is the mean over images and pixels
+// of sqrt(d^2 + e^2) - e for their differences d. The measure is the mean of ((m - n) / (n + e))^2
+// over all of these, where n is that of the real images. Means over red, green and blue would not
+// do: too little colour makes up for too much light there.
 //
 // A batch has too few images for that, so both m and n are averages over the last steps, and the
 // gradient is that of the newest batch, as if all of m moved with it.
 
 #include "base/threads.h"
 #include "losses/loss.h"
+#include "losses/ycbcr.h"
 
 #include <algorithm>
 #include <array>
@@ -22,16 +24,18 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ffgan {
 namespace {
 
 constexpr double smoothing = 1.0 / 255; // e, a step of 8-bit pixels
-constexpr float decay = 0.95f;          // of the averages, a step
+constexpr float decay = 0.98f;          // of the averages, a step
 constexpr long places = 8;              // the outermost ones, where a whole image's frame lies
 constexpr long sides = 4, kinds = 2;
-constexpr std::size_t cells = sides * places * kinds;
+constexpr std::size_t channels = rgb_channels;
+constexpr std::size_t cells = channels * sides * places * kinds;
 
 using by_cell = std::array<double, cells>;
 
@@ -40,54 +44,74 @@ struct run_of_pairs {
     long first, stride, count, apart;
 };
 
-// Calls f(cell, run) for each cell of a plane.
+// Calls f(cell, run) for each run of pairs of a plane, whose channels are `channels` cells from
+// this one on.
 template <typename F> void each_cell(long rows, long columns, F&& f) {
     std::size_t cell = 0;
+    const auto next = [&cell] { return std::exchange(cell, cell + channels); };
     for (long p = 0; p < places; ++p) {
         const long below = (rows - 1 - p) * columns, right = columns - 1 - p;
-        f(cell++, run_of_pairs{p * columns, 1, columns, columns});
-        f(cell++, run_of_pairs{below, 1, columns, -columns});
-        f(cell++, run_of_pairs{p, columns, rows, 1});
-        f(cell++, run_of_pairs{right, columns, rows, -1});
-        f(cell++, run_of_pairs{p * columns, 1, columns - 1, 1});
-        f(cell++, run_of_pairs{below, 1, columns - 1, 1});
-        f(cell++, run_of_pairs{p, columns, rows - 1, columns});
-        f(cell++, run_of_pairs{right, columns, rows - 1, columns});
+        f(next(), run_of_pairs{p * columns, 1, columns, columns});
+        f(next(), run_of_pairs{below, 1, columns, -columns});
+        f(next(), run_of_pairs{p, columns, rows, 1});
+        f(next(), run_of_pairs{right, columns, rows, -1});
+        f(next(), run_of_pairs{p * columns, 1, columns - 1, 1});
+        f(next(), run_of_pairs{below, 1, columns - 1, 1});
+        f(next(), run_of_pairs{p, columns, rows - 1, columns});
+        f(next(), run_of_pairs{right, columns, rows - 1, columns});
     }
 }
 
 // In `whole` images like these.
-double pairs_of(const dlib::tensor& images, long whole, const run_of_pairs& run) {
-    return static_cast<double>(whole * images.k() * run.count);
+double pairs_of(long whole, const run_of_pairs& run) {
+    return static_cast<double>(whole * run.count);
 }
+
+// How two pixels differ, in light and both differences of colour.
+struct pair_of_pixels {
+    std::array<double, channels> differences, lengths; // a length: sqrt(d^2 + e^2)
+
+    pair_of_pixels(const float* image, long values, long first, long second) {
+        std::array<double, channels> rgb;
+        for (std::size_t k = 0; k < channels; ++k) {
+            const float* x = image + static_cast<long>(k) * values;
+            rgb[k] = static_cast<double>(x[second]) - x[first];
+        }
+        for (std::size_t c = 0; c < channels; ++c) {
+            const auto& weights = ycbcr[c];
+            differences[c] = weights[0] * rgb[0] + weights[1] * rgb[1] + weights[2] * rgb[2];
+            lengths[c] = std::sqrt(differences[c] * differences[c] + smoothing * smoothing);
+        }
+    }
+};
 
 // Over the `whole` images of all ranks.
 by_cell mean_differences(const dlib::tensor& images, const ranks& all, long whole) {
     const long values = images.nr() * images.nc();
-    const long planes = static_cast<long>(images.num_samples() * images.k());
+    const long count = static_cast<long>(images.num_samples());
     const float* pixels = images.host();
-    std::vector<by_cell> of_planes(static_cast<std::size_t>(planes));
-    parallel_chunks(planes, [&](long, long begin, long end) {
+    std::vector<by_cell> of_images(static_cast<std::size_t>(count));
+    parallel_chunks(count, [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
-            const float* x = pixels + n * values;
-            by_cell& sums = of_planes[static_cast<std::size_t>(n)];
+            const float* x = pixels + n * images.k() * values;
+            by_cell& sums = of_images[static_cast<std::size_t>(n)];
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-                double sum = 0;
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
-                    const double d = static_cast<double>(x[i + run.apart]) - x[i];
-                    sum += std::sqrt(d * d + smoothing * smoothing) - smoothing;
+                    const pair_of_pixels pair(x, values, i, i + run.apart);
+                    for (std::size_t c = 0; c < channels; ++c)
+                        sums[cell + c] += pair.lengths[c] - smoothing;
                 }
-                sums[cell] = sum;
             });
         }
     });
     by_cell means{};
-    for (const by_cell& sums : of_planes)
+    for (const by_cell& sums : of_images)
         for (std::size_t cell = 0; cell < cells; ++cell)
             means[cell] += sums[cell];
     all.sum(means.data(), cells);
     each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-        means[cell] /= pairs_of(images, whole, run);
+        for (std::size_t c = 0; c < channels; ++c)
+            means[cell + c] /= pairs_of(whole, run);
     });
     return means;
 }
@@ -96,23 +120,27 @@ by_cell mean_differences(const dlib::tensor& images, const ranks& all, long whol
 void differentiate(const dlib::tensor& images, long whole, const by_cell& slopes,
                    dlib::resizable_tensor& gradient) {
     const long values = images.nr() * images.nc();
-    const long planes = static_cast<long>(images.num_samples() * images.k());
     const float* all = images.host();
     gradient.copy_size(images);
     float* all_gradients = gradient.host_write_only();
-    parallel_chunks(planes, [&](long, long begin, long end) {
+    parallel_chunks(static_cast<long>(images.num_samples()), [&](long, long begin, long end) {
         for (long n = begin; n < end; ++n) {
-            const float* x = all + n * values;
-            float* g = all_gradients + n * values;
-            std::fill_n(g, values, 0.0f);
+            const float* x = all + n * images.k() * values;
+            float* g = all_gradients + n * images.k() * values;
+            std::fill_n(g, images.k() * values, 0.0f);
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-                const double slope = slopes[cell] / pairs_of(images, whole, run);
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
-                    const double d = static_cast<double>(x[i + run.apart]) - x[i];
-                    const float change =
-                        static_cast<float>(slope * d / std::sqrt(d * d + smoothing * smoothing));
-                    g[i + run.apart] += change;
-                    g[i] -= change;
+                    const pair_of_pixels pair(x, values, i, i + run.apart);
+                    for (std::size_t c = 0; c < channels; ++c) {
+                        const double change = slopes[cell + c] / pairs_of(whole, run) *
+                                              pair.differences[c] / pair.lengths[c];
+                        for (std::size_t rgb = 0; rgb < channels; ++rgb) {
+                            float* plane = g + static_cast<long>(rgb) * values;
+                            const float part = static_cast<float>(change * ycbcr[c][rgb]);
+                            plane[i + run.apart] += part;
+                            plane[i] -= part;
+                        }
+                    }
                 }
             });
         }
