@@ -24,8 +24,11 @@ With --weights none is left out, and those of rare groups come more often instea
         --weights weights.csv
     ffgan train faces --image-weights weights.csv
 
-The weights are raked in the same way, up to --most times the mean one; an image of the folder that
-was not measured, or in which no face was found, has the mean one.
+The weights are raked in the same way, from --least to --most times the mean one; an image of the
+folder that was not measured, or in which no face was found, has the mean one. What is said at the
+end, as how many images with equal weights they count, is the square of the weights' sum, by the sum
+of their squares: where shares are asked for that the images do not have together, a few images
+stand for all, and a generator learns those few.
 """
 
 from __future__ import annotations
@@ -104,18 +107,21 @@ def number(row: dict[str, str], column: str) -> float:
     return float(row[column] or "nan")
 
 
-def raked(groups: list[Group], known: np.ndarray, count: int, most: float = 1) -> np.ndarray:
+def raked(
+    groups: list[Group], known: np.ndarray, count: int, least: float = 0, most: float = 1
+) -> np.ndarray:
     """Return how often each image is taken, so that the groups' sums are as near as they can be.
 
-    At most ``most`` times: with 1 these are probabilities.
+    Each of the ``known`` at least ``least`` and at most ``most`` times: from 0 to 1 these are
+    probabilities.
     """
-    chosen = known * min(1.0, count / known.sum())
+    chosen: np.ndarray = known * min(1.0, count / known.sum())
     for _ in range(ROUNDS):
         for group in groups:
             reached = chosen[group.inside].sum()
             if reached > 0:
                 chosen[group.inside] *= group.share * count / reached
-        chosen = np.minimum(chosen, most)
+        chosen = np.clip(chosen, least * known, most)
     return chosen
 
 
@@ -139,6 +145,7 @@ def main() -> None:
     parser.add_argument("--shares", required=True, type=Path)
     parser.add_argument("--count", type=int, help="images of the list")
     parser.add_argument("--sharpness", type=float, default=0.0, help="at least (default: any)")
+    parser.add_argument("--least", type=float, default=0.25, help="smallest weight (default: 0.25)")
     parser.add_argument("--most", type=float, default=4.0, help="largest weight (default: 4)")
     result = parser.add_mutually_exclusive_group(required=True)
     result.add_argument("--out", type=Path, help="a list, with --count")
@@ -146,6 +153,8 @@ def main() -> None:
     given = parser.parse_args()
     if (given.count is None) != (given.out is None):
         raise SystemExit("--count belongs to --out: give both, or --weights alone")
+    if not 0 <= given.least <= 1 <= given.most:
+        raise SystemExit("--least is from 0 to 1, and --most from 1 on")
     if given.weights and len(given.folder) > 1:
         raise SystemExit("--weights are of the images of one --folder")
     if len(given.folder) != len(given.tables):
@@ -176,7 +185,7 @@ def main() -> None:
         given.out.write_text("".join(f"{paths[i]}\n" for i in chosen))
         print(f"{len(chosen)} of {len(rows)} images, {known.sum()} of which can be chosen")
     else:
-        taken = raked(groups, known, int(known.sum()), given.most)
+        taken = raked(groups, known, int(known.sum()), given.least, given.most)
         found = {paths[i]: taken[i] for i in np.flatnonzero(known)}
         listed = [
             name.decode(errors="surrogateescape") for name in ImageFiles(given.folder[0]).names
@@ -188,6 +197,8 @@ def main() -> None:
             table.writerows([name, f"{weight:.4f}"] for name, weight in weights.items())
         print(f"{len(weights)} images, {known.sum()} of them by their attributes")
         print(f"largest weight {taken.max():.2f}, smallest {taken[known].min():.2f}")
+        equal = taken.sum() ** 2 / (taken**2).sum()
+        print(f"they count as {equal:.0f} images with equal weights")
     print(f"{'group':<30} {'asked':>7} {'of all':>7} {'chosen':>7}")
     for group in groups:
         of_all, reached = group.inside[known].mean(), taken[group.inside].sum() / taken.sum()

@@ -98,9 +98,42 @@ def test_weights_fill_the_shares_and_leave_nothing_out(run_tool, table: Path) ->
     left = sum(weight for name, weight in weights.items() if float(rows[name]["yaw"]) < 0)
     assert left / total == pytest.approx(0.5, abs=0.01)
     assert "2004 images, 2000 of them by their attributes" in done.out
+    squares = sum(weight**2 for weight in weights.values())
+    equal = float(done.out.split("they count as ")[1].split()[0])
+    assert equal == pytest.approx(total**2 / squares, rel=0.001) and 1000 < equal < 1900
     done = run_tool(*chosen, *shares, "--most", 1.5)  # of the 200, at most 15 % can be filled
     [line] = [line for line in done.out.splitlines() if line.startswith("below 20, male")]
     assert float(line.split()[-1].rstrip("%")) < 9
+
+
+def test_shares_that_cannot_be_filled_leave_no_image_out(run_tool, table: Path) -> None:
+    folder = table.parent / "images"
+    folder.mkdir()
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            (folder / row["image"]).write_bytes(b"\xff\xd8\xff")
+    asked = {"age=20": {"below 20": 0.9, "20 and more": 0.1}}
+    (table.parent / "shares.json").write_text(json.dumps(asked))
+    out = table.parent / "weights.csv"
+
+    def weights(*options: object) -> list[float]:
+        done = run_tool(
+            *("compose_faces", table, "--folder", folder, "--weights", out),
+            *("--shares", table.parent / "shares.json", *options),
+        )
+        assert done.code == 0, done.error
+        with out.open(newline="") as file:
+            return [float(row["weight"]) for row in csv.DictReader(file)]
+
+    found = weights()
+    assert (min(found), max(found)) == (0.25, 4)
+    assert min(weights("--least", 0.6)) == 0.6
+    assert min(weights("--least", 0)) < 0.2
+    done = run_tool(
+        *("compose_faces", table, "--folder", folder, "--weights", out, "--least", 2),
+        *("--shares", table.parent / "shares.json"),
+    )
+    assert (done.code, done.error) == (1, "--least is from 0 to 1, and --most from 1 on\n")
 
 
 def test_missing_shares_double_what_is_drawn_half_as_often(run_tool, tmp_path: Path) -> None:
