@@ -9,7 +9,7 @@
 // kinds of neighbours (rows p and p + 1; the pixels of row p), m is the mean over images and pixels
 // of sqrt(d^2 + e^2) - e for their differences d. The measure is the mean of ((m - n) / (n + e))^2
 // over all of these, where n is that of the real images. Means over red, green and blue would not
-// do: too little colour makes up for too much light there.
+// do: too much colour makes up for too little light there.
 //
 // A batch has too few images for that, so both m and n are averages over the last steps, and the
 // gradient is that of the newest batch, as if all of m moved with it.
