@@ -77,3 +77,20 @@ def test_the_border_weight_takes_a_frame_off() -> None:
     z, real = random_latents(4), random_images(4)
     distances = [trainer.step(real, z)["border_distance"] for _ in range(10)]
     assert 0 < distances[-1] < 0.9 * distances[0]
+
+
+def test_averages_of_red_green_and_blue_of_an_earlier_version_begin_anew() -> None:
+    def trainer() -> _core.Trainer:
+        return _core.Trainer(seed=2, adversarial_weight=0.0, border_weight=1.0)
+
+    earlier, anew = trainer(), trainer()
+    earlier.step(random_images(2, 0), random_latents(2, 0))
+    state = earlier.state()
+    own = [name for name in state if "border" in name]
+    rest = {name: values for name, values in state.items() if name not in own}
+    earlier.load_state(rest | {name: state[name][:64] for name in own})
+    anew.load_state(rest)
+    measured = [one.step(random_images(2, 1), random_latents(2, 1)) for one in (earlier, anew)]
+    assert measured[0]["border_distance"] == measured[1]["border_distance"]
+    with pytest.raises(ValueError, match="border"):
+        anew.load_state(rest | {name: state[name][:65] for name in own})

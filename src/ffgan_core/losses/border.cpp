@@ -173,7 +173,7 @@ class border final : public generator_loss {
 
     void load_state(const std::string& prefix, const named_tensors& state) override {
         const named_tensors own = with_prefix(prefix, state);
-        if (own.empty()) {
+        if (own.empty() || of_red_green_blue(own)) {
             real_.clear();
             fakes_.clear();
             return;
@@ -183,6 +183,13 @@ class border final : public generator_loss {
     }
 
   private:
+    // Averages of an earlier version, one for all channels, say nothing of light and colour.
+    static bool of_red_green_blue(const named_tensors& own) {
+        return std::all_of(own.begin(), own.end(), [](const auto& each) {
+            return each.second.values.size() == cells / channels;
+        });
+    }
+
     static void remember(const by_cell& newest, std::vector<float>& average) {
         if (average.empty())
             average.assign(newest.begin(), newest.end());
