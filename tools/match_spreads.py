@@ -34,6 +34,7 @@ from ffgan.control import regression
 from ffgan.errors import Error, UsageError
 from ffgan.latent import noise
 from ffgan.model import Model, by_network, save_model
+from ffgan.model.directions import directions
 
 LARGEST_FACTOR = 2.0
 STEPS = 100
@@ -151,9 +152,9 @@ def folded(model: Model, matrix: np.ndarray) -> dict[str, np.ndarray]:
     return generator
 
 
-def renamed(old: Model, new: Model, matrix: np.ndarray) -> str:
+def renamed(old: Model, generator: dict[str, np.ndarray], matrix: np.ndarray) -> str:
     """The names of the old model's directions, at those of the new one that are most like them."""
-    vectors = np.stack([one.vector for one in new.directions()]).astype(np.float64)
+    vectors = np.stack([one.vector for one in directions(generator, {})]).astype(np.float64)
     names = {}
     for one in old.directions():
         moved = np.linalg.solve(matrix, one.vector)
@@ -183,10 +184,9 @@ def match(model: Path, generated: Path, real: Path, of: list[str], out: Path) ->
     dropped = ("parameters_sha256", "attributes")  # fitted to the old latents
     metadata = {name: text for name, text in old.metadata.items() if name not in dropped}
     metadata["matched_spreads"] = json.dumps(factors)
-    generator, discriminator = folded(old, matrix), by_network(old.parameters)["discriminator"]
-    save_model(out, generator, discriminator, metadata)
-    metadata["directions"] = renamed(old, Model.load(out), matrix)
-    save_model(out, generator, discriminator, metadata)
+    generator = folded(old, matrix)
+    metadata["directions"] = renamed(old, generator, matrix)
+    save_model(out, generator, by_network(old.parameters)["discriminator"], metadata)
     print(f"{out}: written; fit its attributes with ffgan fit-attributes")
 
 
