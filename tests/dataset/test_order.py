@@ -46,6 +46,7 @@ def test_over_epochs_it_comes_by_its_share() -> None:
 
 def test_equal_weights_show_each_image_once_an_epoch() -> None:
     assert times([3.7] * 50, 0) == [1] * 50 == times([1e-9] * 50, 2)
+    assert times([5e-324] * 3, 0) == [1] * 3  # the smallest number above 0
 
 
 def test_what_comes_twice_does_not_come_in_a_row() -> None:

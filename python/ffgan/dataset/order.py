@@ -23,7 +23,8 @@ class Order:
     def __init__(self, count: int, seed: int, weights: Float64 | None = None) -> None:
         self._count = count
         self.seed = seed
-        self._weights = weights
+        # Of the largest: the sum of the smallest numbers has no reciprocal.
+        self._weights = None if weights is None else weights / weights.max()
         self._epochs: dict[int, NDArray[np.uint32]] = {}
         self._lock = threading.Lock()
 
