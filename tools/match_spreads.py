@@ -23,7 +23,6 @@ the real spread times FACTOR.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from ffgan.errors import Error, UsageError
 from ffgan.latent import noise
 from ffgan.model import Model, by_network, save_model
 from ffgan.model.directions import directions
+from ffgan.synthesis.cells import read_rows
 
 LARGEST_FACTOR = 2.0
 STEPS = 100
@@ -61,16 +61,13 @@ def factor_of(text: str) -> tuple[str, float]:
 
 def measured(path: Path, names: list[str]) -> tuple[list[str], np.ndarray]:
     """The images of a table, and these attributes (n, k), of the faces that have all of them."""
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        missing = [name for name in ("image", *names) if name not in (table.fieldnames or ())]
-        if missing:
-            raise UsageError(
-                f"{path}: has no column {missing[0]}: give a table of ffgan attributes"
-            )
-        rows = [row for row in table if all(row[name] for name in names)]
+    table, columns = read_rows(path)
+    missing = [name for name in ("image", *names) if name not in columns]
+    if missing:
+        raise UsageError(f"{path} has no column {missing[0]}: give a table of ffgan attributes")
+    rows = [row for row in table if all(row[name] for name in names)]
     if len(rows) < 2:
-        raise UsageError(f"{path}: has no faces with all of {', '.join(names)}")
+        raise UsageError(f"{path} has no faces with all of {', '.join(names)}")
     try:
         return [row["image"] for row in rows], np.array(
             [[float(row[name]) for name in names] for row in rows]

@@ -159,6 +159,19 @@ def test_table_of_images_is_not_one_of_seeds(run_tool, tables, tmp_path) -> None
     assert (done.code, "not a table of ffgan attributes --model" in done.error) == (1, True)
 
 
+def test_what_is_no_table_is_told(run_tool, tables, tmp_path) -> None:
+    from ffgan.model import packaged_model
+
+    picture = tmp_path / "picture.csv"
+    picture.write_bytes(bytes(range(128, 256)))
+    for path, says in ((picture, "is not a CSV file"), (tmp_path / "none.csv", "cannot read")):
+        done = run_tool(
+            *("match_spreads", packaged_model(), path, tables[1], "--of", "yaw"),
+            *("--out", tmp_path / "new.safetensors"),
+        )
+        assert (done.code, says in done.error, done.error.count("\n")) == (1, True, 1)
+
+
 def test_attributes_that_are_the_same_cannot_differ(load_tool, directions) -> None:
     from ffgan.errors import UsageError
 

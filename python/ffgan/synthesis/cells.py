@@ -123,6 +123,18 @@ def _usual_bounds(attribute: Attribute) -> tuple[float, ...]:
     return tuple(round(attribute.low + step * i, 6) for i in range(1, _BINS))
 
 
+def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a table (CSV), and its columns. Raises `UsageError`."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            return list(reader), list(reader.fieldnames or ())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {storage.reason(error)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is not a CSV file: {error}") from error
+
+
 def counted(
     path: Path, texts: Sequence[str] = ()
 ) -> tuple[tuple[Axis, ...], Counter[tuple[int, ...]]]:
@@ -130,14 +142,7 @@ def counted(
 
     The table and ``texts`` are those of `Cells.like`. Raises `UsageError`.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows, given = list(reader), list(reader.fieldnames or ())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {storage.reason(error)}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} is not a CSV file: {error}") from error
+    rows, given = read_rows(path)
     columns = set(given)
     for name in given:
         if given.count(name) > 1 and any(

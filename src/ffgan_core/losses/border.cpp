@@ -129,11 +129,13 @@ void differentiate(const dlib::tensor& images, long whole, const by_cell& slopes
             float* g = all_gradients + n * images.k() * values;
             std::fill_n(g, images.k() * values, 0.0f);
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
+                std::array<double, channels> slope;
+                for (std::size_t c = 0; c < channels; ++c)
+                    slope[c] = slopes[cell + c] / pairs_of(whole, run);
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
                     const pair_of_pixels pair(x, values, i, i + run.apart);
                     for (std::size_t c = 0; c < channels; ++c) {
-                        const double change = slopes[cell + c] / pairs_of(whole, run) *
-                                              pair.differences[c] / pair.lengths[c];
+                        const double change = slope[c] * pair.differences[c] / pair.lengths[c];
                         for (std::size_t rgb = 0; rgb < channels; ++rgb) {
                             float* plane = g + static_cast<long>(rgb) * values;
                             const float part = static_cast<float>(change * ycbcr[c][rgb]);
