@@ -20,8 +20,8 @@ def border_distance(fakes: Float32, real: UInt8) -> tuple[float, Float32]:
 
 def by_definition(fakes: Float32, real: Float32) -> float:
     def means(images: Float32) -> np.ndarray:
-        def mean(a: np.ndarray, b: np.ndarray) -> float:
-            return float((np.sqrt(np.square(a - b) + E * E) - E).mean())
+        def mean(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+            return float((np.sqrt(np.square(a - b) + E * E) - E).mean()), float((a - b).mean())
 
         rgb_to_ycbcr = [
             [0.299, 0.587, 0.114],
@@ -41,7 +41,7 @@ def by_definition(fakes: Float32, real: Float32) -> float:
         return np.array(of_sides)
 
     wanted = means(real)
-    return float(np.square((means(fakes) - wanted) / (wanted + E)).mean())
+    return float(np.square((means(fakes) - wanted) / (wanted[:, :1] + E)).sum(axis=1).mean())
 
 
 def test_the_border_distance_is_what_its_definition_says_and_derived_as_differences_say() -> None:
@@ -67,6 +67,13 @@ def test_images_like_the_real_ones_have_no_border_distance_and_a_frame_has_one()
     framed = fakes.copy()
     framed[:, :, :, 0] = 0.5
     assert border_distance(framed, real)[0] > 0.01
+    edged = np.full_like(real, 128)
+    lighter, darker = edged.copy(), edged.copy()
+    lighter[:, 0], darker[:, 0] = 138, 118
+    either = np.concatenate([lighter, darker])
+    twice = np.concatenate([darker, darker]).transpose(0, 3, 1, 2)
+    always = np.ascontiguousarray(twice, np.float32) / 255
+    assert border_distance(always, either)[0] > 0.003  # as different a row, always darker: a line
     flat = np.zeros_like(real)  # no differences at all: nothing is divided by nothing
     assert border_distance(np.zeros_like(fakes), flat)[0] == 0
     assert np.isfinite(border_distance(fakes, flat)[0])
@@ -79,7 +86,8 @@ def test_the_border_weight_takes_a_frame_off() -> None:
     assert 0 < distances[-1] < 0.9 * distances[0]
 
 
-def test_averages_of_red_green_and_blue_of_an_earlier_version_begin_anew() -> None:
+@pytest.mark.parametrize("averages", [64, 192], ids=["of red, green and blue", "without signs"])
+def test_averages_of_earlier_versions_begin_anew(averages: int) -> None:
     def trainer() -> _core.Trainer:
         return _core.Trainer(seed=2, adversarial_weight=0.0, border_weight=1.0)
 
@@ -88,9 +96,9 @@ def test_averages_of_red_green_and_blue_of_an_earlier_version_begin_anew() -> No
     state = earlier.state()
     own = [name for name in state if "border" in name]
     rest = {name: values for name, values in state.items() if name not in own}
-    earlier.load_state(rest | {name: state[name][:64] for name in own})
+    earlier.load_state(rest | {name: state[name][:averages] for name in own})
     anew.load_state(rest)
     measured = [one.step(random_images(2, 1), random_latents(2, 1)) for one in (earlier, anew)]
     assert measured[0]["border_distance"] == measured[1]["border_distance"]
     with pytest.raises(ValueError, match="border"):
-        anew.load_state(rest | {name: state[name][:65] for name in own})
+        anew.load_state(rest | {name: state[name][: averages + 1] for name in own})

@@ -7,12 +7,14 @@
 //
 // For light and both differences of colour, each side, each of the outermost places p, and both
 // kinds of neighbours (rows p and p + 1; the pixels of row p), m is the mean over images and pixels
-// of sqrt(d^2 + e^2) - e for their differences d. The measure is the mean of ((m - n) / (n + e))^2
-// over all of these, where n is that of the real images. Means over red, green and blue would not
-// do: too much colour makes up for too little light there.
+// of sqrt(d^2 + e^2) - e for their differences d, and s that of d. The measure is the mean of
+// ((m - n) / (n + e))^2 + ((s - t) / (n + e))^2 over all of these, where n and t are those of the
+// real images. Means over red, green and blue would not do: too much colour makes up for too little
+// light there. Nor would m without s: a row that is darker than the next one in every image differs
+// as much as wanted, and shows as a line.
 //
-// A batch has too few images for that, so both m and n are averages over the last steps, and the
-// gradient is that of the newest batch, as if all of m moved with it.
+// A batch has too few images for that, so all four are averages over the last steps, and the
+// gradient is that of the newest batch, as if all of m and s moved with it.
 
 #include "base/threads.h"
 #include "losses/loss.h"
@@ -37,7 +39,8 @@ constexpr long sides = 4, kinds = 2;
 constexpr std::size_t channels = rgb_channels;
 constexpr std::size_t cells = channels * sides * places * kinds;
 
-using by_cell = std::array<double, cells>;
+// Of each cell m, then of each cell s.
+using by_cell = std::array<double, 2 * cells>;
 
 // `count` pairs of neighbours: first + i * stride, and `apart` values after it.
 struct run_of_pairs {
@@ -98,20 +101,24 @@ by_cell mean_differences(const dlib::tensor& images, const ranks& all, long whol
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
                     const pair_of_pixels pair(x, values, i, i + run.apart);
-                    for (std::size_t c = 0; c < channels; ++c)
+                    for (std::size_t c = 0; c < channels; ++c) {
                         sums[cell + c] += pair.lengths[c] - smoothing;
+                        sums[cells + cell + c] += pair.differences[c];
+                    }
                 }
             });
         }
     });
     by_cell means{};
     for (const by_cell& sums : of_images)
-        for (std::size_t cell = 0; cell < cells; ++cell)
-            means[cell] += sums[cell];
-    all.sum(means.data(), cells);
+        for (std::size_t i = 0; i < means.size(); ++i)
+            means[i] += sums[i];
+    all.sum(means.data(), means.size());
     each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-        for (std::size_t c = 0; c < channels; ++c)
+        for (std::size_t c = 0; c < channels; ++c) {
             means[cell + c] /= pairs_of(whole, run);
+            means[cells + cell + c] /= pairs_of(whole, run);
+        }
     });
     return means;
 }
@@ -129,13 +136,17 @@ void differentiate(const dlib::tensor& images, long whole, const by_cell& slopes
             float* g = all_gradients + n * images.k() * values;
             std::fill_n(g, images.k() * values, 0.0f);
             each_cell(images.nr(), images.nc(), [&](std::size_t cell, const run_of_pairs& run) {
-                std::array<double, channels> slope;
-                for (std::size_t c = 0; c < channels; ++c)
-                    slope[c] = slopes[cell + c] / pairs_of(whole, run);
+                std::array<double, channels> of_lengths, of_differences;
+                for (std::size_t c = 0; c < channels; ++c) {
+                    of_lengths[c] = slopes[cell + c] / pairs_of(whole, run);
+                    of_differences[c] = slopes[cells + cell + c] / pairs_of(whole, run);
+                }
                 for (long i = run.first, k = 0; k < run.count; ++k, i += run.stride) {
                     const pair_of_pixels pair(x, values, i, i + run.apart);
                     for (std::size_t c = 0; c < channels; ++c) {
-                        const double change = slope[c] * pair.differences[c] / pair.lengths[c];
+                        const double change =
+                            of_lengths[c] * pair.differences[c] / pair.lengths[c] +
+                            of_differences[c];
                         for (std::size_t rgb = 0; rgb < channels; ++rgb) {
                             float* plane = g + static_cast<long>(rgb) * values;
                             const float part = static_cast<float>(change * ycbcr[c][rgb]);
@@ -156,11 +167,11 @@ class border final : public generator_loss {
         remember(mean_differences(inputs.fakes, inputs.all, inputs.whole), fakes_);
         double distance = 0;
         by_cell slopes{};
-        for (std::size_t cell = 0; cell < cells; ++cell) {
-            const double unit = real_[cell] + smoothing;
-            const double excess = (static_cast<double>(fakes_[cell]) - real_[cell]) / unit;
+        for (std::size_t i = 0; i < slopes.size(); ++i) {
+            const double unit = real_[i % cells] + smoothing; // of the lengths, for both
+            const double excess = (static_cast<double>(fakes_[i]) - real_[i]) / unit;
             distance += excess * excess / cells;
-            slopes[cell] = 2 * excess / (unit * cells);
+            slopes[i] = 2 * excess / (unit * cells);
         }
         differentiate(inputs.fakes, inputs.whole, slopes, gradient);
         return inputs.all.once(distance);
@@ -169,13 +180,13 @@ class border final : public generator_loss {
     void add_state(const std::string& prefix, named_tensors& state) const override {
         if (real_.empty())
             return;
-        state[prefix + "real"] = {{static_cast<long>(cells)}, real_};
-        state[prefix + "fakes"] = {{static_cast<long>(cells)}, fakes_};
+        state[prefix + "real"] = {{static_cast<long>(real_.size())}, real_};
+        state[prefix + "fakes"] = {{static_cast<long>(fakes_.size())}, fakes_};
     }
 
     void load_state(const std::string& prefix, const named_tensors& state) override {
         const named_tensors own = with_prefix(prefix, state);
-        if (own.empty() || of_red_green_blue(own)) {
+        if (own.empty() || of_an_earlier_version(own)) {
             real_.clear();
             fakes_.clear();
             return;
@@ -185,10 +196,11 @@ class border final : public generator_loss {
     }
 
   private:
-    // Averages of an earlier version, one for all channels, say nothing of light and colour.
-    static bool of_red_green_blue(const named_tensors& own) {
+    // Earlier averages were of m alone, first one for all of red, green and blue.
+    static bool of_an_earlier_version(const named_tensors& own) {
         return std::all_of(own.begin(), own.end(), [](const auto& each) {
-            return each.second.values.size() == cells / channels;
+            const std::size_t count = each.second.values.size();
+            return count == cells / channels || count == cells;
         });
     }
 
@@ -196,20 +208,19 @@ class border final : public generator_loss {
         if (average.empty())
             average.assign(newest.begin(), newest.end());
         else
-            for (std::size_t cell = 0; cell < cells; ++cell)
-                average[cell] =
-                    decay * average[cell] + (1 - decay) * static_cast<float>(newest[cell]);
+            for (std::size_t i = 0; i < newest.size(); ++i)
+                average[i] = decay * average[i] + (1 - decay) * static_cast<float>(newest[i]);
     }
 
     static std::vector<float> read(const named_tensors& own, const std::string& prefix,
                                    const std::string& name) {
         const auto found = own.find(name);
-        if (found == own.end() || found->second.values.size() != cells)
+        if (found == own.end() || found->second.values.size() != by_cell{}.size())
             throw std::invalid_argument("the training state lacks '" + prefix + name + "'");
         return found->second.values;
     }
 
-    std::vector<float> real_, fakes_; // average m of the cells; empty before the first step
+    std::vector<float> real_, fakes_; // averages; empty before the first step
 };
 
 } // namespace
