@@ -52,7 +52,7 @@ def export_onnx(model: Model, out: str | os.PathLike[str]) -> Path:
     return Path(out)
 
 
-def _strides_and_paddings() -> list[tuple[int, int]]:
+def strides_and_paddings() -> list[tuple[int, int]]:
     """Of the generator's transposed convolutions, from the latent to the image.
 
     The core tells the side s of a layer's input, t of its output and k of its filter, and
@@ -101,7 +101,7 @@ def _onnx_graph(parameters: dict[str, Float32]) -> onnx.GraphProto:
         return name
 
     value = add("Reshape", "latents", "latent_shape")
-    layers = _strides_and_paddings()
+    layers = strides_and_paddings()
     for number, (stride, padding) in enumerate(layers, start=1):
         weight, bias = f"conv{number}.weight", f"conv{number}.bias"
         constants[weight], constants[bias] = _folded(parameters, number)
