@@ -46,7 +46,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ffgan.dataset import ImageFiles
-from ffgan.synthesis.cells import Axis
+from ffgan.errors import Error, UsageError
+from ffgan.synthesis.cells import Axis, read_rows
 
 ROUNDS = 500
 
@@ -63,17 +64,22 @@ class Shares:
     """The shares of a file: ``axes`` by name, each with its groups' shares in their order."""
 
     def __init__(self, text: str) -> None:
-        given = json.loads(text)
+        try:
+            given = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"the shares are not JSON: {error}") from None
+        if not isinstance(given, dict):
+            raise UsageError("the shares are no JSON object: give one of attributes' groups")
         self.together: list[str] = given.pop("together", [])
         self.axes = {name: Axis.of(name) for name in given}
         self.asked: dict[str, list[float]] = {}
         for name, axis in self.axes.items():
             titles = [axis.title(place) for place in range(axis.bins)]
-            if given[name].keys() != set(titles):
-                raise SystemExit(f"{name} has the groups {', '.join(titles)}: give a share of each")
+            if not isinstance(given[name], dict) or given[name].keys() != set(titles):
+                raise UsageError(f"{name} has the groups {', '.join(titles)}: give a share of each")
             self.asked[name] = [given[name][title] for title in titles]
             if not math.isclose(sum(self.asked[name]), 1, abs_tol=1e-6):
-                raise SystemExit(f"the shares of {name} do not add up to 1")
+                raise UsageError(f"the shares of {name} do not add up to 1")
 
     def groups(self, rows: list[dict[str, str]]) -> list[Group]:
         """Return all groups whose shares are to hold: of each axis, or of those together."""
@@ -103,8 +109,11 @@ class Shares:
 
 def number(row: dict[str, str], column: str) -> float:
     if column not in row:
-        raise SystemExit(f"the table has no column {column}: make it with ffgan attributes")
-    return float(row[column] or "nan")
+        raise UsageError(f"the table has no column {column}: make it with ffgan attributes")
+    try:
+        return float(row[column] or "nan")
+    except ValueError:
+        raise UsageError(f"{row[column]!r} is no {column}: give a table of attributes") from None
 
 
 def raked(
@@ -159,13 +168,22 @@ def main() -> None:
         raise SystemExit("--weights are of the images of one --folder")
     if len(given.folder) != len(given.tables):
         raise SystemExit("give a --folder for each table")
+    try:
+        compose(given)
+    except (Error, OSError) as error:
+        raise SystemExit(str(error)) from error
+
+
+def compose(given: argparse.Namespace) -> None:
     rows, names, paths = [], [], []
     for table, folder in zip(given.tables, given.folder, strict=True):
-        with table.open(newline="") as file:
-            for row in csv.DictReader(file):
-                rows.append(row)
-                names.append(f"{folder.name}/{row['image']}")
-                paths.append((folder / row["image"]).resolve())
+        read, columns = read_rows(table)
+        if "image" not in columns:
+            raise UsageError(f"{table} has no column image: make it with ffgan attributes")
+        for row in read:
+            rows.append(row)
+            names.append(f"{folder.name}/{row['image']}")
+            paths.append((folder / row["image"]).resolve())
     shares = Shares(given.shares.read_text())
     faces = Counter(names)
     known = np.array(
@@ -177,7 +195,7 @@ def main() -> None:
         ]
     )
     if not known.any():
-        raise SystemExit("no image is measured, sharp, and of one face")
+        raise UsageError("no image is measured, sharp, and of one face")
     groups = shares.groups(rows)
     if given.out:
         chosen = choose(names, raked(groups, known, given.count), given.count)

@@ -25,9 +25,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+
+try:
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
+except ImportError as error:
+    raise SystemExit("needs PyTorch: pip install '.[oracle]'") from error
 
 from ffgan.dataset import Dataset
 from ffgan.errors import Error, UsageError

@@ -176,3 +176,32 @@ def test_shares_that_are_wrong_are_told(run_tool, table: Path) -> None:
             *("--shares", table.parent / "wrong.json", "--count", 10),
         )
         assert done.code == 1 and error in done.error
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("faces.csv", None, "cannot read"),
+        ("faces.csv", "picture,age\nx.jpg,4\n", "faces.csv has no column image"),
+        ("faces.csv", "image,sharpness\nx.jpg,3\n", "the table has no column age"),
+        ("faces.csv", "image,age,sharpness\nx.jpg,old,3\n", "'old' is no age"),
+        ("shares.json", None, "No such file"),
+        ("shares.json", "age: 20", "the shares are not JSON"),
+        ("shares.json", "[1]", "the shares are no JSON object"),
+        ("shares.json", '{"age=20": 0.5}', "age=20 has the groups below 20, 20 and more"),
+    ],
+)
+def test_files_that_are_wrong_get_one_line(
+    run_tool, table: Path, name: str, text: str | None, says: str
+) -> None:
+    (table.parent / "shares.json").write_text(
+        json.dumps({"age=20": {"below 20": 0.25, "20 and more": 0.75}})
+    )
+    (table.parent / name).unlink()
+    if text is not None:
+        (table.parent / name).write_text(text)
+    done = run_tool(
+        *("compose_faces", table, "--folder", table.parent, "--out", table.parent / "x"),
+        *("--shares", table.parent / "shares.json", "--count", 10),
+    )
+    assert done.code == 1 and says in done.error and done.error.count("\n") == 1
