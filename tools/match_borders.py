@@ -7,10 +7,11 @@
 The outermost pixels of a transposed convolution come from fewer taps than the others. Here the
 generator goes on learning without an adversary, from random latents and with two aims: pixels near
 the four sides differ from their neighbours as much as those of the images in DIR (the measure of
-`--border-weight`, docs/training.md, of light more than of colour), and everything else is as it was
-drawn before: each pixel further in, and near the sides what is left when they are blurred. So it
-is a last touch, in a few minutes, to what a run has learnt, and what `ffgan evaluate` says of faces
-should be looked at before and after.
+`--border-weight`, docs/training.md, with more weight for light and for the outermost places), and
+everything else is as it was drawn before: each pixel further in, and near the sides what is left
+when they are blurred. So it is a last touch, in a few minutes, to what a run has learnt, and what
+`ffgan evaluate` says of faces should be looked at before and after: it can cost as it did for the
+packaged model (docs/research-log.md).
 
 The differences are known to little noise, since those of the same latents before are known: the
 change is averaged over steps, and added to what many faces had at the start.
@@ -48,11 +49,13 @@ E = 1 / 255
 """Differences much smaller than this one do not count."""
 
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-COLOUR_WEIGHT = 0.25
-"""Of both differences of colour, beside light."""
+CHANNEL_WEIGHTS = (1.0, 0.25, 0.25)
 
-SEGMENTS = 3
-"""Of each side: a line may be dark on one and light on another."""
+OUTERMOST, OUTERMOST_WEIGHT = 3, 3.0
+"""So many places count so many times as much as the others."""
+
+LINE_WEIGHT = 0.25
+"""Of the mean differences, beside their mean lengths."""
 
 INNER_WEIGHT, BLURRED_WEIGHT = 200.0, 20.0
 """Of mean squared changes of pixels in 0 to 1."""
@@ -81,10 +84,10 @@ def generate(parameters: dict[str, Tensor], latents: Tensor) -> Tensor:
 
 
 def differences(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Of images (n, 3, h, w) in 0 to 1: mean lengths (3, 4, 8, 2), mean differences (3, 4, 8, 3).
+    """Of images (n, 3, h, w) in 0 to 1: mean lengths (3, 4, 8, 2), mean differences (3, 4, 8, 1).
 
     By channel (Y, Cb, Cr), side (top, bottom, left, right) and place, the outermost first. Lengths:
-    across and along the side; differences: across it, by segment.
+    across and along the side; differences: across it, which are 0 where there is no line.
     """
     x = torch.einsum("ck,nkhw->nchw", torch.tensor(YCBCR), images)
     turned = x.transpose(2, 3)
@@ -94,8 +97,7 @@ def differences(images: Tensor) -> tuple[Tensor, Tensor]:
         along = side[:, :, :PLACES, 1:] - side[:, :, :PLACES, :-1]
         both = [(torch.sqrt(d * d + E * E) - E).mean((0, 3)) for d in (across, along)]
         lengths.append(torch.stack(both, dim=-1))
-        segments = across.mean(0).tensor_split(SEGMENTS, dim=-1)
-        means.append(torch.stack([segment.mean(-1) for segment in segments], dim=-1))
+        means.append(across.mean((0, 3))[..., None])
     return torch.stack(lengths, dim=1), torch.stack(means, dim=1)
 
 
@@ -145,7 +147,9 @@ def learnt(
     }
     start = of_generated(model, MEASURED)
     units = real[0] + E, (real[0][..., 0] + E)[..., None]
-    shares = torch.tensor([1, COLOUR_WEIGHT, COLOUR_WEIGHT])[:, None, None, None]
+    places = torch.ones(PLACES)
+    places[:OUTERMOST] = OUTERMOST_WEIGHT
+    cells = torch.tensor(CHANNEL_WEIGHTS)[:, None, None, None] * (places / places.mean())[:, None]
     changes = [torch.zeros_like(values) for values in start]
     trained = [values for values in new.values() if values.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=rate, betas=(0.9, 0.99))
@@ -166,9 +170,10 @@ def learnt(
             changes[k] = DECAY * changes[k] + (1 - DECAY) * (newest.detach() - differed[k])
             average = start[k] + changes[k] / (1 - DECAY ** (step + 1))
             excess = (average - real[k]) / units[k]
-            measure += float((shares * excess.square()).mean())
+            share = cells * (1.0, LINE_WEIGHT)[k]
+            measure += float((share * excess.square()).mean())
             # The gradient is that of the newest batch, as if all of the average moved with it.
-            loss = loss + weight * (shares * 2 * excess * newest / units[k]).mean()
+            loss = loss + weight * (share * 2 * excess * newest / units[k]).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -189,10 +194,10 @@ def main() -> None:
         "directory", metavar="DIR", type=Path, help="images whose borders are right"
     )
     parser.add_argument("--images", type=int, default=4000, help="so many of them are looked at")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--rate", type=float, default=5e-5, help="learning rate of Adam")
-    parser.add_argument("--weight", type=float, default=3.0, help="of the borders")
+    parser.add_argument("--rate", type=float, default=3e-5, help="learning rate of Adam")
+    parser.add_argument("--weight", type=float, default=2.0, help="of the borders")
     parser.add_argument("--out", type=Path, required=True, help="the model to be written")
     given = parser.parse_args()
     settings = {name: getattr(given, name) for name in ("steps", "batch", "rate", "weight")}
