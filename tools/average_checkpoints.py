@@ -52,8 +52,8 @@ def main() -> None:
     trainer.set_parameters("averaged", parameters)
     seed = read(given.checkpoints[-1]).record["settings"]["seed"]
     trainer.estimate_statistics(statistics_latents(seed))
-    dropped = ("parameters_sha256", "attributes")  # fitted to another generator
-    metadata = {k: v for k, v in model.metadata.items() if k not in dropped}
+    # Not the attributes, which are fitted to another generator.
+    metadata = {k: v for k, v in model.metadata.items() if k != "attributes"}
     metadata["mean_of_steps"] = ",".join(map(str, steps))
     discriminator = by_network(model.parameters)["discriminator"]
     save_model(given.out, trainer.parameters("averaged"), discriminator, metadata)

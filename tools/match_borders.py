@@ -36,6 +36,7 @@ except ImportError as error:
 
 from ffgan.dataset import Dataset
 from ffgan.errors import Error, UsageError
+from ffgan.evaluation import borders
 from ffgan.latent import LATENT_SIZE
 from ffgan.model import Model, by_network, save_model
 from ffgan.model.directions import NORM_EPSILON
@@ -51,8 +52,8 @@ E = 1 / 255
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 CHANNEL_WEIGHTS = (1.0, 0.25, 0.25)
 
-OUTERMOST, OUTERMOST_WEIGHT = 3, 3.0
-"""So many places count so many times as much as the others."""
+OUTERMOST_WEIGHT = 3.0
+"""Of the places that `ffgan evaluate` tells, beside the others."""
 
 LINE_WEIGHT = 0.25
 """Of the mean differences, beside their mean lengths."""
@@ -148,7 +149,7 @@ def learnt(
     start = of_generated(model, MEASURED)
     units = real[0] + E, (real[0][..., 0] + E)[..., None]
     places = torch.ones(PLACES)
-    places[:OUTERMOST] = OUTERMOST_WEIGHT
+    places[: borders.PLACES] = OUTERMOST_WEIGHT
     cells = torch.tensor(CHANNEL_WEIGHTS)[:, None, None, None] * (places / places.mean())[:, None]
     changes = [torch.zeros_like(values) for values in start]
     trained = [values for values in new.values() if values.requires_grad]
@@ -207,13 +208,14 @@ def main() -> None:
                 raise UsageError(f"--{name} {value:g} must be more than 0")
         model = Model.load(given.model)
         generator = learnt(model, of_images(given.directory, given.images), **settings)
-        metadata = {k: v for k, v in model.metadata.items() if k != "parameters_sha256"}
+        # Not the attributes, which are fitted to the old generator.
+        metadata = {k: v for k, v in model.metadata.items() if k != "attributes"}
         metadata["matched_borders"] = json.dumps(settings)
         discriminator = by_network(model.parameters)["discriminator"]
         save_model(given.out, generator, discriminator, metadata)
     except (Error, OSError) as error:
         raise SystemExit(str(error)) from error
-    print(f"{given.out}: written")
+    print(f"{given.out}: written; fit its attributes with ffgan fit-attributes")
 
 
 if __name__ == "__main__":

@@ -178,8 +178,8 @@ def match(model: Path, generated: Path, real: Path, of: list[str], out: Path) ->
     values = np.linalg.eigvalsh(matrix)[::-1]
     changed = " ".join(f"{value:.3f}" for value in values if abs(value - 1) > 1e-6)
     print(f"lengths of latents along {len(names)} directions, times: {changed}")
-    dropped = ("parameters_sha256", "attributes")  # fitted to the old latents
-    metadata = {name: text for name, text in old.metadata.items() if name not in dropped}
+    # Not the attributes, which are fitted to the old latents.
+    metadata = {name: text for name, text in old.metadata.items() if name != "attributes"}
     metadata["matched_spreads"] = json.dumps(factors)
     generator = folded(old, matrix)
     metadata["directions"] = renamed(old, generator, matrix)

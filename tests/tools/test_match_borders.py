@@ -88,6 +88,7 @@ def test_tool_writes_a_model_that_says_so(run_tool, faces, tmp_path: Path, monke
     assert done.code == 0 and str(out) in done.out
     new = Model.load(out)
     assert json.loads(new.metadata["matched_borders"])["steps"] == 1
+    assert "attributes" not in new.metadata, "what was fitted to the old generator is refused"
     assert new.metadata["threshold"] == Model.load().metadata["threshold"]
     np.testing.assert_array_equal(
         new.parameters["discriminator.fc.weight"],
