@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The C++ core: networks, inference and training on dlib. NumPy in, NumPy out."""
 
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,6 +175,7 @@ def generator_losses() -> list[GeneratorLoss]:
 def adversarial_losses() -> dict[str, tuple[str, ...]]:
     """The choices for `loss`, each with those of `discriminator_norm` that it goes with."""
 
+@type_check_only
 class Communicator(Protocol):
     rank: int
     size: int
@@ -184,6 +185,7 @@ class Communicator(Protocol):
     def apart(self) -> OtherCommunicator | None: ...
     def waited(self, seconds: float) -> None: ...
 
+@type_check_only
 class OtherCommunicator(Protocol):
     """For a thread that sends gradients while others are computed."""
 
